@@ -1,0 +1,60 @@
+"""``config.json`` of an OCI bundle: what the container was asked to be.
+
+*Source:* OCI runtime specification, config.md and config-linux.md. Only the keys named here are looked at.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.hostfs import HostFs
+
+
+class OciProcess(msgspec.Struct):
+    """``process``."""
+
+    args: tuple[str, ...] | None = None
+    env: tuple[str, ...] | None = None
+    cwd: str | None = None
+
+
+class OciRoot(msgspec.Struct):
+    """``root``."""
+
+    path: str = ""
+
+
+class OciLinux(msgspec.Struct, rename="camel"):
+    """``linux``."""
+
+    cgroups_path: str | None = None
+    masked_paths: tuple[str, ...] | None = None
+    readonly_paths: tuple[str, ...] | None = None
+
+
+class OciConfig(msgspec.Struct):
+    """The parts of a bundle's config.json that we use."""
+
+    process: OciProcess | None = None
+    root: OciRoot | None = None
+    hostname: str | None = None
+    annotations: Mapping[str, str] | None = None
+    linux: OciLinux | None = None
+
+
+_decoder = msgspec.json.Decoder(OciConfig)
+
+
+def read_oci_config(host: HostFs, bundle: str, *, owner: int | None = None) -> OciConfig:
+    """Read ``config.json`` of a bundle. Errors: OSError as from ``HostFs.read``; ParseError."""
+    path = f"{bundle}/config.json"
+    return parse_oci_config(host.read(path, owner=owner), path)
+
+
+def parse_oci_config(text: bytes, path: str) -> OciConfig:
+    """Parse a bundle's config.json; *path* is for the error."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ParseError(f"{path}: {error}") from error

@@ -1,0 +1,122 @@
+"""Everything known about one container beyond its row: what ``inspect`` adds and the container page shows."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from ctrscope.model.cgroup import CgroupStats, Limit
+from ctrscope.model.gap import Gap
+from ctrscope.model.process import Process
+from ctrscope.model.value import Value
+
+
+class IdMapLine(Value, frozen=True, kw_only=True):
+    """One line of uid_map or gid_map; user_namespaces(7)."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+class CapabilitySets(Value, frozen=True, kw_only=True):
+    """The five sets of a process by name; capabilities(7)."""
+
+    effective: tuple[str, ...]
+    permitted: tuple[str, ...]
+    inheritable: tuple[str, ...]
+    bounding: tuple[str, ...]
+    ambient: tuple[str, ...]
+
+
+class Security(Value, frozen=True, kw_only=True):
+    """What confines init now, from the kernel; masked and read-only paths from its mounts."""
+
+    capabilities: CapabilitySets | None = None
+    seccomp: Literal["disabled", "strict", "filter"] | None = None
+    seccomp_filters: int | None = None
+    no_new_privs: bool | None = None
+    apparmor: str | None = None
+    selinux: str | None = None
+    uid_map: tuple[IdMapLine, ...] | None = None
+    gid_map: tuple[IdMapLine, ...] | None = None
+    masked_paths: tuple[str, ...] | None = None
+    readonly_paths: tuple[str, ...] | None = None
+    devices: tuple[str, ...] | None = None  # names below /dev inside
+
+
+class Mount(Value, frozen=True, kw_only=True):
+    """One line of proc_pid_mountinfo(5), octal escapes undone."""
+
+    mount_id: int
+    parent_id: int
+    device: str  # "major:minor"
+    root: str  # path inside the file system that is the root of this mount
+    mount_point: str  # as seen from the process's root
+    options: tuple[str, ...]
+    propagation: tuple[str, ...]  # "shared:12", "master:3", "unbindable"
+    fs_type: str
+    source: str
+    super_options: tuple[str, ...]
+
+
+class Overlay(Value, frozen=True, kw_only=True):
+    """Layers of an overlay root, from the super options of the mount at /."""
+
+    lower: tuple[str, ...]
+    upper: str | None
+    work: str | None
+
+
+class Route(Value, frozen=True, kw_only=True):
+    """One route; rtnetlink(7)."""
+
+    dst: str  # CIDR, or "default"
+    gateway: str | None
+    dev: str | None
+    src: str | None
+
+
+class Link(Value, frozen=True, kw_only=True):
+    """One link (interface) of a network namespace; rtnetlink(7)."""
+
+    ifindex: int
+    name: str
+    kind: str | None  # "veth", "bridge"; None: a plain device
+    mac: str | None
+    mtu: int | None
+    state: str | None  # operational state: "UP", "DOWN", "UNKNOWN"
+    addresses: tuple[str, ...] = ()  # CIDR
+    master: int | None = None  # ifindex
+    peer_ifindex: int | None = None  # IFLA_LINK
+    peer_netnsid: int | None = None  # IFLA_LINK_NETNSID, local to this namespace
+    rx_bytes: int | None = None
+    tx_bytes: int | None = None
+
+
+class Network(Value, frozen=True, kw_only=True):
+    """One network namespace as seen from inside."""
+
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    """Limits as set on the container's own cgroup."""
+
+    cpus: float | Literal["max"] | None = None
+    memory: Limit | None = None
+    swap: Limit | None = None
+    pids: Limit | None = None
+
+
+class Detail(Value, frozen=True, kw_only=True):
+    """One container, opened."""
+
+    processes: tuple[Process, ...] = ()
+    limits: Limits | None = None
+    usage: CgroupStats | None = None
+    mounts: tuple[Mount, ...] | None = None
+    overlay: Overlay | None = None
+    security: Security | None = None
+    network: Network | None = None
+    environment: Mapping[str, str] | None = None  # secret-looking values are "***" unless asked for
+    gaps: tuple[Gap, ...] = ()

@@ -1,0 +1,42 @@
+"""Processes, identified the way that survives PID reuse."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from ctrscope.model.value import Value
+
+
+class ProcessId(NamedTuple):
+    """One process for as long as the host is up: PIDs are reused, a PID with its start time is not."""
+
+    pid: int
+    starttime_ticks: int  # clock ticks after boot, field 22 of proc_pid_stat(5)
+
+    def __str__(self) -> str:
+        return f"{self.pid}@{self.starttime_ticks}"
+
+
+class Role(StrEnum):
+    """What a process is to its container."""
+
+    INIT = "init"  # PID 1 of the container
+    MONITOR = "monitor"  # conmon, containerd-shim, lxc monitor, systemd-nspawn: outside, keeps it
+    DESCENDANT = "descendant"  # started by init
+    JOINED = "joined"  # came in from outside: exec, nsenter, attach
+
+
+class Process(Value, frozen=True, kw_only=True):
+    """One process of a container, or the supervisor of one."""
+
+    pid: int
+    ppid: int
+    nspid: tuple[int, ...]  # PIDs in each nested PID namespace, ours first; proc_pid_status(5) NSpid
+    comm: str
+    cmdline: tuple[str, ...] | None  # None: not permitted; empty: kernel thread or zombie
+    state: str  # one letter of proc_pid_stat(5): R S D Z T …
+    uid: int | None  # effective uid, in our user namespace
+    started_at: str | None  # RFC 3339
+    role: Role
+    starttime_ticks: int
+    cpu_ticks: int = 0  # utime + stime
+    container: str | None = None  # key of the container it belongs to

@@ -1,0 +1,140 @@
+"""The cgroup hierarchies of the host: which exist, where they are mounted, which processes a cgroup holds.
+
+*Source:* cgroups(7), kernel documents cgroup-v2 and cgroup-v1.
+*Versions:* "v2" is one unified hierarchy at /sys/fs/cgroup; "v1" has a mount per controller; "hybrid" has both, the
+v2 hierarchy then usually at /sys/fs/cgroup/unified and without controllers.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ctrscope.model.cgroup import CgroupMembership, CgroupVersion
+from ctrscope.model.gap import VANISHED
+from ctrscope.model.value import Value
+from ctrscope.probes.hostfs import HostFs
+
+#: Which controller's path stands for the container when they disagree: one that engines always use comes first.
+_PREFERRED = ("memory", "pids", "cpu", "cpu,cpuacct", "cpuacct", "devices", "freezer", "blkio", "cpuset", "name=systemd", "")
+
+
+class CgroupLayout(Value, frozen=True, kw_only=True):
+    """Where the hierarchies are mounted."""
+
+    version: CgroupVersion
+    mounts: Mapping[str, str]  # controller → mount point; "" is the v2 hierarchy
+
+    def membership(self, paths: Mapping[str, str]) -> CgroupMembership:
+        """Membership from the lines of /proc/PID/cgroup."""
+        if self.version == "v2":
+            # systemd-nspawn leaves a stray "1:name=systemd:/" on v2 hosts; only the v2 line means something there.
+            return CgroupMembership(version="v2", path=paths.get("", "/"), paths={})
+        known = {name: path for name, path in paths.items() if name in self.mounts}
+        path = next((known[name] for name in _PREFERRED if known.get(name, "/") != "/"), "/")
+        return CgroupMembership(version=self.version, path=path, paths=known)
+
+    def directory(self, membership: CgroupMembership, controller: str) -> str | None:
+        """Directory of that controller's interface files, or None when no such hierarchy is mounted."""
+        if self.version == "v2":
+            return _below(self.mounts[""], membership.path)
+        mount = self.mounts.get(controller)
+        return None if mount is None else _below(mount, membership.paths.get(controller, "/"))
+
+    def own_directory(self, membership: CgroupMembership) -> str | None:
+        """A directory whose cgroup.procs lists the container's processes; None when it has no cgroup of its own."""
+        if membership.path == "/":
+            return None
+        if self.version == "v2":
+            return _below(self.mounts[""], membership.path)
+        for controller in _PREFERRED:
+            if membership.paths.get(controller) == membership.path:
+                return _below(self.mounts[controller], membership.path)
+        return None
+
+
+def read_layout(host: HostFs) -> CgroupLayout | None:
+    """Find the mounts of cgroupfs in our own mount namespace; None when there are none (an image, no /proc)."""
+    try:
+        return parse_layout(host.read("/proc/mounts"))
+    except OSError:
+        return None
+
+
+def parse_layout(text: bytes) -> CgroupLayout | None:
+    """Parse /proc/mounts (proc_pid_mounts(5)) for lines of type cgroup and cgroup2."""
+    mounts: dict[str, str] = {}
+    for line in text.decode("utf-8", "surrogateescape").splitlines():
+        fields = line.split(" ")
+        if len(fields) < 4:
+            continue
+        if fields[2] == "cgroup2":
+            mounts.setdefault("", fields[1])
+        elif fields[2] == "cgroup":
+            for option in fields[3].split(","):
+                if option not in ("rw", "ro", "nosuid", "nodev", "noexec", "relatime", "noatime", "xattr", "clone_children"):
+                    mounts.setdefault(option, fields[1])
+    if not mounts:
+        return None
+    version: CgroupVersion = "v2" if set(mounts) == {""} else "hybrid" if "" in mounts else "v1"
+    return CgroupLayout(version=version, mounts=mounts)
+
+
+def read_members(host: HostFs, directory: str) -> list[int]:
+    """PIDs in a cgroup and in every cgroup below it. A cgroup that went away has none."""
+    pids: list[int] = []
+    waiting = [directory]
+    while waiting:
+        here = waiting.pop()
+        try:
+            pids += parse_procs(host.read(f"{here}/cgroup.procs"))
+            # A directory of cgroupfs has two links and one more for every child.
+            if host.stat(here).st_nlink > 2:
+                waiting += _children(host, here)
+        except OSError as error:
+            # EOPNOTSUPP: a threaded cgroup lists its processes in the domain above it.
+            if error.errno not in VANISHED:
+                waiting += _children(host, here)
+    return pids
+
+
+def parse_procs(text: bytes) -> list[int]:
+    """PIDs of cgroup.procs; a 0 is a process of another PID namespace and is left out."""
+    return [pid for line in text.split() if (pid := int(line)) > 0]
+
+
+def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership) -> bool | None:
+    """Whether the container's cgroup is frozen (paused); None when that cannot be said.
+
+    v2: ``frozen`` of cgroup.events, which is about this cgroup and its ancestors. v1: freezer.state.
+    """
+    if layout.version == "v2" or layout.mounts.get("freezer") is None:
+        name, wanted, directory = "cgroup.events", b"frozen 1", layout.directory(membership, "")
+    else:
+        name, wanted, directory = "freezer.state", b"FROZEN", layout.directory(membership, "freezer")
+    if directory is None:
+        return None
+    try:
+        return wanted in host.read(f"{directory}/{name}").splitlines()
+    except OSError:
+        return None
+
+
+def _children(host: HostFs, directory: str) -> Iterable[str]:
+    import stat  # only for cgroups that have children
+
+    try:
+        names = host.names(directory)
+    except OSError:
+        return []
+    children = []
+    for name in names:
+        try:
+            if "." not in name or stat.S_ISDIR(host.stat(f"{directory}/{name}").st_mode):
+                path = f"{directory}/{name}"
+                if stat.S_ISDIR(host.stat(path).st_mode):
+                    children.append(path)
+        except OSError:
+            continue
+    return children
+
+
+def _below(mount: str, path: str) -> str:
+    return mount if path == "/" else mount + path

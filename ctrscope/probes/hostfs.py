@@ -1,0 +1,228 @@
+"""The only module that opens files of the host: bounded reads, another root, symlinks kept inside it.
+
+*Source:* open(2), path_resolution(7), proc(5).
+
+Everything below a root other than ``/`` is resolved inside that root, component by component through directory
+descriptors, so a symlink of a disk image or of a container can never lead out of it, not even in a race.
+Nothing here writes, connects or locks. Special files are never opened.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
+
+#: No state file, /proc file or cgroup file that we parse is larger; a larger one is somebody's joke.
+READ_LIMIT = 16 * 1024 * 1024
+_MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
+_CHUNK = 65536
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class ProcDir(Protocol):
+    """An open /proc/PID: every read through it is of the same process, or fails with ESRCH once that is gone."""
+
+    def read(self, name: str) -> bytes:
+        """Whole content of the file *name* below it."""
+
+    def readlink(self, name: str) -> str:
+        """Target of the link *name* below it."""
+
+    def names(self, name: str) -> list[str]:
+        """Entries of the directory *name* below it."""
+
+
+class HostFs:
+    """Files of the host, or of another root. All paths are absolute, as the host itself would name them."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = os.path.normpath(root)
+        self._native = self.root == "/"
+
+    def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+        """Whole content of a regular file.
+
+        Errors: EFBIG when it is longer than *limit*; EINVAL when it is not a regular file; EPERM when *owner* is given
+        and the file is somebody else's (a user's store may hold links to what only root may read).
+        """
+        if self._native and path.startswith(("/proc/", "/sys/")):
+            descriptor = os.open(path, _OPEN)
+            try:
+                return _read_all(descriptor, path, limit)
+            finally:
+                os.close(descriptor)
+        with self._opened_path(path) as handle:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            if owner is not None and found.st_uid != owner:
+                raise OSError(errno.EPERM, f"owned by uid {found.st_uid}, not by uid {owner}", path)
+            descriptor = os.open(f"/proc/self/fd/{handle}", _OPEN)
+            try:
+                return _read_all(descriptor, path, limit)
+            finally:
+                os.close(descriptor)
+
+    def readlink(self, path: str) -> str:
+        """Target of a symlink, as it is written; bytes that are not UTF-8 come back as surrogates."""
+        if self._native:
+            return os.readlink(path)
+        with self._opened_path(path, follow=False) as handle:
+            return os.readlink("", dir_fd=handle)
+
+    def names(self, path: str) -> list[str]:
+        """Entries of a directory, in no order."""
+        if self._native:
+            return os.listdir(path)
+        with self._opened_path(path) as handle:
+            descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                return os.listdir(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def lstat(self, path: str) -> os.stat_result:
+        """Attributes of the file itself; a symlink is not followed."""
+        if self._native:
+            return os.lstat(path)
+        with self._opened_path(path, follow=False) as handle:
+            return os.fstat(handle)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Attributes of the file; symlinks are followed, inside the root."""
+        if self._native:
+            return os.stat(path)
+        with self._opened_path(path) as handle:
+            return os.fstat(handle)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file that we may look at."""
+        try:
+            self.stat(path)
+        except OSError:
+            return False
+        return True
+
+    @contextmanager
+    def process(self, pid: int) -> Iterator[ProcDir]:
+        """Hold /proc/PID open. Errors: ENOENT when there is no such process."""
+        with self._opened_path(f"/proc/{pid}") as handle:
+            yield _ProcDir(handle)
+
+    @contextmanager
+    def _opened_path(self, path: str, *, follow: bool = True) -> Iterator[int]:
+        """An O_PATH descriptor of *path*, resolved inside the root."""
+        if self._native:
+            handle = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+        else:
+            handle = resolve_in_root(self.root, path, follow=follow)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def resolve_in_root(root: str, path: str, *, follow: bool = True) -> int:
+    """Open *path* as a process whose root directory is *root* would find it; returns an O_PATH descriptor.
+
+    ``..`` stops at the root, absolute symlinks start again at the root. *follow* is about the last component.
+    Errors: ENOENT, ENOTDIR, EACCES as from open(2); ELOOP after 40 symlinks.
+    """
+    with _Descent(root) as descent:
+        waiting = _components(path)
+        links = 0
+        while waiting:
+            name = waiting.pop(0)
+            if name == "..":
+                descent.up()
+                continue
+            handle = os.open(name, _PATH, dir_fd=descent.here)
+            if stat.S_ISLNK(os.fstat(handle).st_mode) and (waiting or follow):
+                try:
+                    target = os.readlink("", dir_fd=handle)
+                finally:
+                    os.close(handle)
+                links += 1
+                if links > _MAX_SYMLINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                if target.startswith("/"):
+                    descent.to_root()
+                waiting[:0] = _components(target)
+                continue
+            descent.down(handle)
+        return os.dup(descent.here)
+
+
+class _Descent:
+    """The directories from the root to where we stand, each held open, so that ``..`` never asks the file system."""
+
+    def __init__(self, root: str) -> None:
+        self._held = [os.open(root, os.O_PATH | os.O_CLOEXEC)]
+
+    def __enter__(self) -> "_Descent":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for handle in self._held:
+            os.close(handle)
+
+    @property
+    def here(self) -> int:
+        return self._held[-1]
+
+    def down(self, handle: int) -> None:
+        self._held.append(handle)
+
+    def up(self) -> None:
+        if len(self._held) > 1:
+            os.close(self._held.pop())
+
+    def to_root(self) -> None:
+        while len(self._held) > 1:
+            os.close(self._held.pop())
+
+
+class _ProcDir:
+    """ProcDir over a directory descriptor."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def read(self, name: str) -> bytes:
+        descriptor = os.open(name, _OPEN, dir_fd=self._handle)
+        try:
+            return _read_all(descriptor, name, READ_LIMIT)
+        finally:
+            os.close(descriptor)
+
+    def readlink(self, name: str) -> str:
+        return os.readlink(name, dir_fd=self._handle)
+
+    def names(self, name: str) -> list[str]:
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._handle)
+        try:
+            return os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _components(path: str) -> list[str]:
+    return [name for name in path.split("/") if name not in ("", ".")]
+
+
+def _read_all(descriptor: int, path: str, limit: int) -> bytes:
+    # Sizes of /proc and cgroup files are 0 or a lie: only an empty read is the end.
+    content = os.read(descriptor, _CHUNK)
+    if not content:
+        return content
+    while chunk := os.read(descriptor, _CHUNK):
+        content += chunk
+        if len(content) > limit:
+            raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
+    return content

@@ -1,0 +1,29 @@
+"""/proc/PID/cgroup: where a process stands in every cgroup hierarchy.
+
+*Source:* cgroups(7), section "/proc files". A line is ``hierarchy-ID:controller-list:path``; for example
+``0::/system.slice/docker.service`` (v2) or ``4:memory:/docker/3fca…`` (v1).
+*Kernel:* `` (deleted)`` is appended to the path of a removed v2 cgroup that a zombie is still in.
+"""
+
+from collections.abc import Mapping
+
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.hostfs import HostFs
+
+
+def read_cgroup(host: HostFs, pid: int) -> Mapping[str, str]:
+    """Read and parse. Errors: ENOENT or ESRCH when the process is gone; ParseError."""
+    return parse_cgroup(host.read(f"/proc/{pid}/cgroup"))
+
+
+def parse_cgroup(text: bytes) -> Mapping[str, str]:
+    """Shape: controller → path; ``""`` is the v2 hierarchy, ``name=systemd`` a named v1 one."""
+    paths: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        parts = line.decode("utf-8", "surrogateescape").split(":", 2)
+        if len(parts) != 3:
+            raise ParseError("fewer than three fields", number)
+        path = parts[2].removesuffix(" (deleted)")
+        for controller in parts[1].split(","):
+            paths[controller] = path
+    return paths

@@ -1,0 +1,37 @@
+"""/proc/PID/ns/*: the namespaces a process is in.
+
+*Source:* namespaces(7). Each link reads ``net:[4026531833]``; the number is the inode on nsfs.
+*Kernel:* ``cgroup`` since 4.6, ``time`` since 5.6; a zombie has no links (ENOENT), another user's need CAP_SYS_PTRACE.
+"""
+
+from ctrscope.model.gap import VANISHED, ParseError
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
+from ctrscope.probes.hostfs import HostFs, ProcDir
+
+_NAMES = tuple(str(type_) for type_ in NamespaceType)
+
+
+def read_namespaces(host: HostFs, pid: int) -> NamespaceSet:
+    """Read all links of one process. Errors: EACCES; ENOENT when the process is gone."""
+    with host.process(pid) as process:
+        return read_namespaces_of(process)
+
+
+def read_namespaces_of(process: ProcDir) -> NamespaceSet:
+    """Read all links below an open /proc/PID. A link that this kernel lacks is None. Errors: EACCES."""
+    found: dict[str, int] = {}
+    for name in _NAMES:
+        try:
+            found[name] = parse_namespace(process.readlink(f"ns/{name}"))
+        except OSError as error:
+            if error.errno not in VANISHED:
+                raise
+    return NamespaceSet(**found)
+
+
+def parse_namespace(text: str) -> int:
+    """Inode number of ``net:[4026531833]``."""
+    opening = text.find(":[")
+    if opening < 0 or not text.endswith("]") or not text[opening + 2 : -1].isdecimal():
+        raise ParseError(f"not a namespace link: {text!r}")
+    return int(text[opening + 2 : -1])

@@ -1,0 +1,53 @@
+"""/proc/PID/stat: name, state, parent, CPU time and start time of one process.
+
+*Source:* proc_pid_stat(5), for instance ``4711 (a b) c) S 1 4711 4711 0 -1 …``.
+The name may hold spaces and parentheses: it ends at the *last* ``)``.
+"""
+
+from typing import NamedTuple
+
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.hostfs import HostFs
+
+_KTHREAD = 0x00200000  # PF_KTHREAD of include/linux/sched.h
+
+
+class Stat(NamedTuple):
+    """Fields of proc_pid_stat(5) that we use."""
+
+    pid: int
+    comm: str  # at most 15 bytes; bytes that are not UTF-8 are surrogates
+    state: str
+    ppid: int
+    is_kernel_thread: bool
+    utime_ticks: int
+    stime_ticks: int
+    num_threads: int
+    starttime_ticks: int  # after boot
+
+
+def read_stat(host: HostFs, pid: int) -> Stat:
+    """Read and parse. Errors: ENOENT or ESRCH when the process is gone; ParseError."""
+    return parse_stat(host.read(f"/proc/{pid}/stat"))
+
+
+def parse_stat(text: bytes) -> Stat:
+    """Parse the one line of /proc/PID/stat."""
+    opening, closing = text.find(b"("), text.rfind(b")")
+    fields = text[closing + 2 :].split(None, 20)
+    try:
+        if opening < 0 or closing < opening:
+            raise ValueError("no name in parentheses")
+        return Stat(
+            pid=int(text[:opening]),
+            comm=text[opening + 1 : closing].decode("utf-8", "surrogateescape"),
+            state=fields[0].decode("ascii"),
+            ppid=int(fields[1]),
+            is_kernel_thread=bool(int(fields[6]) & _KTHREAD),
+            utime_ticks=int(fields[11]),
+            stime_ticks=int(fields[12]),
+            num_threads=int(fields[17]),
+            starttime_ticks=int(fields[19]),
+        )
+    except (ValueError, IndexError) as error:
+        raise ParseError(f"not a stat line: {error}") from error

@@ -1,0 +1,20 @@
+"""Fixtures that every layer's tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from ctrscope.probes.hostfs import HostFs
+from tests.hosts import unpack_v2_systemd
+
+
+@pytest.fixture(scope="session")
+def v2_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root directory of the captured cgroup-v2 host. Read only: tests that change something copy what they need."""
+    return unpack_v2_systemd(tmp_path_factory.mktemp("v2-systemd"))
+
+
+@pytest.fixture
+def v2_host(v2_root: Path) -> HostFs:
+    """The captured cgroup-v2 host."""
+    return HostFs(str(v2_root))
