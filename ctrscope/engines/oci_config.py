@@ -56,5 +56,5 @@ def parse_oci_config(text: bytes, path: str) -> OciConfig:
     """Parse a bundle's config.json; *path* is for the error."""
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…" in a key that is skipped
         raise ParseError(f"{path}: {error}") from error

@@ -78,7 +78,7 @@ class Route(Value, frozen=True, kw_only=True):
 class Link(Value, frozen=True, kw_only=True):
     """One link (interface) of a network namespace; rtnetlink(7)."""
 
-    ifindex: int
+    ifindex: int | None  # None: not told without netlink
     name: str
     kind: str | None  # "veth", "bridge"; None: a plain device
     mac: str | None

@@ -5,7 +5,8 @@
 v2 hierarchy then usually at /sys/fs/cgroup/unified and without controllers.
 """
 
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Mapping
 
 from ctrscope.model.cgroup import CgroupMembership, CgroupVersion
 from ctrscope.model.gap import VANISHED
@@ -85,8 +86,8 @@ def read_members(host: HostFs, directory: str) -> list[int]:
         here = waiting.pop()
         try:
             pids += parse_procs(host.read(f"{here}/cgroup.procs"))
-            # A directory of cgroupfs has two links and one more for every child.
-            if host.stat(here).st_nlink > 2:
+            # A directory of cgroupfs has two links and one more for every child; file systems that do not count say 1.
+            if host.stat(here).st_nlink != 2:
                 waiting += _children(host, here)
         except OSError as error:
             # EOPNOTSUPP: a threaded cgroup lists its processes in the domain above it.
@@ -97,7 +98,7 @@ def read_members(host: HostFs, directory: str) -> list[int]:
 
 def parse_procs(text: bytes) -> list[int]:
     """PIDs of cgroup.procs; a 0 is a process of another PID namespace and is left out."""
-    return [pid for line in text.split() if (pid := int(line)) > 0]
+    return [pid for line in text.split() if line.isdigit() and len(line) < 10 and (pid := int(line))]
 
 
 def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership) -> bool | None:
@@ -117,23 +118,19 @@ def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership
         return None
 
 
-def _children(host: HostFs, directory: str) -> Iterable[str]:
-    import stat  # only for cgroups that have children
-
+def _children(host: HostFs, directory: str) -> list[str]:
     try:
         names = host.names(directory)
     except OSError:
         return []
-    children = []
-    for name in names:
-        try:
-            if "." not in name or stat.S_ISDIR(host.stat(f"{directory}/{name}").st_mode):
-                path = f"{directory}/{name}"
-                if stat.S_ISDIR(host.stat(path).st_mode):
-                    children.append(path)
-        except OSError:
-            continue
-    return children
+    return [path for name in names if _is_directory(host, path := f"{directory}/{name}")]
+
+
+def _is_directory(host: HostFs, path: str) -> bool:
+    try:
+        return stat.S_ISDIR(host.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _below(mount: str, path: str) -> str:

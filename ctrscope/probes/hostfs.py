@@ -114,6 +114,23 @@ class HostFs:
             yield _ProcDir(handle)
 
     @contextmanager
+    def inside(self, pid: int) -> Iterator["HostFs"]:
+        """Files as the process *pid* sees them: its root directory is the root of the HostFs, and nothing leads out of it.
+
+        Errors: ENOENT when there is no such process; EACCES without the right to trace it; ENOTSUP when /proc is a copy of
+        one, where ``root`` is an ordinary symlink that may lead anywhere.
+        """
+        with self._opened_path(f"/proc/{pid}") as process:
+            # Only the links that the kernel follows by itself have no length.
+            if os.stat("root", dir_fd=process, follow_symlinks=False).st_size:
+                raise OSError(errno.ENOTSUP, "not a live /proc", f"/proc/{pid}/root")
+            handle = os.open("root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process)
+            try:
+                yield HostFs(f"/proc/self/fd/{handle}")
+            finally:
+                os.close(handle)
+
+    @contextmanager
     def _opened_path(self, path: str, *, follow: bool = True) -> Iterator[int]:
         """An O_PATH descriptor of *path*, resolved inside the root."""
         if self._native:
@@ -218,11 +235,11 @@ def _components(path: str) -> list[str]:
 
 def _read_all(descriptor: int, path: str, limit: int) -> bytes:
     # Sizes of /proc and cgroup files are 0 or a lie: only an empty read is the end.
-    content = os.read(descriptor, _CHUNK)
-    if not content:
-        return content
+    chunks: list[bytes] = []
+    size = 0
     while chunk := os.read(descriptor, _CHUNK):
-        content += chunk
-        if len(content) > limit:
+        size += len(chunk)
+        if size > limit:
             raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
-    return content
+        chunks.append(chunk)
+    return b"".join(chunks)

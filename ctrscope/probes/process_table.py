@@ -6,10 +6,10 @@
 from collections.abc import Iterable, Mapping
 
 from ctrscope.model.gap import ParseError
-from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_cgroup import read_cgroup
-from ctrscope.probes.proc_pid_ns import read_namespaces
+from ctrscope.probes.proc_pid_ns import parse_namespace, read_namespaces
 from ctrscope.probes.proc_pid_stat import Stat, read_stat
 
 
@@ -22,6 +22,7 @@ class ProcessTable:
         self._stats: dict[int, Stat | None] = {}
         self._cgroups: dict[int, Mapping[str, str] | None] = {}
         self._namespaces: dict[int, NamespaceSet | OSError] = {}
+        self._single: dict[tuple[int, NamespaceType], int | None] = {}
         self._cmdlines: dict[int, tuple[str, ...] | None] = {}
         self._pids: list[int] | None = None
 
@@ -71,6 +72,18 @@ class ProcessTable:
             except ParseError as error:
                 self._namespaces[pid] = OSError(str(error))
         return self._namespaces[pid]
+
+    def namespace(self, pid: int, type_: NamespaceType) -> int | None:
+        """Inode number of one namespace of a process, or None when it cannot be read."""
+        whole = self._namespaces.get(pid)
+        if isinstance(whole, NamespaceSet):
+            return whole.ino(type_)
+        if (pid, type_) not in self._single:
+            try:
+                self._single[pid, type_] = parse_namespace(self.host.readlink(f"/proc/{pid}/ns/{type_}"))
+            except (OSError, ParseError):
+                self._single[pid, type_] = None
+        return self._single[pid, type_]
 
     def cmdline(self, pid: int) -> tuple[str, ...] | None:
         """Arguments of a process (proc_pid_cmdline(5)); empty for kernel threads and zombies, None when gone."""

@@ -1,0 +1,220 @@
+"""Enter a container as planned and run a command there.
+
+*Source:* setns(2), pid_namespaces(7), user_namespaces(7), nsenter(1).
+
+Three processes take part. *We* stay outside, hold the terminal and wait. The *go-between*, our child, joins the PID
+namespace, which counts for children only, and waits for its own child: the *entrant*, which joins everything else
+(``inside``) and becomes the command. Each dies with the one before it. A socket tells us how far the entrant got; exec
+closes it.
+"""
+
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import NamedTuple, NoReturn
+
+from ctrscope.attach import inside, syscalls
+from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
+from ctrscope.attach.plan import AttachPlan, CannotAttach
+from ctrscope.attach.terminal import Likeness, carry, is_interactive, raw_mode, read_likeness
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.proc_pid_stat import parse_stat
+
+_FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_PATIENCE = 2000  # milliseconds that a command gets to end after its terminal is gone
+_MESSAGE_LIMIT = 8192
+
+
+class _Started(NamedTuple):
+    """The command, running."""
+
+    pidfd: int
+    master: int | None  # our end of its terminal
+
+
+def enter(plan: AttachPlan) -> int:
+    """Run the command and return its exit status, 128+N when signal N ended it.
+
+    Call it on the main thread: signals are taken over until it returns. Errors: CannotAttach.
+    """
+    with ExitStack() as stack:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stack.enter_context(ours)
+        likeness = stack.enter_context(read_likeness()) if is_interactive() else None
+        signals = stack.enter_context(_caught_signals())
+        with theirs, opened_target(plan) as target:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                parent, child = os.getpid(), os.fork()
+                if child == 0:
+                    _go_between(plan, target, likeness, Report(theirs), parent)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            _attend(_await_start(plan, ours, signals, stack), signals)
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            raise
+        finally:
+            status = _exit_status(os.waitpid(child, 0)[1])
+    return status
+
+
+@contextmanager
+def opened_target(plan: AttachPlan) -> Iterator[Target]:
+    """Hold init's namespaces, root and working directory open. Errors: CannotAttach.
+
+    /proc/PID, once open, is of one process for ever, as a pidfd is: reads through it fail with ESRCH when that process
+    is gone. Hence the start time is compared after opening, and a PID that was reused is never entered.
+    """
+    with ExitStack() as stack:
+
+        def hold(name: str, flags: int, dir_fd: int | None = None) -> int:
+            handle = os.open(name, flags | os.O_CLOEXEC, dir_fd=dir_fd)
+            stack.callback(os.close, handle)
+            return handle
+
+        try:
+            process = hold(f"/proc/{plan.pid}", os.O_PATH | os.O_DIRECTORY)
+            with open(os.open("stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process), "rb") as file:
+                found = parse_stat(file.read())
+            if found.starttime_ticks != plan.starttime_ticks or found.state in "ZX":
+                raise ProcessLookupError
+            root = hold("root", os.O_PATH | os.O_DIRECTORY, process)
+            target = Target(
+                namespaces={type_: hold(f"ns/{type_}", os.O_RDONLY, process) for type_ in plan.namespaces},
+                root=root if plan.root else None,
+                cwd=hold("cwd", os.O_PATH | os.O_DIRECTORY, process) if plan.root else None,
+            )
+        except (FileNotFoundError, ProcessLookupError, ParseError):
+            raise CannotAttach(f"cannot attach to {plan.name}: its process {plan.pid} ended meanwhile") from None
+        except OSError as error:
+            raise CannotAttach(
+                f"cannot attach to {plan.name}: not permitted to open {error.filename} of process {plan.pid} "
+                f"({error.strerror}); run ctrscope as root"
+            ) from error
+        yield target
+
+
+def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, report: Report, parent: int) -> NoReturn:
+    """Join the PID namespace, start the entrant there and end as it ends."""
+    try:
+        signal.set_wakeup_fd(-1)
+        inside.reset_signals()
+        os.setsid()  # keys that signal the foreground of our terminal are for us to pass on, once
+        inside.hide()
+        joined = inside.join_pid(target)
+        inside.hide()
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(ENDED)
+        myself = os.pidfd_open(os.getpid())
+        entrant = os.fork()
+        if entrant == 0:
+            inside.become_command(plan, target, joined, likeness, report, myself)
+        report.send(PIDFD, handle=os.pidfd_open(entrant))
+        # What is open here would keep namespaces alive, and pipes of ours open, for as long as the command runs.
+        os.closerange(0, os.sysconf("SC_OPEN_MAX"))
+        os._exit(_exit_status(os.waitpid(entrant, 0)[1]))
+    except BaseException as error:
+        report.refuse(error)
+    os._exit(ENDED)
+
+
+def _await_start(plan: AttachPlan, ours: socket.socket, signals: int, stack: ExitStack) -> _Started:
+    """Read what the entrant says until exec closes the socket. Errors: CannotAttach when it does not come that far."""
+    pidfd: int | None = None
+    master: int | None = None
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    poll.register(signals, select.POLLIN)
+    while True:
+        if signals in dict(poll.poll()):
+            for number in os.read(signals, _MESSAGE_LIMIT):
+                if number in _FORWARDED:
+                    raise CannotAttach(f"interrupted by signal {number} while entering {plan.name}", 128 + number)
+            continue
+        message, ancillary, _, _ = ours.recvmsg(_MESSAGE_LIMIT, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
+        handle = struct.unpack("i", ancillary[0][2])[0] if ancillary else None
+        if handle is not None:
+            stack.callback(os.close, handle)
+        kind, text = message[:1], message[2:].decode("utf-8", "surrogateescape")
+        if kind == PIDFD:
+            pidfd = handle
+        elif kind == TERMINAL:
+            master = handle
+        elif kind == WARNING:
+            os.write(2, f"ctrscope: {text}\n".encode("utf-8", "surrogateescape"))
+        elif kind == REFUSED:
+            raise CannotAttach(f"{plan.name}: {text}", message[1])
+        elif pidfd is None:
+            raise CannotAttach(f"{plan.name}: it ended while it was being entered")
+        else:
+            return _Started(pidfd, master)
+
+
+def _attend(started: _Started, signals: int) -> None:
+    """Wait for the command, passing signals on and carrying its terminal."""
+
+    def pass_on(number: int) -> bool:
+        if number in _FORWARDED:
+            _signal(started.pidfd, number)
+        # An interactive shell ignores SIGTERM. What it does not survive is the loss of its terminal.
+        return started.master is None or number not in (signal.SIGHUP, signal.SIGTERM)
+
+    if started.master is None:
+        poll = select.poll()
+        poll.register(started.pidfd, select.POLLIN)
+        poll.register(signals, select.POLLIN)
+        while started.pidfd not in dict(poll.poll()):
+            for number in os.read(signals, _MESSAGE_LIMIT):
+                pass_on(number)
+        return
+    with raw_mode():
+        carry(started.master, started.pidfd, signals, pass_on)
+    poll = select.poll()
+    poll.register(started.pidfd, select.POLLIN)
+    if not poll.poll(0):
+        _hang_up(started.master)
+        if not poll.poll(_PATIENCE):
+            _signal(started.pidfd, signal.SIGKILL)
+
+
+def _hang_up(master: int) -> None:
+    """Close our end of the terminal: its foreground processes get SIGHUP. The number stays taken until it is closed again."""
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), master, inheritable=False)
+
+
+def _signal(pidfd: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it ended by itself
+        signal.pidfd_send_signal(pidfd, number)
+
+
+@contextmanager
+def _caught_signals() -> Iterator[int]:
+    """Signals come as bytes on the descriptor that this yields. Those that were ignored (nohup) stay ignored."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    previous = {}
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        for number in (*_FORWARDED, signal.SIGWINCH):
+            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
+                previous[number] = handler
+                signal.signal(number, lambda number, frame: None)
+        yield reader
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(reader)
+        os.close(writer)
+
+
+def _exit_status(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code

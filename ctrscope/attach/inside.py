@@ -1,0 +1,313 @@
+"""The part of entering that happens in the new process: join, become who init is, exec.
+
+*Source:* setns(2), capabilities(7) "Programmatically adjusting capability sets", credentials(7), execve(2).
+
+Where the user namespace belongs in the order depends on who we are. Root outside loses its power over namespaces that
+the container's user namespace does not own once it is in there, so it joins that one last. An ordinary user gets any
+power only by joining it, so it has to come first. Nobody has to know which: what is refused before it is tried again after.
+
+Nothing is imported, and no file of the host is opened by its name, once the mount namespace is joined.
+Until exec the process is not dumpable: root in the container can neither trace it nor reach descriptors of the host
+through its /proc/PID (CVE-2016-9962).
+*Errors:* init's seccomp filter is not applied: the kernel shows it to a tracer only, and tracing would touch the container.
+"""
+
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple, NoReturn
+
+from ctrscope.attach import syscalls
+from ctrscope.attach.credentials import Credentials
+from ctrscope.attach.plan import DEFAULT_PATH, AttachPlan, CannotAttach
+from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
+from ctrscope.model.namespace import NamespaceType
+
+ENDED = 125  # the exit status when ctrscope itself failed
+CANNOT_EXECUTE, NOT_FOUND = 126, 127
+PIDFD, TERMINAL, WARNING, REFUSED = b"P", b"T", b"W", b"R"  # the first byte of a message to the outside
+_MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c
+_TEXT_LIMIT = 4096
+
+
+class Target(NamedTuple):
+    """Descriptors of what is to be joined, opened while its names still mean something."""
+
+    namespaces: dict[NamespaceType, int]
+    root: int | None
+    cwd: int | None
+
+
+class Report:
+    """The way out for messages and descriptors: kind, exit status, text."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    def send(self, kind: bytes, *, status: int = 0, text: str = "", handle: int | None = None) -> None:
+        """Send one message. Errors: OSError when nobody is left to read it."""
+        message = kind + bytes((status,)) + text.encode("utf-8", "surrogateescape")[:_TEXT_LIMIT]
+        rights = [] if handle is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", handle))]
+        self._channel.sendmsg([message], rights)
+
+    def refuse(self, error: BaseException) -> None:
+        """Send the reason why it went no further."""
+        status = error.status if isinstance(error, CannotAttach) else ENDED
+        with suppress(OSError):  # EPIPE: whoever asked is gone
+            self.send(REFUSED, status=status, text=str(error) or type(error).__name__)
+
+
+def reset_signals() -> None:
+    """As a new process has them: nothing ignored (Python ignores SIGPIPE), nothing blocked."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except OSError:
+            continue  # EINVAL: a real-time signal that the C library keeps
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def hide() -> None:
+    """No tracing, and /proc/PID is root's. Every change of ids or of the user namespace undoes it."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+
+
+def join_pid(target: Target) -> tuple[NamespaceType, ...]:
+    """Join the PID namespace, and before it the user namespace where that is what it takes; returns what was joined."""
+    handle = target.namespaces.get(NamespaceType.PID)
+    if handle is None:
+        return ()
+    try:
+        syscalls.setns(handle, NamespaceType.PID)
+    except PermissionError:
+        if NamespaceType.USER not in target.namespaces:
+            raise _refusal(NamespaceType.PID, errno.EPERM) from None
+        _setns(target, NamespaceType.USER)
+        _setns(target, NamespaceType.PID)
+        return (NamespaceType.USER, NamespaceType.PID)
+    return (NamespaceType.PID,)
+
+
+def become_command(
+    plan: AttachPlan, target: Target, joined: tuple[NamespaceType, ...], likeness: Likeness | None, report: Report, parent: int
+) -> NoReturn:
+    """Join the rest and exec. *parent* is a pidfd of the go-between."""
+    try:
+        os.setsid()
+        _keep_from_exec()
+        for directory in plan.cgroups:
+            _join_cgroup(directory, report)
+        if plan.label is not None:
+            _set_label(*plan.label)
+        if plan.credentials is not None:
+            _leave_groups()
+        _join(target, joined)
+        hide()
+        if target.root is not None:
+            with _step("taking its root directory"):
+                os.fchdir(target.root)
+                os.chroot(".")
+        if plan.credentials is not None:
+            with _step(f"becoming uid {plan.credentials.uid}, gid {plan.credentials.gid}"):
+                _become(plan.credentials)
+            hide()
+        if likeness is not None:
+            _take_terminal(likeness, report)
+        _change_directory(plan, target)
+        os.umask(0o022)
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if select.select([parent], [], [], 0)[0]:
+            os._exit(ENDED)  # it died before we asked to be told
+        execute(plan)
+    except BaseException as error:
+        report.refuse(error)
+    os._exit(ENDED)
+
+
+def execute(plan: AttachPlan) -> NoReturn:
+    """Exec the command, looking it up in its own PATH. Errors: CannotAttach."""
+    name = plan.argv[0]
+    path = plan.environment.get("PATH", DEFAULT_PATH)
+    candidates = [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
+    reason = None
+    for candidate in candidates:
+        try:
+            if plan.root:
+                _check_program(candidate, _MAX_INTERPRETERS)
+            os.execve(candidate, plan.argv, plan.environment)  # noqa: S606 -- that is what it is for
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.exists(candidate):
+                raise CannotAttach(
+                    f"{candidate}: cannot be executed: its interpreter or loader is missing", CANNOT_EXECUTE
+                ) from None
+        except OSError as error:
+            reason = reason or f"{candidate}: cannot be executed: {error.strerror}"
+    if reason is not None:
+        raise CannotAttach(reason, CANNOT_EXECUTE)
+    raise CannotAttach(f"{name}: not found there" + ("" if "/" in name else f" (PATH is {path})"), NOT_FOUND)
+
+
+def _keep_from_exec() -> None:
+    """Close whatever our caller left open (``3<secret``) at exec, too; our own descriptors do so from the start."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:
+                continue  # EBADF: the one that listed them
+
+
+def _join_cgroup(directory: str, report: Report) -> None:
+    try:
+        handle = os.open(f"{directory}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(handle, b"0")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+            # cgroups(7), delegation: an ordinary user may move nothing out of the session that it logged in to.
+            report.send(WARNING, text=f"not in its cgroup, so its limits do not hold for this command: {error.strerror}")
+            return
+        raise CannotAttach(f"joining cgroup {directory}: {error.strerror}") from error
+
+
+def _set_label(file: str, label: str) -> None:
+    try:
+        handle = os.open(f"/proc/self/{file}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(handle, label.encode("utf-8", "surrogateescape"))
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise CannotAttach(f"taking its security label ({label}): {error.strerror}; --privileged enters without it") from error
+
+
+def _leave_groups() -> None:
+    with suppress(PermissionError):  # an ordinary user, who has none that the container's owner does not have
+        os.setgroups([])
+
+
+def _join(target: Target, joined: tuple[NamespaceType, ...]) -> None:
+    refused = []
+    for type_, handle in target.namespaces.items():
+        if type_ in joined or type_ is NamespaceType.USER:
+            continue
+        try:
+            syscalls.setns(handle, type_)
+        except PermissionError:
+            refused.append(type_)
+        except OSError as error:
+            raise _refusal(type_, error.errno) from error
+    if NamespaceType.USER in target.namespaces and NamespaceType.USER not in joined:
+        _setns(target, NamespaceType.USER)
+    for type_ in refused:
+        _setns(target, type_)
+
+
+def _setns(target: Target, type_: NamespaceType) -> None:
+    try:
+        syscalls.setns(target.namespaces[type_], type_)
+    except OSError as error:
+        raise _refusal(type_, error.errno) from error
+
+
+def _refusal(type_: NamespaceType, number: int | None) -> CannotAttach:
+    hint = "; run ctrscope as root" if number == errno.EPERM else ""
+    return CannotAttach(f"joining its {type_} namespace: {os.strerror(number or 0)}{hint}")
+
+
+def _become(credentials: Credentials) -> None:
+    capabilities = credentials.capabilities
+    if capabilities is not None:
+        _drop_bounding(capabilities.bounding)
+    syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
+    with suppress(PermissionError):  # /proc/PID/setgroups says "deny", user_namespaces(7): nobody in there can
+        os.setgroups(credentials.groups)
+    os.setresgid(credentials.gid, credentials.gid, credentials.gid)
+    os.setresuid(credentials.uid, credentials.uid, credentials.uid)
+    if capabilities is not None:
+        # Our own sets are the bound: a capability that we lack cannot be given.
+        permitted = capabilities.permitted & syscalls.capget().permitted
+        inheritable = capabilities.inheritable & permitted
+        syscalls.capset(syscalls.CapabilityMasks(capabilities.effective & permitted, permitted, inheritable))
+        for number in _bits(capabilities.ambient & inheritable):
+            syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)
+    if credentials.no_new_privs:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _drop_bounding(kept: int) -> None:
+    for number in range(64):
+        try:
+            present = syscalls.prctl(syscalls.PR_CAPBSET_READ, number)
+        except OSError:
+            return  # EINVAL: this kernel has no more of them
+        if present and not kept >> number & 1:
+            syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+
+
+def _bits(mask: int) -> Iterator[int]:
+    return (number for number in range(mask.bit_length()) if mask >> number & 1)
+
+
+def _take_terminal(likeness: Likeness, report: Report) -> None:
+    """A terminal of the container's own devpts, so that ``tty`` has a name for it; else the spare one of the host's."""
+    master, slave = open_pty_here() or (likeness.spare_master, likeness.spare_slave)
+    report.send(TERMINAL, handle=master)
+    with _step("taking a terminal"):
+        make_controlling(slave, likeness)
+
+
+def _change_directory(plan: AttachPlan, target: Target) -> None:
+    if plan.workdir is not None:
+        with _step(f"working directory {plan.workdir}"):
+            os.chdir(plan.workdir)
+    elif target.cwd is not None:
+        try:
+            os.fchdir(target.cwd)
+            os.getcwd()  # ENOENT: removed, or outside the root
+        except OSError:
+            os.chdir("/")
+
+
+def _check_program(path: str, depth: int) -> None:
+    """Refuse a program whose name leads, by way of a link in /proc, to a file that the container does not have.
+
+    A shell that is a link to /proc/self/exe, or names that as its interpreter, would be our own interpreter, run inside,
+    where root could then overwrite it (CVE-2019-5736). Such links jump: what they say and where they lead differ.
+    """
+    found, said = os.stat(path), os.path.realpath(path)
+    try:
+        same = os.path.samestat(found, os.lstat(said))
+    except OSError:
+        same = False
+    if not same or depth == 0:
+        raise CannotAttach(f"{path}: refused: it leads to a file outside the container", CANNOT_EXECUTE)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return
+    try:
+        head = os.read(handle, 256)
+    except OSError:
+        return  # EISDIR: exec says so itself
+    finally:
+        os.close(handle)
+    if head.startswith(b"#!") and (words := head[2:].split(b"\n")[0].split()):
+        interpreter = os.fsdecode(words[0])
+        if os.path.exists(interpreter):
+            _check_program(interpreter, depth - 1)
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotAttach(f"{what}: {error.strerror}") from error

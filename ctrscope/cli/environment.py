@@ -1,0 +1,38 @@
+"""What a command runs in: the host it reads, its streams, and the options that every command has."""
+
+import os
+from typing import NamedTuple, TextIO
+
+from ctrscope.probes.hostfs import HostFs
+
+
+class Environment(NamedTuple):
+    """Handed to every command; nothing below ``cli`` knows of it."""
+
+    host: HostFs
+    stdin: TextIO
+    stdout: TextIO  # the answer and nothing else
+    stderr: TextIO  # messages
+    is_tty: bool = False  # whether stdout is a terminal
+    colour: bool = False
+    json: bool = False
+    strict: bool = False
+    read_only: bool = False
+    debug: bool = False
+
+    @property
+    def width(self) -> int | None:
+        """Cells of a line of the terminal; None when stdout is none: then lines are as long as they are."""
+        if not self.is_tty:
+            return None
+        wanted = os.environ.get("COLUMNS", "")
+        if wanted.isdecimal() and int(wanted):
+            return int(wanted)
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).columns or 80
+        except OSError:
+            return 80
+
+    def say(self, line: str) -> None:
+        """A message for people."""
+        print(line, file=self.stderr)

@@ -1,0 +1,59 @@
+"""The command line: which verb, and the options that all of them share, before it or after it."""
+
+import argparse
+from collections.abc import Sequence
+
+from ctrscope import __version__
+from ctrscope.cli.verb import VERBS, Verb
+
+_TAKES_VALUE = ("--root",)
+
+
+def split_verb(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The verb and the arguments without it: the first that is neither an option nor the value of one."""
+    skip = False
+    for index, argument in enumerate(argv):
+        if skip:
+            skip = False
+        elif argument in _TAKES_VALUE:
+            skip = True
+        elif argument == "--":
+            break
+        elif not argument.startswith("-"):
+            return argument, [*argv[:index], *argv[index + 1 :]]
+    return None, list(argv)
+
+
+def parser_of(verb: Verb) -> argparse.ArgumentParser:
+    """Parser of one verb, global options included."""
+    parser = argparse.ArgumentParser(
+        prog=f"ctrscope {verb.name}".rstrip(),
+        description=verb.help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.prepare_parser(parser)
+    group = parser.add_argument_group("options of every command")
+    group.add_argument("--json", action="store_true", help="answer as one JSON object (ctrscope schema describes it)")
+    group.add_argument("--root", metavar="DIR", default="/", help="read another root: a mounted image, or the host's /")
+    group.add_argument("--read-only", action="store_true", help="refuse whatever changes something on the host")
+    group.add_argument("--strict", action="store_true", help="exit 3 when anything could not be read")
+    group.add_argument("--no-color", action="store_true", help="no colour, as with NO_COLOR in the environment")
+    group.add_argument("--debug", action="store_true", help="tracebacks when something goes wrong")
+    group.add_argument("--version", action="version", version=f"ctrscope {__version__}")
+    return parser
+
+
+def is_help(argv: Sequence[str]) -> bool:
+    """Whether help is asked for before any ``--``."""
+    before = argv[: argv.index("--")] if "--" in argv else argv
+    return "-h" in before or "--help" in before
+
+
+def unknown_verb(name: str) -> str:
+    """Message for a verb that there is none of."""
+    import difflib  # only for those who mistyped
+
+    nearest = difflib.get_close_matches(name, VERBS, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "ctrscope help lists them."
+    return f"no such command: {name}; {hint}"

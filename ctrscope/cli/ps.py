@@ -1,0 +1,81 @@
+"""``ctrscope ps``: the containers of this host, one line each."""
+
+import argparse
+import time
+from typing import ClassVar
+
+from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines, say_gaps
+from ctrscope.cli.environment import Environment
+from ctrscope.cli.exit_status import ExitStatus
+from ctrscope.model.container import Container
+from ctrscope.render.colour import paint_row, paint_title
+from ctrscope.render.fields import CONTAINER_FIELDS, Row
+from ctrscope.render.safe import inert
+from ctrscope.render.tables import Column, format_table
+
+#: The columns in their order; rank and least width say what a narrow terminal does without.
+_COLUMNS: tuple[tuple[str, int, int | None], ...] = (
+    ("name", 0, 16),
+    ("engine", 1, 10),
+    ("status", 1, None),
+    ("pid", 3, None),
+    ("pids", 6, None),
+    ("age", 2, None),
+    ("group", 4, 10),
+    ("image", 5, 12),
+    ("command", 8, 12),
+    ("ports", 7, 12),
+    ("note", 0, 20),
+)
+_EXAMPLES = """\
+examples:
+  ctrscope ps                       what runs, whichever engine started it
+  ctrscope ps -a                    also what was created, stopped or left behind
+  ctrscope ps --json | jq '.containers[] | select(.monitor.alive == false) | .name'
+"""
+
+
+class Ps:
+    """The containers of this host."""
+
+    name: ClassVar[str] = "ps"
+    help: ClassVar[str] = "the containers of this host, one line each"
+
+    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.epilog = _EXAMPLES
+        parser.add_argument("-a", "--all", action="store_true", help="also those not running")
+        parser.add_argument("-q", "--quiet", action="store_true", help="full ids only")
+
+    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+        """Print them. As text it reads only what the table shows."""
+        from ctrscope.discovery.discover import discover
+        from ctrscope.discovery.plan import Plan
+
+        deep = environment.json
+        snapshot = discover(environment.host, Plan(namespaces=deep, addresses=deep, stats=False, stopped=arguments.all))
+        if environment.json:
+            from ctrscope.export.contract import PsAnswer
+
+            answer = PsAnswer(
+                taken_at=snapshot.taken_at, host=snapshot.host, containers=snapshot.containers, gaps=snapshot.gaps
+            )
+            print_answer(environment, answer)
+        elif arguments.quiet:
+            print_lines(environment, (inert(container.id) for container in snapshot.containers))
+        else:
+            print_lines(environment, _table(snapshot.containers, environment))
+            say_gaps(environment, snapshot.gaps)
+        return ExitStatus.NOT_PERMITTED if is_blind(snapshot) else exit_status(environment, snapshot.gaps)
+
+
+def _table(containers: tuple[Container, ...], environment: Environment) -> list[str]:
+    fields = {field.key: field for field in CONTAINER_FIELDS}
+    shown = [fields[key] for key, _, _ in _COLUMNS]
+    columns = [Column(fields[key].title, fields[key].align, rank, least) for key, rank, least in _COLUMNS]
+    now = time.time()
+    rows = [[field.get(Row(container), now) for field in shown] for container in containers]
+    lines = format_table(columns, rows, environment.width)
+    if not environment.colour:
+        return lines
+    return [paint_title(lines[0]), *(paint_row(line, one) for line, one in zip(lines[1:], containers, strict=True))]

@@ -1,0 +1,46 @@
+"""The commands: what each provides, and which there are.
+
+A verb's module is imported when that verb is used, or when all of them are listed; what costs time to import stands in
+its ``run``.
+"""
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+from typing import ClassVar, Protocol
+
+from ctrscope.cli.environment import Environment
+
+
+class Verb(Protocol):
+    """One command."""
+
+    name: ClassVar[str]
+    help: ClassVar[str]  # one sentence; the README has the same
+
+    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's own arguments."""
+
+    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+        """Do it; returns the exit status."""
+
+
+#: Verb → where it is, in the order in which help lists them.
+VERBS: Mapping[str, str] = {
+    "ps": "ctrscope.cli.ps:Ps",
+    "inspect": "ctrscope.cli.inspect:Inspect",
+    "tree": "ctrscope.cli.tree:Tree",
+    "attach": "ctrscope.cli.attach:Attach",
+    "doctor": "ctrscope.cli.doctor:Doctor",
+    "schema": "ctrscope.cli.schema:Schema",
+    "help": "ctrscope.cli.help:Help",
+}
+#: What runs when no verb is given.
+DASHBOARD = "ctrscope.cli.dashboard:Dashboard"
+
+
+def load_verb(where: str) -> Verb:
+    """Import ``module:Class``."""
+    module, _, name = where.partition(":")
+    verb: Verb = getattr(import_module(module), name)()
+    return verb

@@ -1,0 +1,1 @@
+"""JOIN: what engines say, held against what the kernel says, becomes a Snapshot."""

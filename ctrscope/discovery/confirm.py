@@ -1,0 +1,170 @@
+"""One engine's claim held against the kernel.
+
+A PID counts only with the start time that the state recorded. Where the state recorded none, something else has to
+speak for the PID: its cgroup carries the container's id, or its parent is the supervisor that this engine always has.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from ctrscope.discovery.kernel import Kernel
+from ctrscope.engines.claims import parse_claim
+from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.container import Container, ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
+from ctrscope.model.timestamp import unix_time
+from ctrscope.probes.proc_pid_stat import Stat
+
+_LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
+#: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
+_STATUS_IS_IMPLIED = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, EngineName.LXC, EngineName.NSPAWN)
+#: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
+SUPERVISORS = (
+    "conmon",
+    "conmonrs",
+    "containerd-shim",
+    "lxc-start",
+    "systemd-nspawn",
+    "bwrap",
+    "unshare",
+    "nsjail",
+    "minijail0",
+)
+_DECLARED_FIELDS = tuple(field for field in Declared.__struct_fields__)
+#: A state whose moment of start lies this far from the process's own start is about another process; seconds.
+_START_TOLERANCE = 5.0
+
+
+class Verdict(NamedTuple):
+    """What the kernel says of a record."""
+
+    status: ContainerStatus
+    pid: int | None
+    starttime_ticks: int | None
+    evidence: tuple[Evidence, ...]
+    note: str | None
+
+
+def confirm(record: Record, kernel: Kernel) -> Verdict:
+    """Decide what a record's claims are worth."""
+    pid = record.pid
+    if pid is None:
+        if record.status in _LIVE and record.status is not ContainerStatus.CREATING:
+            return Verdict(ContainerStatus.STALE, None, None, (), "state says running and names no process")
+        return Verdict(record.status, None, None, (), None)
+    stat = kernel.processes.stat(pid)
+    if stat is None or stat.state in "ZX":
+        return _gone(record, f"process {pid} is {'gone' if stat is None else 'a zombie'}")
+    source = f"/proc/{pid}/stat"
+    if record.starttime_ticks is not None:
+        if stat.starttime_ticks != record.starttime_ticks:
+            value = f"starttime {stat.starttime_ticks}, but the state recorded {record.starttime_ticks}"
+            return _reused(record, Evidence(source=source, value=value))
+        value = f"starttime {stat.starttime_ticks} as recorded"
+    elif (why := _corroboration(record, stat, kernel)) is not None:
+        value = why
+    else:
+        value = f"nothing shows that this process ({stat.comm}) is the container's init; the state recorded no start time"
+        return _reused(record, Evidence(source=source, value=value))
+    membership = kernel.membership(pid)
+    frozen = membership is not None and kernel.is_frozen(pid, membership)
+    status = (
+        ContainerStatus.CREATED
+        if record.status is ContainerStatus.CREATED
+        else ContainerStatus.PAUSED
+        if frozen
+        else ContainerStatus.RUNNING
+    )
+    return Verdict(status, pid, stat.starttime_ticks, (Evidence(source=source, value=value),), None)
+
+
+def _gone(record: Record, what: str) -> Verdict:
+    if record.status not in _LIVE and record.status is not ContainerStatus.CREATED:
+        return Verdict(record.status, None, None, (), None)
+    evidence = (Evidence(source=f"/proc/{record.pid}", value=what),)
+    if record.engine in _STATUS_IS_IMPLIED:
+        return Verdict(ContainerStatus.STOPPED, None, None, evidence, None)
+    return Verdict(ContainerStatus.STALE, None, None, evidence, f"state says {record.status}, but {what}")
+
+
+def _reused(record: Record, evidence: Evidence) -> Verdict:
+    if record.status not in _LIVE and record.status is not ContainerStatus.CREATED:
+        return Verdict(record.status, None, None, (), None)
+    note = f"state says {record.status}, but process {record.pid} is another one"
+    return Verdict(ContainerStatus.STALE, None, None, (evidence,), note)
+
+
+def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
+    """What speaks for a PID without a recorded start time, or None."""
+    for path in set((kernel.processes.cgroup(stat.pid) or {}).values()):
+        claim = parse_claim(path)
+        if claim is not None and claim.id in (record.id, record.name):
+            return f"its cgroup {path} carries the container's id"
+        if record.cgroup_path and path == record.cgroup_path != "/":
+            return f"it is in the cgroup that the state names: {path}"
+    parent = kernel.processes.stat(stat.ppid)
+    if parent is not None and record.monitor_expected and parent.comm == record.monitor_expected:
+        if record.monitor_pid in (None, parent.pid):
+            return f"its parent {parent.pid} is {parent.comm}"
+    recorded, actual = unix_time(record.started_at), unix_time(kernel.started_at(stat.starttime_ticks))
+    if recorded is not None and actual is not None and abs(recorded - actual) < _START_TOLERANCE:
+        return f"it started at {kernel.started_at(stat.starttime_ticks)}, as the state says"
+    return None
+
+
+def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMembership | None, bool]:
+    """The container's cgroup, and whether it is its own rather than one it shares with whoever started it.
+
+    init may stand deeper than the container's cgroup: crun puts it in ``…scope/container``, systemd in ``init.scope``.
+    """
+    membership = kernel.membership(pid)
+    if membership is None or membership.path == "/":
+        return membership, False
+    claim = parse_claim(membership.path)
+    if claim is not None and claim.role == "payload" and claim.id in (record.id, record.name):
+        return _cut(membership, claim.path), True
+    if record.cgroup_path and _is_within(membership.path, record.cgroup_path):
+        return _cut(membership, record.cgroup_path), True
+    leaf = membership.path.rpartition("/")[2]
+    # nspawn makes "payload" beside its own "supervisor". Any other name could be a cgroup that others are in as well.
+    return membership, leaf == "payload" or record.id in leaf or record.name in leaf
+
+
+def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | None:
+    """The supervisor of a running container; ``alive`` is False when the engine always has one and init's parent is not it."""
+    stat = kernel.processes.stat(pid)
+    parent = kernel.processes.stat(stat.ppid) if stat is not None and stat.ppid else None
+    if parent is not None and parent.comm in SUPERVISORS:
+        return Monitor(pid=parent.pid, comm=parent.comm, alive=True)
+    if record is None or record.monitor_expected is None:
+        return None
+    if record.monitor_pid is not None:
+        known = kernel.processes.stat(record.monitor_pid)
+        if known is not None and known.comm == record.monitor_expected and known.state not in "ZX":
+            return Monitor(pid=known.pid, comm=known.comm, alive=True)
+    return Monitor(pid=record.monitor_pid, comm=record.monitor_expected, alive=False)
+
+
+def container_of(record: Record, verdict: Verdict) -> Container:
+    """The container without what the kernel adds for running ones."""
+    declared = {name: getattr(record, name) for name in _DECLARED_FIELDS}
+    declared["evidence"] = record.evidence + verdict.evidence
+    return Container(
+        **declared,
+        status=verdict.status,
+        pid=verdict.pid,
+        starttime_ticks=verdict.starttime_ticks,
+        note=verdict.note,
+    )
+
+
+def _is_within(path: str, ancestor: str) -> bool:
+    return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")
+
+
+def _cut(membership: CgroupMembership, path: str) -> CgroupMembership:
+    """The membership of the container's own cgroup, where init stands below it."""
+    if membership.path == path:
+        return membership
+    paths = {name: path if _is_within(found, path) else found for name, found in membership.paths.items()}
+    return msgspec.structs.replace(membership, path=path, paths=paths)

@@ -1,0 +1,165 @@
+"""One pass over the host: engines' claims, confirmed by the kernel, and what no engine claims.
+
+The order follows what is cheap. Engines' state directories name most containers; the cgroup of each lists its processes
+in one read, so that only the processes left over (daemons, supervisors, strays) are looked at one by one.
+"""
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from ctrscope.discovery.confirm import confirm
+from ctrscope.discovery.draft import Draft, draft_of
+from ctrscope.discovery.kernel import Kernel
+from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed
+from ctrscope.discovery.plan import Plan
+from ctrscope.discovery.sharing import find_shares
+from ctrscope.engines.engine import Survey
+from ctrscope.engines.table import ENGINES, EngineEntry
+from ctrscope.engines.users import read_users
+from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record, container_key
+from ctrscope.model.gap import Gap
+from ctrscope.model.snapshot import Snapshot
+from ctrscope.probes.cgroupfs import read_layout, read_members
+from ctrscope.probes.host import now, read_host
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.process_table import ProcessTable
+
+#: Runtimes that engines drive: their record gives way to the engine's when that is found later.
+_DRIVEN = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD)
+
+
+def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
+    """Find every container of the host.
+
+    *Gaps:* what an engine's state or the kernel would not tell; the rest of the answer stands.
+    *Cost:* per container and per process outside containers, not per process.
+    """
+    taken_at, monotonic_ns = now(), time.monotonic_ns()
+    layout = read_layout(hostfs)
+    host, gaps = read_host(hostfs, layout)
+    assert host is not None
+    kernel = Kernel(hostfs, host, layout, ProcessTable(hostfs))
+    survey = Survey(hostfs, kernel.processes, read_users(hostfs))
+    readings = [_read_state(entry, survey) for entry in ENGINES]
+    drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
+    _collect_members(drafts, kernel)
+
+    left = _left_over(drafts, kernel)
+    survey.supervisors = tuple(left)
+    late = _read_supervisors(survey, readings)
+    if late:
+        drafts = _replaced(drafts, [draft_of(record, confirm(record, kernel), kernel) for record in late])
+        _collect_members(drafts, kernel)
+        left = _left_over(drafts, kernel)
+
+    left = find_orphans(left, drafts, kernel)
+    left = adopt_joined(left, drafts, kernel)
+    unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
+    drafts += unclaimed
+
+    drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
+    containers = tuple(draft.finish(kernel, namespaces=plan.namespaces, addresses=plan.addresses) for draft in drafts)
+    if plan.namespaces:
+        containers = find_shares(containers, host.namespaces)
+    stats: dict[str, CgroupStats] = {}
+    stats_gaps: tuple[Gap, ...] = ()
+    if plan.stats:
+        from ctrscope.discovery.stats import read_stats  # only where figures are shown
+
+        stats, stats_gaps = read_stats(containers, hostfs, layout)
+    return Snapshot(
+        taken_at=taken_at,
+        monotonic_ns=monotonic_ns,
+        host=host,
+        containers=tuple(sorted(containers, key=lambda container: (container.engine, container.name, container.id))),
+        engines=_statuses(readings, containers),
+        gaps=(
+            *gaps,
+            *(gap for reading in readings for gap in reading.gaps),
+            *unclaimed_gaps,
+            *(gap for draft in drafts for gap in draft.gaps),
+            *stats_gaps,
+        ),
+        stats=stats,
+        vanished=kernel.processes.vanished,
+    )
+
+
+def _read_state(entry: EngineEntry, survey: Survey) -> EngineReading:
+    if not entry.has_trace(survey.host, survey.users):
+        return EngineReading(status=EngineStatus(engine=entry.name, found=False))
+    reading = entry.load().read_state(survey)
+    survey.add(reading.records)
+    return reading
+
+
+def _read_supervisors(survey: Survey, readings: list[EngineReading]) -> list[Record]:
+    """Ask the engines about the processes that are left; their readings grow by what they find."""
+    comms = {stat.comm for pid in survey.supervisors if (stat := survey.processes.stat(pid)) is not None}
+    found: list[Record] = []
+    for index, entry in enumerate(ENGINES):
+        if comms.isdisjoint(entry.supervisors) or (more := entry.load().read_supervisors(survey)) is None:
+            continue
+        survey.add(more.records)
+        found += more.records
+        before = readings[index]
+        roots = dict.fromkeys((*before.status.state_roots, *more.status.state_roots))
+        readings[index] = EngineReading(
+            status=msgspec.structs.replace(before.status, found=True, state_roots=tuple(roots)),
+            records=(*before.records, *more.records),
+            gaps=(*before.gaps, *more.gaps),
+        )
+    return found
+
+
+def _replaced(drafts: list[Draft], late: list[Draft]) -> list[Draft]:
+    """All drafts, where a later record of the same container takes the place of an earlier one that did not run.
+
+    The earlier one is the same container by key (an LXC container on disk, then its monitor), or what an OCI runtime
+    said of it before its engine's store was found. An earlier one that runs as the same process knows more: it stays.
+    """
+    running = {(container_key(draft.declared), draft.pid) for draft in drafts if draft.pid is not None}
+    late = [draft for draft in late if (container_key(draft.declared), draft.pid) not in running]
+    keys = {container_key(draft.declared) for draft in late}
+    directories = {path for draft in late for path in draft.state_dirs}
+    kept = [
+        draft
+        for draft in drafts
+        if container_key(draft.declared) not in keys
+        and not (draft.declared.engine in _DRIVEN and directories.intersection(draft.state_dirs))
+    ]
+    return kept + late
+
+
+def _collect_members(drafts: Iterable[Draft], kernel: Kernel) -> None:
+    """Read which processes each container's own cgroup holds."""
+    for draft in drafts:
+        if draft.pid is None or draft.pids or kernel.layout is None:
+            continue
+        directory = kernel.layout.own_directory(draft.membership) if draft.membership and draft.has_own_cgroup else None
+        if directory is not None:
+            outside = draft.monitor.pid if draft.monitor else None
+            draft.pids = [pid for pid in read_members(kernel.hostfs, directory) if pid not in (outside, draft.pid)]
+        draft.pids.insert(0, draft.pid)
+
+
+def _left_over(drafts: Iterable[Draft], kernel: Kernel) -> list[int]:
+    """PIDs in no container's cgroup, without kernel threads."""
+    covered = {pid for draft in drafts for pid in draft.pids}
+    return [
+        pid
+        for pid in kernel.processes.pids()
+        if pid not in covered and (stat := kernel.processes.stat(pid)) is not None and not stat.is_kernel_thread
+    ]
+
+
+def _statuses(readings: Iterable[EngineReading], containers: Iterable[Container]) -> tuple[EngineStatus, ...]:
+    counts: dict[EngineName, int] = {}
+    for container in containers:
+        counts[container.engine] = counts.get(container.engine, 0) + 1
+    return tuple(
+        msgspec.structs.replace(reading.status, containers=counts.get(reading.status.engine, 0)) for reading in readings
+    )

@@ -1,0 +1,237 @@
+"""Processes that no engine's state accounts for: lost containers, joined processes, and isolation made by hand."""
+
+from collections.abc import Iterable
+
+from ctrscope.discovery.confirm import Verdict
+from ctrscope.discovery.draft import Draft, draft_of
+from ctrscope.discovery.isolation import Isolated, groups_of, isolation_of
+from ctrscope.discovery.kernel import Kernel
+from ctrscope.engines.claims import Claim, parse_claim
+from ctrscope.model.container import ContainerStatus, EngineName, Evidence, Monitor, Pod, Record
+from ctrscope.model.gap import VANISHED, Gap, Reason
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
+from ctrscope.probes.cgroupfs import read_members
+from ctrscope.probes.proc_pid_stat import Stat
+
+#: Which shared namespace says most about where a process belongs.
+_TELLING = (
+    NamespaceType.MNT,
+    NamespaceType.PID,
+    NamespaceType.IPC,
+    NamespaceType.NET,
+    NamespaceType.UTS,
+    NamespaceType.CGROUP,
+    NamespaceType.TIME,
+    NamespaceType.USER,
+)
+#: Which namespace gives an unclaimed container its id.
+_NAMING = (
+    NamespaceType.PID,
+    NamespaceType.NET,
+    NamespaceType.MNT,
+    NamespaceType.USER,
+    NamespaceType.IPC,
+    NamespaceType.UTS,
+    NamespaceType.CGROUP,
+    NamespaceType.TIME,
+)
+
+
+def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> list[int]:
+    """Give processes in an engine's cgroup to their container, even when its state is gone; returns who is left.
+
+    A container whose state names no living process is revived; one without any state is added to *drafts*.
+    """
+    known: dict[tuple[EngineName, str], Draft] = {}
+    for draft in drafts:
+        known[draft.declared.engine, draft.declared.id] = draft
+        known.setdefault((draft.declared.engine, draft.declared.name), draft)
+        if draft.declared.engine in (EngineName.INCUS, EngineName.LXD):
+            known.setdefault((EngineName.LXC, draft.declared.id), draft)  # theirs are LXC's cgroups
+    groups: dict[str, tuple[Claim, list[int]]] = {}
+    rest: list[int] = []
+    claims: dict[str, Claim | None] = {}
+    for pid in left:
+        membership = kernel.membership(pid)
+        path = membership.path if membership else "/"
+        if path not in claims:
+            claims[path] = parse_claim(path)
+        claim = claims[path]
+        if claim is None:
+            rest.append(pid)
+        elif claim.role == "payload":
+            groups.setdefault(claim.path, (claim, []))[1].append(pid)
+    for claim, pids in groups.values():
+        draft = known.get((claim.engine, claim.id))
+        if draft is not None and draft.pid is not None:
+            outside = draft.monitor.pid if draft.monitor else None
+            draft.pids += [pid for pid in pids if pid != outside]
+        elif (top := _topmost(pids, kernel)) is not None:
+            if draft is None:
+                drafts.append(_orphan(claim, top, pids, kernel))
+            else:
+                draft.revive(top.pid, pids, claim.path, kernel)
+    return rest
+
+
+def adopt_joined(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel) -> list[int]:
+    """Give processes inside a container's namespaces, but outside its cgroup, to that container; returns who is left.
+
+    Those are the processes of containers without a cgroup of their own, and the ones that came in from outside.
+    """
+    isolated: dict[int, NamespaceSet] = {}
+    rest: list[int] = []
+    for pid in left:
+        found = kernel.processes.namespaces(pid)
+        if isinstance(found, NamespaceSet) and found.differs_from(kernel.host.namespaces):
+            isolated[pid] = found
+        else:
+            rest.append(pid)
+    if not isolated:
+        return rest
+    homes = _Homes(drafts, kernel)
+    monitors = {draft.monitor.pid for draft in drafts if draft.monitor}
+    for pid, namespaces in isolated.items():
+        own = {type_: namespaces.ino(type_) or 0 for type_ in namespaces.differs_from(kernel.host.namespaces)}
+        if pid in monitors:
+            continue
+        home = homes.find(NamespaceType.PID, own.get(NamespaceType.PID, 0))
+        if home is None and all(homes.find(type_, ino) is not None for type_, ino in own.items()):
+            telling = next(type_ for type_ in _TELLING if type_ in own)
+            home = homes.find(telling, own[telling])
+        if home is not None:
+            home.pids.append(pid)
+        else:
+            rest.append(pid)
+    return rest
+
+
+class _Homes:
+    """Which container a namespace is, one link of each container read for each type that is asked about."""
+
+    def __init__(self, drafts: Iterable[Draft], kernel: Kernel) -> None:
+        self._running = [(draft, draft.pid) for draft in drafts if draft.pid is not None]
+        self._kernel = kernel
+        self._by_type: dict[NamespaceType, dict[int, Draft]] = {}
+
+    def find(self, type_: NamespaceType, ino: int) -> Draft | None:
+        """A container in that namespace; None when there is none, or when it is the host's."""
+        if ino in (0, self._kernel.host.namespaces.ino(type_)):
+            return None
+        if type_ not in self._by_type:
+            homes: dict[int, Draft] = {}
+            for draft, pid in self._running:
+                homes.setdefault(self._kernel.processes.namespace(pid, type_) or 0, draft)
+            self._by_type[type_] = homes
+        return self._by_type[type_].get(ino)
+
+
+def find_unclaimed(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel) -> tuple[list[Draft], list[Gap]]:
+    """Containers that no engine claims, and the gap for processes that may not be looked at."""
+    isolated: list[Isolated] = []
+    denied = 0
+    monitors = {draft.monitor.pid for draft in drafts if draft.monitor}
+    for pid in left:
+        # PID 1 of the host is what "host" means; its links may be closed even to root.
+        if pid == 1 or pid in monitors:
+            continue
+        found = kernel.processes.namespaces(pid)
+        if isinstance(found, OSError):
+            denied += found.errno not in VANISHED
+        elif (isolation := isolation_of(pid, found, kernel)) is not None:
+            isolated.append(isolation)
+    homes = _Homes(drafts, kernel)
+    gaps = []
+    if denied:
+        gaps.append(
+            Gap(
+                subject="host",
+                fields=("containers",),
+                source="/proc/PID/ns",
+                reason=Reason.DENIED,
+                needs="CAP_SYS_PTRACE",
+                detail=f"{denied} processes of other users: isolation made by hand cannot be seen",
+            )
+        )
+    return [
+        _unclaimed(group, kernel) for group in groups_of(isolated, lambda type_, ino: homes.find(type_, ino) is not None)
+    ], gaps
+
+
+def _orphan(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
+    short = claim.id[:12] if len(claim.id) == 64 else claim.id
+    record = Record(
+        id=claim.id,
+        name=short,
+        engine=claim.engine,
+        engine_namespace=claim.engine_namespace,
+        owner_uid=claim.owner_uid,
+        status=ContainerStatus.RUNNING,
+        pid=top.pid,
+        command=kernel.processes.cmdline(top.pid) or None,
+        created_at=kernel.started_at(top.starttime_ticks),
+        pod=Pod(uid=claim.pod_uid) if claim.pod_uid else None,
+        cgroup_path=claim.path,
+        evidence=(Evidence(source=f"/proc/{top.pid}/cgroup", value=claim.path),),
+    )
+    membership = kernel.membership(top.pid)
+    frozen = membership is not None and kernel.is_frozen(top.pid, membership)
+    status = ContainerStatus.PAUSED if frozen else ContainerStatus.RUNNING
+    note = f"{claim.engine} has no state of it: found by its cgroup"
+    draft = draft_of(record, Verdict(status, top.pid, top.starttime_ticks, (), note), kernel)
+    draft.pids = [top.pid, *(pid for pid in pids if pid != top.pid)]
+    return draft
+
+
+def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
+    inside = [member for member in group if member.namespaces.pid != kernel.host.namespaces.pid] or group
+    top = _topmost([member.pid for member in inside], kernel)
+    init = next((member for member in inside if top is not None and member.pid == top.pid), inside[0])
+    stat = init.stat
+    naming = next(type_ for type_ in _NAMING if type_ in init.types)
+    parent = kernel.processes.stat(stat.ppid)
+    is_monitored = parent is not None and (parent.pid in {member.pid for member in group} or parent.comm in _ISOLATORS)
+    monitor = Monitor(pid=parent.pid, comm=parent.comm, alive=True) if is_monitored and parent is not None else None
+    record = Record(
+        id=f"{naming}:[{init.namespaces.ino(naming)}]",
+        name=_unit_of(init, group, kernel) or stat.comm,
+        engine=EngineName.UNCLAIMED,
+        owner_uid=init.uid,
+        status=ContainerStatus.RUNNING,
+        pid=stat.pid,
+        created_at=kernel.started_at(stat.starttime_ticks),
+        command=kernel.processes.cmdline(stat.pid) or None,
+        evidence=(
+            Evidence(source=f"/proc/{stat.pid}/ns", value="not the host's: " + ", ".join(str(type_) for type_ in init.types)),
+        ),
+    )
+    membership = kernel.membership(stat.pid)
+    frozen = membership is not None and kernel.is_frozen(stat.pid, membership)
+    status = ContainerStatus.PAUSED if frozen else ContainerStatus.RUNNING
+    draft = draft_of(record, Verdict(status, stat.pid, stat.starttime_ticks, (), None), kernel)
+    outside = monitor.pid if monitor else None
+    others = [member.pid for member in group if member.pid not in (stat.pid, outside)]
+    draft.monitor = monitor
+    draft.pids = [stat.pid, *others]
+    return draft
+
+
+def _unit_of(init: Isolated, group: list[Isolated], kernel: Kernel) -> str | None:
+    """The systemd service that is this container, unless the service also has processes that are not isolated."""
+    membership = kernel.membership(init.pid)
+    directory = kernel.layout.own_directory(membership) if kernel.layout and membership else None
+    if init.unit is None or directory is None:
+        return None
+    return init.unit if {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory)) else None
+
+
+#: Programs that make namespaces and wait for what they started in them.
+_ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
+
+
+def _topmost(pids: list[int], kernel: Kernel) -> Stat | None:
+    """The oldest process whose parent is not among *pids*; zombies do not count."""
+    members = set(pids)
+    stats = [stat for pid in pids if (stat := kernel.processes.stat(pid)) is not None and stat.state not in "ZX"]
+    tops = [stat for stat in stats if stat.ppid not in members]
+    return min(tops or stats, key=lambda stat: (stat.starttime_ticks, stat.pid), default=None)

@@ -1,0 +1,12 @@
+"""How deep one pass goes: reading costs, so each verb asks for what it shows."""
+
+from ctrscope.model.value import Value
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """What to read beyond the containers themselves."""
+
+    namespaces: bool = True  # of every container, and who shares them
+    addresses: bool = True  # of every container's network namespace
+    stats: bool = False  # limits, usage and pressure of every running container
+    stopped: bool = True  # also containers that do not run

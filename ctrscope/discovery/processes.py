@@ -1,0 +1,88 @@
+"""The processes of one container, with its supervisor, and what each of them is to it."""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ctrscope.model.container import Container
+from ctrscope.model.gap import ParseError
+from ctrscope.model.process import Process, Role
+from ctrscope.model.timestamp import rfc3339
+from ctrscope.probes.host import read_btime
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_stat import Stat, parse_stat
+from ctrscope.probes.proc_pid_status import Status, parse_status
+from ctrscope.probes.process_table import parse_cmdline
+
+
+class _Facts(NamedTuple):
+    stat: Stat
+    status: Status
+    cmdline: tuple[str, ...] | None
+
+
+def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
+    """The supervisor, init, and the rest in the order they started. Those that ended meanwhile are left out.
+
+    A zombie keeps its row (state ``Z``, no arguments).
+    """
+    monitor = container.monitor.pid if container.monitor is not None and container.monitor.alive else None
+    wanted = dict.fromkeys((*container.pids, *(() if monitor is None else (monitor,))))
+    facts = {pid: found for pid in wanted if (found := _read_facts(host, pid)) is not None}
+    init = facts.get(container.pid) if container.pid is not None else None
+    if init is not None and container.starttime_ticks not in (None, init.stat.starttime_ticks):
+        return ()  # the PID belongs to another process by now, and so may all the others
+    booted_at = read_btime(host)
+    ticks = os.sysconf("SC_CLK_TCK")
+    processes = [
+        Process(
+            pid=pid,
+            ppid=found.stat.ppid,
+            nspid=found.status.nspid,
+            comm=found.stat.comm,
+            cmdline=found.cmdline,
+            state=found.stat.state,
+            uid=found.status.uid,
+            started_at=None if booted_at is None else rfc3339(booted_at + found.stat.starttime_ticks / ticks),
+            role=Role.MONITOR if pid == monitor else _role(pid, container.pid, facts, host),
+            starttime_ticks=found.stat.starttime_ticks,
+            cpu_ticks=found.stat.utime_ticks + found.stat.stime_ticks,
+            container=container.key,
+        )
+        for pid, found in facts.items()
+    ]
+    order = (Role.MONITOR, Role.INIT)
+    return tuple(
+        sorted(processes, key=lambda p: (order.index(p.role) if p.role in order else len(order), p.starttime_ticks, p.pid))
+    )
+
+
+def _role(pid: int, init: int | None, facts: Mapping[int, _Facts], host: HostFs) -> Role:
+    """By the chain of parents: it leads to init, or out of the container."""
+    if pid == init:
+        return Role.INIT
+    seen = {pid}
+    parent = facts[pid].stat.ppid
+    while parent not in seen and (found := facts.get(parent) or _read_facts(host, parent)) is not None:
+        # An orphan's parent is PID 1 of its PID namespace: the pod's, where containers share one.
+        if parent == init or (len(found.status.nspid) > 1 and found.status.nspid[-1] == 1):
+            return Role.DESCENDANT
+        seen.add(parent)
+        parent = found.stat.ppid
+    return Role.JOINED
+
+
+def _read_facts(host: HostFs, pid: int) -> _Facts | None:
+    """What is needed of one process, all of the same one; None when it is gone (PID 0 never was)."""
+    if pid <= 0:
+        return None
+    try:
+        with host.process(pid) as process:
+            stat, status = parse_stat(process.read("stat")), parse_status(process.read("status"))
+            try:
+                cmdline = parse_cmdline(process.read("cmdline"))
+            except PermissionError:
+                cmdline = None
+    except (OSError, ParseError):
+        return None
+    return _Facts(stat, status, cmdline)

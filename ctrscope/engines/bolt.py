@@ -1,0 +1,283 @@
+"""Reads a BoltDB file without its lock: containerd's ``meta.db``, Podman's ``bolt_state.db``, netavark's ``ipam.db``.
+
+*Source:* go.etcd.io/bbolt ``internal/common`` (page.go, meta.go, bucket.go): fixed-size pages; pages 0 and 1 hold the two
+meta records, of which the valid one with the higher transaction id names the root bucket; branch and leaf pages are a
+B+tree; a leaf value may itself be a bucket, small ones inline.
+*Versions:* format version 2, the only one there is. Numbers are in the byte order of the machine that wrote the file;
+every machine we run on is little endian.
+
+The daemon keeps an exclusive flock on its file as long as it runs; it is never touched. A committed transaction leaves the
+pages of the one before intact, so what was read is consistent when the transaction id has not moved at the end of it.
+"""
+
+import errno
+from collections.abc import Iterator
+from struct import Struct
+
+from ctrscope.model.gap import Gap, ParseError, Reason, gap_of
+from ctrscope.probes.hostfs import HostFs
+
+#: A busy node's meta.db has some 10 MiB.
+BOLT_LIMIT = 256 * 1024 * 1024
+_ATTEMPTS = 3
+_MAGIC = 0xED0CDAED
+_VERSION = 2
+_BRANCH, _LEAF, _IS_BUCKET = 0x01, 0x02, 0x01
+_META = Struct("<IIIIQQQQQQ")  # magic version page_size flags root sequence freelist high_water txid checksum
+_PAGE = Struct("<QHHI")  # id flags count overflow
+_BRANCH_ELEMENT = Struct("<IIQ")  # position from here, key size, page id
+_LEAF_ELEMENT = Struct("<IIII")  # flags, position from here, key size, value size
+_BUCKET = Struct("<QQ")  # root page id (0: inline, the page follows), sequence
+_ELEMENT_SIZE = 16
+_PAGE_SIZES = tuple(1024 << shift for shift in range(7))
+#: A tree of 2^64 keys is not deeper; a cycle of page ids is.
+_MAX_DEPTH = 64
+#: Elements that all iterations over one file may decode: about a second. Buckets of a hostile file may hold each other.
+_MAX_ELEMENTS = 2_000_000
+
+
+class TornReadError(ParseError):
+    """Transactions were committed while the file was read, every time it was tried."""
+
+
+def read_bolt(host: HostFs, path: str, owner: int | None = None) -> "Bucket":
+    """Read a BoltDB file; returns its root bucket, in which nothing is decoded yet.
+
+    Errors: OSError as from ``HostFs.read``; TornReadError when it changed on three attempts; ParseError.
+    """
+    content = host.read(path, limit=BOLT_LIMIT, owner=owner)
+    for _ in range(_ATTEMPTS):
+        again = host.read(path, limit=BOLT_LIMIT, owner=owner)
+        root = parse_bolt(content)
+        if _find_meta(again)[1] == _find_meta(content)[1]:
+            return root
+        content = again
+    raise TornReadError(f"{path}: a transaction was committed during each of {_ATTEMPTS} readings")
+
+
+def bolt_gap(error: OSError | ParseError, subject: str, fields: tuple[str, ...], path: str) -> Gap:
+    """The Gap for what ``read_bolt`` or a Bucket raised."""
+    if isinstance(error, OSError):
+        return gap_of(error, subject, fields, path)
+    reason = Reason.TRUNCATED if isinstance(error, TornReadError) else Reason.MALFORMED
+    return Gap(subject=subject, fields=fields, source=path, reason=reason, detail=str(error))
+
+
+def is_missing(error: OSError | ParseError) -> bool:
+    """Whether there is no such file, which is an answer and no gap."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR)
+
+
+def parse_bolt(content: bytes) -> "Bucket":
+    """Root bucket of a whole BoltDB file. Errors: ParseError when neither meta record is valid."""
+    page_size, _, root = _find_meta(content)
+    return Bucket(_File(content, page_size), root)
+
+
+class Bucket:
+    """A bucket: keys in byte order, each with a value or with a bucket. Every method may raise ParseError."""
+
+    __slots__ = ("_file", "_inline", "_root")
+
+    def __init__(self, file: "_File", root: int, inline: tuple[int, int] = (0, 0)) -> None:
+        self._file = file
+        self._root = root
+        self._inline = inline  # offset and end of the page inside the value, when root is 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """Value of a key; None when there is none, or when it is a bucket."""
+        found = self._find(key)
+        return None if found is None or found[0] else self._file.content[found[1] : found[2]]
+
+    def bucket(self, *keys: bytes) -> "Bucket | None":
+        """The bucket below this one that the keys lead to; None when any of them is missing or is a value."""
+        here = self
+        for key in keys:
+            found = here._find(key)
+            if found is None or not found[0]:
+                return None
+            here = here._file.bucket(found[1], found[2])
+        return here
+
+    def items(self) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
+        """Keys with their value or bucket, in byte order."""
+        file = self._file
+        for is_bucket, key_at, value_at, end in self._leaves():
+            key = file.content[key_at:value_at]
+            yield key, file.bucket(value_at, end) if is_bucket else file.content[value_at:end]
+
+    def buckets(self) -> Iterator[tuple[bytes, "Bucket"]]:
+        """Keys that hold a bucket, with it."""
+        file = self._file
+        for is_bucket, key_at, value_at, end in self._leaves():
+            if is_bucket:
+                yield file.content[key_at:value_at], file.bucket(value_at, end)
+
+    def values(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys that hold a value, with it."""
+        content = self._file.content
+        for is_bucket, key_at, value_at, end in self._leaves():
+            if not is_bucket:
+                yield content[key_at:value_at], content[value_at:end]
+
+    def _top(self) -> "_Page":
+        return self._file.page(self._root) if self._root else self._file.page_at(*self._inline)
+
+    def _find(self, key: bytes) -> tuple[bool, int, int] | None:
+        """Whether it is a bucket, and where its value starts and ends."""
+        page = self._top()
+        for _ in range(_MAX_DEPTH):
+            if page.is_leaf:
+                index = page.position(key)
+                if index == page.count:
+                    return None
+                is_bucket, key_at, value_at, end = page.leaf(index)
+                return (is_bucket, value_at, end) if self._file.content[key_at:value_at] == key else None
+            index = page.position(key)
+            # A branch element carries the first key below it: the one before the first greater key leads there.
+            if index == page.count or (index > 0 and page.key(index) != key):
+                index -= 1
+            page = self._file.page(page.child(index))
+        raise ParseError("bolt: page ids form a cycle")
+
+    def _leaves(self) -> Iterator[tuple[bool, int, int, int]]:
+        """Of each leaf element: whether it is a bucket, where its key and its value start, where it ends."""
+        waiting = [self._top()]
+        while waiting:
+            page = waiting.pop()
+            self._file.spend(page.count)
+            if page.is_leaf:
+                yield from page.leaves()
+            else:
+                waiting.extend(self._file.page(page.child(index)) for index in reversed(range(page.count)))
+
+
+class _File:
+    """Pages of a whole file."""
+
+    __slots__ = ("_budget", "_page_size", "content")
+
+    def __init__(self, content: bytes, page_size: int) -> None:
+        self.content = content
+        self._page_size = page_size
+        self._budget = _MAX_ELEMENTS
+
+    def spend(self, elements: int) -> None:
+        self._budget -= elements + 1
+        if self._budget < 0:
+            raise ParseError(f"bolt: more than {_MAX_ELEMENTS} elements; pages refer to each other")
+
+    def page(self, number: int) -> "_Page":
+        offset = number * self._page_size
+        if number < 2 or offset + self._page_size > len(self.content):
+            raise ParseError(f"bolt: no page {number} in {len(self.content)} bytes")
+        name, _, _, overflow = _PAGE.unpack_from(self.content, offset)
+        end = offset + (overflow + 1) * self._page_size
+        if name != number or end > len(self.content):
+            raise ParseError(f"bolt: page {number} says that it is page {name} with {overflow} overflow pages")
+        return self.page_at(offset, end)
+
+    def page_at(self, offset: int, end: int) -> "_Page":
+        if offset + _PAGE.size > end:
+            raise ParseError("bolt: a bucket is shorter than a page header")
+        _, flags, count, _ = _PAGE.unpack_from(self.content, offset)
+        first = offset + _PAGE.size
+        if flags not in (_BRANCH, _LEAF) or first + count * _ELEMENT_SIZE > end or (flags == _BRANCH and count == 0):
+            raise ParseError(f"bolt: page at byte {offset} has flags {flags:#x} and {count} elements")
+        return _Page(self.content, first, end, count, flags == _LEAF)
+
+    def bucket(self, start: int, end: int) -> Bucket:
+        if end - start < _BUCKET.size:
+            raise ParseError(f"bolt: a bucket of {end - start} bytes")
+        root, _ = _BUCKET.unpack_from(self.content, start)
+        return Bucket(self, root, (start + _BUCKET.size, end))
+
+
+class _Page:
+    """Elements of one branch or leaf page."""
+
+    __slots__ = ("_content", "_end", "_first", "count", "is_leaf")
+
+    def __init__(self, content: bytes, first: int, end: int, count: int, is_leaf: bool) -> None:
+        self._content = content
+        self._first = first
+        self._end = end
+        self.count = count
+        self.is_leaf = is_leaf
+
+    def leaf(self, index: int) -> tuple[bool, int, int, int]:
+        """Whether the value is a bucket, where the key and the value start, where the value ends."""
+        at = self._first + index * _ELEMENT_SIZE
+        flags, position, key_size, value_size = _LEAF_ELEMENT.unpack_from(self._content, at)
+        key_at = at + position
+        value_at = key_at + key_size
+        if value_at + value_size > self._end:
+            raise ParseError(f"bolt: an element at byte {at} leaves its page")
+        return flags & _IS_BUCKET != 0, key_at, value_at, value_at + value_size
+
+    def leaves(self) -> Iterator[tuple[bool, int, int, int]]:
+        """What ``leaf`` says of every element."""
+        at, end = self._first, self._end
+        elements = memoryview(self._content)[at : at + self.count * _ELEMENT_SIZE]
+        for flags, position, key_size, value_size in _LEAF_ELEMENT.iter_unpack(elements):
+            key_at = at + position
+            value_at = key_at + key_size
+            stop = value_at + value_size
+            if stop > end:
+                raise ParseError(f"bolt: an element at byte {at} leaves its page")
+            yield flags & _IS_BUCKET != 0, key_at, value_at, stop
+            at += _ELEMENT_SIZE
+
+    def child(self, index: int) -> int:
+        """Page id that a branch element leads to."""
+        number: int = _BRANCH_ELEMENT.unpack_from(self._content, self._first + index * _ELEMENT_SIZE)[2]
+        return number
+
+    def key(self, index: int) -> bytes:
+        at = self._first + index * _ELEMENT_SIZE
+        if self.is_leaf:
+            _, key_at, value_at, _ = self.leaf(index)
+            return self._content[key_at:value_at]
+        position, key_size, _ = _BRANCH_ELEMENT.unpack_from(self._content, at)
+        if at + position + key_size > self._end:
+            raise ParseError(f"bolt: an element at byte {at} leaves its page")
+        return self._content[at + position : at + position + key_size]
+
+    def position(self, key: bytes) -> int:
+        """Index of the first element whose key is not less than *key*; ``count`` when there is none."""
+        low, high = 0, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if self.key(middle) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _find_meta(content: bytes) -> tuple[int, int, int]:
+    """Page size, transaction id and root page of the valid meta record with the higher transaction id."""
+    first = _parse_meta(content, 0)
+    sizes = (first[0],) if first is not None else _PAGE_SIZES  # where page 0 is torn, nothing says where page 1 starts
+    seconds = (found for size in sizes if (found := _parse_meta(content, size)) is not None and found[0] == size)
+    valid = [meta for meta in (first, next(seconds, None)) if meta is not None]
+    if not valid:
+        raise ParseError("bolt: no valid meta page")
+    return max(valid, key=lambda meta: meta[1])
+
+
+def _parse_meta(content: bytes, offset: int) -> tuple[int, int, int] | None:
+    start = offset + _PAGE.size
+    if start + _META.size > len(content):
+        return None
+    magic, version, page_size, _, root, _, _, _, txid, checksum = _META.unpack_from(content, start)
+    if magic != _MAGIC or version != _VERSION or page_size not in _PAGE_SIZES:
+        return None
+    return (page_size, txid, root) if _fnv64a(content[start : start + _META.size - 8]) == checksum else None
+
+
+def _fnv64a(data: bytes) -> int:
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value

@@ -1,0 +1,136 @@
+"""containerd's ``meta.db``: what it knows of containers, also of those without a task.
+
+*Source:* containerd core/metadata/buckets.go (``v1/NAMESPACE/containers/ID/…``), core/metadata/boltutil (time and Any).
+*Shape:* keys ``createdat`` (Go's binary time), ``image``, ``spec`` (protobuf Any around the OCI ``config.json``), buckets
+``labels``, ``runtime`` (key ``name``) and ``extensions`` (protobuf Any around JSON).
+*Versions:* the same since 1.0; 2.0 added ``sandboxid``.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from ctrscope.engines.bolt import Bucket, read_bolt
+from ctrscope.model.gap import ParseError
+from ctrscope.model.value import Value
+from ctrscope.probes.hostfs import HostFs
+
+#: Go counts seconds from the year 1.
+_GO_EPOCH = -62135596800
+
+
+class MetaContainer(Value, frozen=True, kw_only=True):
+    """One container as ``meta.db`` has it."""
+
+    created_at: str | None = None  # RFC 3339, nanoseconds
+    image: str | None = None
+    runtime: str | None = None
+    labels: Mapping[str, str] = {}
+    extensions: Mapping[str, bytes] = {}  # JSON, by name
+    spec: bytes = b""  # config.json as it was asked for; empty when there is none
+
+
+class MetaDatabase:
+    """Containers by namespace; each is decoded when it is asked for. Every method may raise ParseError."""
+
+    def __init__(self, root: Bucket) -> None:
+        self._namespaces = root.bucket(b"v1")
+        self._containers: dict[str, Bucket | None] = {}
+
+    def ids(self) -> Iterator[tuple[str, str]]:
+        """Namespace and id of every container."""
+        if self._namespaces is None:
+            return
+        for name, bucket in self._namespaces.buckets():
+            containers = bucket.bucket(b"containers")
+            if containers is not None:
+                self._containers[_text(name)] = containers
+                for container_id, _ in containers.buckets():
+                    yield _text(name), _text(container_id)
+
+    def container(self, namespace: str, container_id: str) -> MetaContainer | None:
+        """One container, or None when the database has none of that name."""
+        if namespace not in self._containers:
+            name = namespace.encode("utf-8", "surrogateescape")
+            self._containers[namespace] = self._namespaces.bucket(name, b"containers") if self._namespaces is not None else None
+        containers = self._containers[namespace]
+        found = containers.bucket(container_id.encode("utf-8", "surrogateescape")) if containers is not None else None
+        return _decode(found) if found is not None else None
+
+
+def read_meta_database(host: HostFs, path: str, owner: int | None = None) -> MetaDatabase:
+    """Read a ``meta.db``. Errors: as ``bolt.read_bolt``."""
+    return MetaDatabase(read_bolt(host, path, owner))
+
+
+def parse_any(data: bytes) -> bytes:
+    """Value of a protobuf Any: field 1 is the type's URL, field 2 the value. Errors: ParseError."""
+    at = 0
+    value = b""
+    while at < len(data):
+        tag, at = _varint(data, at)
+        if tag & 7 != 2:
+            raise ParseError(f"protobuf Any: wire type {tag & 7}")
+        size, at = _varint(data, at)
+        if at + size > len(data):
+            raise ParseError("protobuf Any: a field leaves the message")
+        if tag >> 3 == 2:
+            value = data[at : at + size]
+        at += size
+    return value
+
+
+def parse_go_time(data: bytes) -> str | None:
+    """RFC 3339 of Go's ``time.MarshalBinary``; None for "never". Errors: ParseError.
+
+    Shape: version 1 or 2, seconds since the year 1 (8 bytes), nanoseconds (4), offset in minutes (2), all big endian.
+    """
+    if len(data) not in (15, 16) or data[0] not in (1, 2):
+        raise ParseError(f"Go time: {len(data)} bytes")
+    seconds, nanoseconds = int.from_bytes(data[1:9], "big", signed=True), int.from_bytes(data[9:13], "big")
+    return rfc3339_ns((seconds + _GO_EPOCH) * 1_000_000_000 + nanoseconds) if seconds or nanoseconds else None
+
+
+def rfc3339_ns(nanoseconds: int) -> str:
+    """``2026-11-22T01:57:33.239364262Z`` of nanoseconds since the epoch, as Go writes it. Errors: ParseError."""
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise ParseError(f"no such moment: {seconds}") from error
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{digits}Z"
+
+
+def _decode(bucket: Bucket) -> MetaContainer:
+    values: dict[bytes, bytes] = {}
+    buckets: dict[bytes, Bucket] = {}
+    for key, found in bucket.items():
+        if isinstance(found, Bucket):
+            buckets[key] = found
+        else:
+            values[key] = found
+    runtime = buckets[b"runtime"].get(b"name") if b"runtime" in buckets else None
+    extensions = buckets[b"extensions"].values() if b"extensions" in buckets else ()
+    labels = buckets[b"labels"].values() if b"labels" in buckets else ()
+    return MetaContainer(
+        created_at=parse_go_time(values[b"createdat"]) if b"createdat" in values else None,
+        image=_text(values.get(b"image", b"")) or None,
+        runtime=_text(runtime) if runtime else None,
+        labels={_text(key): _text(value) for key, value in labels},
+        extensions={_text(key): parse_any(value) for key, value in extensions},
+        spec=parse_any(values.get(b"spec", b"")),
+    )
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    for index in range(at, min(at + 10, len(data))):
+        value |= (data[index] & 0x7F) << shift
+        if data[index] < 0x80:
+            return value, index + 1
+        shift += 7
+    raise ParseError("protobuf Any: a number does not end")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,321 @@
+"""Podman's own database: what it knows of containers and pods beyond containers/storage.
+
+*Source:* libpod ``boltdb_state.go`` and ``sqlite_state_internal.go`` for where things are; ``container_config.go``,
+``container.go`` (ContainerState), ``pod.go`` for the JSON, which is the same in both; ``define/containerstate.go``.
+*Versions:* BoltDB ``libpod/bolt_state.db`` up to 4.7 and wherever it exists before 6.0; SQLite ``db.sql`` opt-in from 4.5,
+default from 4.8. A transient store has either below its run-time directory. Where both exist, each container is in one;
+after a migration to SQLite the newer is that. Podman 3 wrote ``portMappings`` and ``networkResults`` in the form of CNI.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ctrscope.engines.bolt import Bucket, read_bolt
+from ctrscope.engines.containers_storage import Store, is_safe_id
+from ctrscope.engines.oci_config import OciConfig
+from ctrscope.engines.sqlite_file import open_sqlite_copy
+from ctrscope.engines.state_file import parse_json, state_gap
+from ctrscope.model.container import ContainerStatus, Port
+from ctrscope.model.gap import Gap, ParseError
+from ctrscope.model.value import Value
+from ctrscope.probes.hostfs import HostFs
+
+#: define.ContainerStatus. 0 is "unknown", 7 "removing", 8 "stopping" (its processes still run).
+STATUS = {
+    1: ContainerStatus.CREATED,
+    2: ContainerStatus.CREATED,
+    3: ContainerStatus.RUNNING,
+    4: ContainerStatus.STOPPED,
+    5: ContainerStatus.PAUSED,
+    6: ContainerStatus.STOPPED,
+    7: ContainerStatus.STOPPED,
+    8: ContainerStatus.RUNNING,
+}
+#: What stays null when there is no database.
+FIELDS = ("command", "labels", "pod", "ports", "addresses", "networks", "started_at", "exit_code", "log_path")
+#: Published ports of all containers of one store together; a hostile database may hold ranges without end.
+_MAX_PORTS = 131_072
+
+
+class _PortMapping(msgspec.Struct):
+    host_ip: str = ""
+    container_port: int = 0
+    host_port: int = 0
+    range: int = 1
+    protocol: str = "tcp"
+
+
+class _CniPortMapping(msgspec.Struct):
+    host_port: int = msgspec.field(name="hostPort", default=0)
+    container_port: int = msgspec.field(name="containerPort", default=0)
+    protocol: str = "tcp"
+    host_ip: str = msgspec.field(name="hostIP", default="")
+    range: int = 1
+
+
+class ContainerConfig(msgspec.Struct, rename="camel"):
+    """What the container was created as; libpod's ContainerConfig."""
+
+    id: str
+    name: str = ""
+    pod: str = ""
+    spec: OciConfig | None = None
+    image_id: str = msgspec.field(name="rootfsImageID", default="")
+    image_name: str = msgspec.field(name="rootfsImageName", default="")
+    rootfs: str = ""
+    command: list[str] | None = None
+    entrypoint: list[str] | None = None
+    labels: dict[str, str] | None = None
+    created_time: str | None = None
+    log_path: str = ""
+    runtime: str = ""
+    is_infra: bool = msgspec.field(name="pause", default=False)
+    network_of: str = msgspec.field(name="netNsCtr", default="")
+    port_mappings: list[_PortMapping] | None = msgspec.field(name="newPortMappings", default=None)
+    cni_port_mappings: list[_CniPortMapping] | None = msgspec.field(name="portMappings", default=None)
+    networks: dict[str, Any] | None = msgspec.field(name="newNetworks", default=None)
+    cni_networks: list[str] | None = msgspec.field(name="networks", default=None)
+
+
+class _Subnet(msgspec.Struct):
+    ipnet: str = ""
+
+
+class _Interface(msgspec.Struct):
+    subnets: list[_Subnet] | None = None
+
+
+class _NetworkStatus(msgspec.Struct):
+    interfaces: dict[str, _Interface] | None = None
+
+
+class _CniAddress(msgspec.Struct):
+    address: str = ""
+
+
+class CniResult(msgspec.Struct):
+    """What a CNI plug-in answered; cni.dev specification, section 5."""
+
+    ips: list[_CniAddress] | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """In CIDR form."""
+        return tuple(address.address for address in self.ips or () if address.address)
+
+
+class ContainerState(msgspec.Struct, rename="camel"):
+    """How the container is, as Podman saw it last; libpod's ContainerState."""
+
+    state: int = 0
+    config_path: str = ""
+    mount_point: str = ""
+    started_time: str | None = None
+    finished_time: str | None = None
+    exit_code: int = 0
+    exited: bool = False
+    oom_killed: bool = False
+    pid: int = 0
+    conmon_pid: int = 0
+    restart_count: int = 0
+    network_status: dict[str, _NetworkStatus] | None = None
+    cni_results: list[CniResult] | None = msgspec.field(name="networkResults", default=None)
+
+
+class _PodConfig(msgspec.Struct):
+    id: str
+    name: str = ""
+
+
+class _PodState(msgspec.Struct):
+    infra: str = msgspec.field(name="InfraContainerID", default="")
+
+
+class PodmanContainer(Value, frozen=True, kw_only=True):
+    """One container of the database."""
+
+    config: ContainerConfig
+    state: ContainerState
+    networks: tuple[str, ...]
+    source: str
+
+
+class PodmanPod(Value, frozen=True, kw_only=True):
+    """One pod of the database."""
+
+    id: str
+    name: str
+    infra_id: str | None
+
+
+class PodmanDatabase:
+    """All databases of one store together."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.containers: dict[str, PodmanContainer] = {}
+        self.pods: dict[str, PodmanPod] = {}
+        self.runroot: str | None = None
+        self.tmpdir: str | None = None
+        self._ports_left = _MAX_PORTS
+
+    def network_container(self, container: PodmanContainer) -> PodmanContainer:
+        """The container whose network namespace this one uses: the pod's infra container, or itself."""
+        seen = set()
+        while (other := self.containers.get(container.config.network_of)) is not None and other.config.id not in seen:
+            seen.add(other.config.id)
+            container = other
+        return container
+
+    def ports(self, container: PodmanContainer) -> tuple[Port, ...]:
+        """Published ports, ranges spelled out. Errors: ParseError when it is more than anybody has."""
+        config = self.network_container(container).config
+        ports: list[Port] = []
+        for mapping in (*(config.port_mappings or ()), *(config.cni_port_mappings or ())):
+            count = max(1, mapping.range)
+            if count > self._ports_left:
+                raise ParseError(f"more than {_MAX_PORTS} published ports")
+            self._ports_left -= count
+            ports += (
+                Port(
+                    proto=mapping.protocol,
+                    host_ip=mapping.host_ip,
+                    host_port=mapping.host_port + offset,
+                    container_ip=None,
+                    container_port=mapping.container_port + offset,
+                )
+                for offset in range(count)
+            )
+        return tuple(ports)
+
+    def addresses(self, container: PodmanContainer) -> tuple[str, ...]:
+        """Addresses that Podman gave it, in CIDR form."""
+        state = self.network_container(container).state
+        found = [
+            subnet.ipnet
+            for network in (state.network_status or {}).values()
+            for interface in (network.interfaces or {}).values()
+            for subnet in interface.subnets or ()
+            if subnet.ipnet
+        ]
+        return (*found, *(address for result in state.cni_results or () for address in result.addresses))
+
+
+_config_decoder = msgspec.json.Decoder(ContainerConfig)
+_state_decoder = msgspec.json.Decoder(ContainerState)
+_pod_config_decoder = msgspec.json.Decoder(_PodConfig)
+_pod_state_decoder = msgspec.json.Decoder(_PodState)
+
+
+def read_database(host: HostFs, store: Store, subject: str) -> tuple[PodmanDatabase, tuple[Gap, ...]]:
+    """Read every database of a store. Gaps: one for each that cannot be read, and for each malformed entry."""
+    database = PodmanDatabase()
+    gaps: list[Gap] = []
+    tmpdir = default_tmpdir(store)
+    readers: tuple[tuple[str, Callable[..., None]], ...] = (
+        (f"{store.graphroot}/libpod/bolt_state.db", _read_bolt),
+        (f"{tmpdir}/bolt_state.db", _read_bolt),
+        (f"{store.graphroot}/db.sql", _read_sqlite),
+        (f"{store.graphroot}/libpod/db.sql", _read_sqlite),
+        (f"{store.runroot}/db.sql", _read_sqlite),
+    )
+    for path, read in readers:
+        try:
+            read(
+                host, path, store.owner, database, lambda error, path=path: gaps.append(state_gap(error, subject, FIELDS, path))
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ParseError) as error:
+            gaps.append(state_gap(error, subject, FIELDS, path))
+    return database, tuple(gaps)
+
+
+def default_tmpdir(store: Store) -> str:
+    """Libpod's directory of this boot: exit codes of containers that nobody cleaned up after."""
+    return f"/run/user/{store.uid}/libpod/tmp" if store.uid else "/run/libpod"
+
+
+def _read_bolt(
+    host: HostFs, path: str, owner: int | None, database: PodmanDatabase, report: Callable[[ParseError], None]
+) -> None:
+    root = read_bolt(host, path, owner)
+    database.paths.append(path)
+    settings = root.bucket(b"runtime-config")
+    if settings is not None:
+        database.runroot = _text(settings.get(b"run-root"))
+        database.tmpdir = _text(settings.get(b"tmp-dir"))
+    for key, bucket in _buckets(root, b"pod"):
+        _add_pod(database, bucket.get(b"config"), bucket.get(b"state"), report, key)
+    for key, bucket in _buckets(root, b"ctr"):
+        networks = bucket.bucket(b"networks")
+        names = [name.decode(errors="surrogateescape") for name, _ in networks.items()] if networks is not None else []
+        _add_container(database, path, bucket.get(b"config"), bucket.get(b"state"), names, report, key)
+
+
+def _read_sqlite(
+    host: HostFs, path: str, owner: int | None, database: PodmanDatabase, report: Callable[[ParseError], None]
+) -> None:
+    with open_sqlite_copy(host, path, owner=owner) as copy:
+        database.paths.append(path)
+        for runroot, tmpdir in copy.rows("DBConfig", "RunRoot", "TmpDir"):
+            database.runroot, database.tmpdir = _text(runroot), _text(tmpdir)
+        pod_states = {row[0]: row[1] for row in copy.rows("PodState", "ID", "JSON")}
+        for key, text in copy.rows("PodConfig", "ID", "JSON"):
+            _add_pod(database, text, pod_states.get(key), report, key)
+        states = {row[0]: row[1] for row in copy.rows("ContainerState", "ID", "JSON")}
+        for key, text in copy.rows("ContainerConfig", "ID", "JSON"):
+            _add_container(database, path, text, states.get(key), [], report, key)
+
+
+def _buckets(root: Bucket, name: bytes) -> list[tuple[bytes, Bucket]]:
+    parent = root.bucket(name)
+    return [] if parent is None else list(parent.buckets())
+
+
+def _add_container(
+    database: PodmanDatabase,
+    path: str,
+    config_text: object,
+    state_text: object,
+    networks: list[str],
+    report: Callable[[ParseError], None],
+    key: object,
+) -> None:
+    try:
+        config = parse_json(_config_decoder, _bytes(config_text), f"container {key!r}")
+        state = parse_json(_state_decoder, _bytes(state_text), f"container {key!r}")
+        if not is_safe_id(config.id):
+            raise ParseError(f"container {key!r}: id {config.id[:80]!r}")
+    except ParseError as error:
+        report(error)
+        return
+    names = dict.fromkeys((*networks, *(config.networks or ()), *(config.cni_networks or ()), *(state.network_status or ())))
+    database.containers[config.id] = PodmanContainer(config=config, state=state, networks=tuple(names), source=path)
+
+
+def _add_pod(
+    database: PodmanDatabase, config_text: object, state_text: object, report: Callable[[ParseError], None], key: object
+) -> None:
+    try:
+        config = parse_json(_pod_config_decoder, _bytes(config_text), f"pod {key!r}")
+        state = parse_json(_pod_state_decoder, _bytes(state_text), f"pod {key!r}")
+    except ParseError as error:
+        report(error)
+        return
+    database.pods[config.id] = PodmanPod(id=config.id, name=config.name, infra_id=state.infra or None)
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""  # no such row, or not text: not JSON either way
+
+
+def _text(value: object) -> str | None:
+    return value.decode(errors="surrogateescape") or None if isinstance(value, bytes) else None
+
+
+def real_time(text: str | None) -> str | None:
+    """A time as Go writes it, or None for Go's zero time, which stands for never."""
+    return None if text is None or text.startswith("0001-01-01T") else text

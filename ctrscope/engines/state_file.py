@@ -1,0 +1,28 @@
+"""What engines share in reading a state file: JSON of a known shape, and the Gap when it cannot be had."""
+
+from typing import TypeVar
+
+import msgspec
+
+from ctrscope.engines.bolt import bolt_gap
+from ctrscope.model.gap import Gap, ParseError
+
+T = TypeVar("T")
+
+
+def parse_json(decoder: msgspec.json.Decoder[T], text: bytes, path: str) -> T:
+    """Decode JSON; *path* is for the error. Errors: ParseError."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…" in a key we skip
+        raise ParseError(f"{path}: {error}") from error
+
+
+def state_gap(error: OSError | ParseError, subject: str, fields: tuple[str, ...], source: str) -> Gap:
+    """The Gap for a state file that could not be read or makes no sense."""
+    return bolt_gap(error, subject, fields, source)
+
+
+def without_var(path: str) -> str:
+    """``/run/docker`` of ``/var/run/docker``, which has been a link to it for longer than any engine exists."""
+    return path.removeprefix("/var") if path.startswith("/var/run/") else path

@@ -1,0 +1,1 @@
+"""HAND OVER: answers as bytes that scripts can rely on."""

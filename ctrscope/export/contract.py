@@ -1,0 +1,140 @@
+"""The JSON contract: one Struct for each answer, whose fields are its keys, in their order.
+
+Every answer says which schema it follows, when and where it was taken, and what could not be read. Keys stay; new ones
+may come.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.container import Container, EngineStatus
+from ctrscope.model.detail import Detail, Limits, Mount, Network, Overlay, Security
+from ctrscope.model.gap import Gap
+from ctrscope.model.host import Host
+from ctrscope.model.process import Process
+from ctrscope.model.value import Value
+
+Schema = Literal["ctrscope/1"]
+SCHEMA: Schema = "ctrscope/1"
+
+
+class PsAnswer(Value, frozen=True, kw_only=True):
+    """What ``ps --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str  # RFC 3339
+    host: Host
+    containers: tuple[Container, ...]
+    gaps: tuple[Gap, ...]
+
+
+class InspectedContainer(Container, frozen=True, kw_only=True):
+    """The ``container`` object of ``ps``, and everything else that is known about it."""
+
+    processes: tuple[Process, ...] = ()
+    limits: Limits | None = None
+    usage: CgroupStats | None = None
+    mounts: tuple[Mount, ...] | None = None
+    overlay: Overlay | None = None
+    security: Security | None = None
+    network: Network | None = None
+    environment: Mapping[str, str] | None = None
+
+
+class InspectAnswer(Value, frozen=True, kw_only=True):
+    """What ``inspect --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    container: InspectedContainer
+    gaps: tuple[Gap, ...]
+
+
+class Tree(Value, frozen=True, kw_only=True):
+    """The processes below one supervisor, or below an init that has none. ``ppid`` says who is below whom."""
+
+    supervisor: int | None  # PID
+    containers: tuple[str, ...]  # ids
+    processes: tuple[Process, ...]
+
+
+class TreeAnswer(Value, frozen=True, kw_only=True):
+    """What ``tree --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    trees: tuple[Tree, ...]
+    gaps: tuple[Gap, ...]
+
+
+class Source(Value, frozen=True, kw_only=True):
+    """One thing that the kernel can be asked."""
+
+    source: str  # the file, link or directory
+    tells: str  # what it is good for
+    readable: bool
+    needs: str | None  # what it would take: a privilege or a kernel option
+    detail: str = ""
+
+
+class HeldCapability(Value, frozen=True, kw_only=True):
+    """A capability that ctrscope has a use for."""
+
+    capability: str
+    held: bool
+    buys: str  # what it makes possible
+
+
+class DoctorAnswer(Value, frozen=True, kw_only=True):
+    """What ``doctor --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    engines: tuple[EngineStatus, ...]
+    sources: tuple[Source, ...]
+    capabilities: tuple[HeldCapability, ...]
+    gaps: tuple[Gap, ...]
+
+
+#: Every answer, by its verb.
+ANSWERS: Mapping[str, type[Value]] = {
+    "ps": PsAnswer,
+    "inspect": InspectAnswer,
+    "tree": TreeAnswer,
+    "doctor": DoctorAnswer,
+}
+
+
+def inspected(container: Container, detail: Detail) -> InspectedContainer:
+    """One container merged with its detail."""
+    known = {name: getattr(container, name) for name in Container.__struct_fields__}
+    more = {name: getattr(detail, name) for name in Detail.__struct_fields__ if name != "gaps"}
+    return InspectedContainer(**known, **more)
+
+
+def encode_answer(answer: Value) -> bytes:
+    """One line of JSON in UTF-8.
+
+    Names and arguments on Linux are bytes; those that are not UTF-8 stand in the model as surrogates, which JSON cannot
+    carry: each becomes U+FFFD.
+    """
+    try:
+        return msgspec.json.encode(answer)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(answer)))
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value)
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_surrogates(item) for item in value]
+    return value

@@ -1,0 +1,123 @@
+"""The host itself: release, boot, size, its own namespaces, and what we are allowed to see.
+
+*Source:* proc_sys_kernel(5), proc_stat(5) ``btime``, proc_meminfo(5) ``MemTotal``, proc_pid_status(5) ``CapEff``.
+
+The host's own namespaces are those of PID 1; where PID 1 holds a capability that we lack (EACCES), those of kthreadd
+(PID 2), whose links anyone may read; and for the rest the fixed inode numbers that include/linux/proc_ns.h gives the
+initial namespaces (``net`` and ``mnt`` have one only since Linux 6.18).
+"""
+
+import os
+import time
+
+from ctrscope.model.gap import Gap, ParseError, Reading, gap_of
+from ctrscope.model.host import Host, Privileges
+from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.timestamp import rfc3339
+from ctrscope.probes.capability_names import capability_names
+from ctrscope.probes.cgroupfs import CgroupLayout
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_ns import read_namespaces
+
+_INITIAL = NamespaceSet(cgroup=0xEFFFFFFB, ipc=0xEFFFFFFF, pid=0xEFFFFFFC, time=0xEFFFFFFA, user=0xEFFFFFFD, uts=0xEFFFFFFE)
+
+
+def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
+    """Facts about the host. Gaps name what could not be read."""
+    gaps: list[Gap] = []
+    namespaces, from_pid_1 = _read_host_namespaces(host)
+    if not namespaces.mnt or not namespaces.net:
+        gaps.append(
+            gap_of(
+                PermissionError(13, "links of PID 1 and of kthreadd cannot be read"),
+                "host",
+                ("namespaces",),
+                "/proc/1/ns",
+                "CAP_SYS_PTRACE, and the host's own PID namespace",
+            )
+        )
+    kernel = _line(host, "/proc/sys/kernel/osrelease", gaps, "kernel")
+    value = Host(
+        hostname=_line(host, "/proc/sys/kernel/hostname", gaps, "hostname"),
+        kernel=kernel,
+        machine=os.uname().machine if host.root == "/" else None,
+        boot_id=_line(host, "/proc/sys/kernel/random/boot_id", gaps, "boot_id"),
+        booted_at=rfc3339(btime) if (btime := read_btime(host)) is not None else None,
+        cgroup_version=layout.version if layout else None,
+        cpus=_count_cpus(host),
+        memory_total=_memory_total(host),
+        clock_ticks=os.sysconf("SC_CLK_TCK"),
+        namespaces=namespaces,
+        root=host.root,
+        privileges=_read_privileges(namespaces, from_pid_1),
+    )
+    return Reading(value, tuple(gaps))
+
+
+def read_btime(host: HostFs) -> int | None:
+    """Unix time of boot: ``btime`` of proc_stat(5)."""
+    try:
+        text = host.read("/proc/stat")
+    except OSError:
+        return None
+    start = text.find(b"\nbtime ")
+    return int(text[start + 7 : text.index(b"\n", start + 1)]) if start >= 0 else None
+
+
+def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, bool]:
+    for pid in (1, 2):
+        try:
+            found = read_namespaces(host, pid)
+        except (OSError, ParseError):
+            continue
+        # A container's PID 2 is an ordinary process; kthreadd is in the initial PID namespace.
+        if found.mnt is not None and (pid == 1 or found.pid == _INITIAL.pid):
+            return found, pid == 1
+    return _INITIAL, False
+
+
+def _read_privileges(namespaces: NamespaceSet, from_pid_1: bool) -> Privileges:
+    own = HostFs()
+    effective: tuple[str, ...] = ()
+    try:
+        for line in own.read("/proc/self/status").splitlines():
+            if line.startswith(b"CapEff:"):
+                effective = capability_names(int(line[7:], 16))
+    except (OSError, ValueError):
+        pass
+    return Privileges(
+        euid=os.geteuid(),
+        capabilities=effective,
+        host_pid_namespace=namespaces.pid == _INITIAL.pid if from_pid_1 or namespaces.pid else None,
+    )
+
+
+def _line(host: HostFs, path: str, gaps: list[Gap], field: str) -> str | None:
+    try:
+        return host.read(path).decode("utf-8", "replace").strip()
+    except OSError as error:
+        gaps.append(gap_of(error, "host", (field,), path))
+        return None
+
+
+def _count_cpus(host: HostFs) -> int | None:
+    if host.root == "/":
+        return os.cpu_count()
+    try:
+        text = host.read("/proc/stat")
+    except OSError:
+        return None
+    return sum(1 for line in text.splitlines() if line.startswith(b"cpu") and line[3:4].isdigit())
+
+
+def _memory_total(host: HostFs) -> int | None:
+    try:
+        first = host.read("/proc/meminfo").split(b"\n", 1)[0].split()
+        return int(first[1]) * 1024 if first[0] == b"MemTotal:" else None
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def now() -> str:
+    """This moment, RFC 3339 with milliseconds."""
+    return rfc3339(time.time())

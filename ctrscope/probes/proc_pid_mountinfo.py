@@ -1,0 +1,97 @@
+r"""/proc/PID/mountinfo: the mounts of a process's mount namespace, as seen from its root directory.
+
+*Source:* proc_pid_mountinfo(5), for instance ``36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw``.
+The kernel writes space, tab, line break, backslash (and ``#`` since Linux 5.18) as ``\`` and three octal digits.
+*Shape:* overlay's layers are super options; kernel document filesystems/overlayfs.
+"""
+
+from ctrscope.model.detail import Mount, Overlay
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.hostfs import HostFs
+
+
+def read_mountinfo(host: HostFs, pid: int) -> tuple[Mount, ...]:
+    """Read and parse. Errors: ENOENT or ESRCH when the process is gone, EINVAL for a zombie, EACCES; ParseError."""
+    return parse_mountinfo(host.read(f"/proc/{pid}/mountinfo"))
+
+
+def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
+    """Mounts in the kernel's order: a later one at the same mount point hides the earlier."""
+    mounts = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if not line:
+            continue
+        # Only single spaces separate: the source of a tmpfs may be an empty word.
+        words = line.split(b" ")
+        try:
+            separator = words.index(b"-", 6)
+            mounts.append(
+                Mount(
+                    mount_id=int(words[0]),
+                    parent_id=int(words[1]),
+                    device=words[2].decode("ascii"),
+                    root=_plain(words[3]),
+                    mount_point=_plain(words[4]),
+                    options=_options(words[5]),
+                    propagation=tuple(_plain(word) for word in words[6:separator]),
+                    fs_type=_plain(words[separator + 1]),
+                    source=_plain(words[separator + 2]),
+                    super_options=_options(words[separator + 3]),
+                )
+            )
+        except (ValueError, IndexError) as error:
+            raise ParseError(f"not a mount: {error}", number) from error
+    return tuple(mounts)
+
+
+def parse_overlay(mount: Mount) -> Overlay | None:
+    """Layers of an overlay mount, topmost first; None when it is not one (fuse-overlayfs tells no layers).
+
+    ``lowerdir`` is one option with colons, or since Linux 6.8 an option ``lowerdir+`` for each layer.
+    """
+    if mount.fs_type != "overlay":
+        return None
+    lower: list[str] = []
+    upper = work = None
+    for option in mount.super_options:
+        name, _, value = option.partition("=")
+        if name == "lowerdir":
+            lower += _split_layers(value)
+        elif name in ("lowerdir+", "datadir+"):
+            lower.append(value)
+        elif name == "upperdir":
+            upper = _split_layers(value)[0]
+        elif name == "workdir":
+            work = _split_layers(value)[0]
+    return Overlay(lower=tuple(lower), upper=upper, work=work)
+
+
+def _split_layers(value: str) -> list[str]:
+    """Split at colons; a backslash, as whoever mounted it wrote it, makes the next character part of the path."""
+    layers, path, characters = [], "", iter(value)
+    for character in characters:
+        if character == "\\":
+            path += next(characters, "")
+        elif character == ":":
+            layers.append(path)
+            path = ""
+        else:
+            path += character
+    # Two colons lead to data-only layers.
+    return [layer for layer in (*layers, path) if layer] or [""]
+
+
+def _options(word: bytes) -> tuple[str, ...]:
+    # First split: a comma that belongs to a value is escaped.
+    return tuple(_plain(option) for option in word.split(b",") if option)
+
+
+def _plain(word: bytes) -> str:
+    if b"\\" in word:
+        head, *escaped = word.split(b"\\")
+        for part in escaped:
+            octal = part[:3]
+            is_escape = len(octal) == 3 and all(digit in b"01234567" for digit in octal) and octal[0] in b"0123"
+            head += bytes((int(octal, 8),)) + part[3:] if is_escape else b"\\" + part
+        word = head
+    return word.decode("utf-8", "surrogateescape")

@@ -1,0 +1,70 @@
+r"""/proc/PID/status: ids, PIDs in nested namespaces, capabilities and confinement of one process.
+
+*Source:* proc_pid_status(5). Lines ``Name:\tvalue``, for instance ``NSpid:\t4711\t1`` and ``CapEff:\t00000000a80425fb``.
+*Versions:* ``NSpid`` since Linux 4.1, ``NoNewPrivs`` since 4.10, ``Seccomp_filters`` since 5.9.
+"""
+
+from typing import Literal, NamedTuple
+
+from ctrscope.model.detail import CapabilitySets
+from ctrscope.model.gap import ParseError
+from ctrscope.probes.capability_names import capability_names
+from ctrscope.probes.hostfs import HostFs
+
+_SECCOMP: tuple[Literal["disabled", "strict", "filter"], ...] = ("disabled", "strict", "filter")
+
+
+class Status(NamedTuple):
+    """Fields of proc_pid_status(5) that we use. None: this kernel does not say."""
+
+    uid: int  # effective, in the reader's user namespace, as are all ids here
+    gid: int
+    groups: tuple[int, ...]
+    nspid: tuple[int, ...]  # ours first
+    capabilities: CapabilitySets
+    seccomp: Literal["disabled", "strict", "filter"] | None
+    seccomp_filters: int | None
+    no_new_privs: bool | None
+    threads: int
+
+
+def read_status(host: HostFs, pid: int) -> Status:
+    """Read and parse. Errors: ENOENT or ESRCH when the process is gone; ParseError."""
+    return parse_status(host.read(f"/proc/{pid}/status"))
+
+
+def parse_status(text: bytes) -> Status:
+    """Parse /proc/PID/status. Names that we do not know are ignored."""
+    # Name comes first and escapes its line breaks, so no process can invent a line here.
+    lines = dict(line.partition(b":\t")[::2] for line in text.splitlines())
+    try:
+        seccomp = int(lines[b"Seccomp"]) if b"Seccomp" in lines else None
+        return Status(
+            uid=int(lines[b"Uid"].split()[1]),
+            gid=int(lines[b"Gid"].split()[1]),
+            groups=_numbers(lines.get(b"Groups", b"")),
+            nspid=_numbers(lines.get(b"NSpid", lines[b"Pid"])),
+            capabilities=CapabilitySets(
+                effective=_capabilities(lines[b"CapEff"]),
+                permitted=_capabilities(lines[b"CapPrm"]),
+                inheritable=_capabilities(lines[b"CapInh"]),
+                bounding=_capabilities(lines[b"CapBnd"]),
+                ambient=_capabilities(lines.get(b"CapAmb", b"0")),
+            ),
+            seccomp=None if seccomp is None else _SECCOMP[seccomp],
+            seccomp_filters=int(lines[b"Seccomp_filters"]) if b"Seccomp_filters" in lines else None,
+            no_new_privs=bool(int(lines[b"NoNewPrivs"])) if b"NoNewPrivs" in lines else None,
+            threads=int(lines[b"Threads"]),
+        )
+    except KeyError as error:
+        raise ParseError(f"no line {error.args[0].decode()!r}") from error
+    except (ValueError, IndexError) as error:
+        raise ParseError(f"not a status file: {error}") from error
+
+
+def _numbers(text: bytes) -> tuple[int, ...]:
+    return tuple(map(int, text.split()))
+
+
+def _capabilities(text: bytes) -> tuple[str, ...]:
+    return capability_names(int(text, 16))

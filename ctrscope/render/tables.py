@@ -1,0 +1,56 @@
+"""Plain-text tables: as wide as they need to be in a pipe, as wide as the screen on a terminal, never wrapped."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from ctrscope.render.safe import cell_width, pad, shorten
+
+_GAP = 2
+
+
+class Column(NamedTuple):
+    """How one column behaves when the screen is too narrow for all of them."""
+
+    title: str
+    align: Literal["left", "right"] = "left"
+    rank: int = 0  # the highest rank goes first; 0 always stays
+    least: int | None = None  # cells it can be shortened to; None: not at all
+
+
+def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Lines of a table, its header first. Cells are inert texts.
+
+    With a *width*, columns are dropped by rank until the least widths fit, and the rest is shared out to those of the
+    lowest rank first. A column that is empty in every row is left out, unless its rank is 0.
+    """
+    indexes = range(len(columns))
+    natural = [max([cell_width(columns[index].title), *(cell_width(row[index]) for row in rows)]) for index in indexes]
+    widths = natural
+    if width is not None:
+        widths = _fit(columns, natural, [any(row[index] for row in rows) for index in indexes], width)
+    shown = [index for index in indexes if widths[index]]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [pad(shorten(cells[index], widths[index]), widths[index], columns[index].align) for index in shown]
+        return (" " * _GAP).join(parts).rstrip()
+
+    return [line([column.title for column in columns]), *(line(row) for row in rows)]
+
+
+def _fit(columns: Sequence[Column], natural: Sequence[int], filled: Sequence[bool], width: int) -> list[int]:
+    """Widths of the columns on a screen; 0 is a column that is not shown."""
+    least = [full if column.least is None else min(full, column.least) for column, full in zip(columns, natural, strict=True)]
+    order = sorted(range(len(columns)), key=lambda index: (filled[index], -columns[index].rank))
+    kept = set(order)
+    for index in order:
+        if sum(least[i] + _GAP for i in kept) - _GAP <= width and filled[index]:
+            break
+        if columns[index].rank:
+            kept.discard(index)
+    widths = [least[index] if index in kept else 0 for index in range(len(columns))]
+    room = width - sum(widths[index] + _GAP for index in kept) + _GAP
+    for index in sorted(kept, key=lambda index: columns[index].rank):
+        more = max(0, min(room, natural[index] - widths[index]))
+        widths[index] += more
+        room -= more
+    return widths

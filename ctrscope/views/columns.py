@@ -1,0 +1,108 @@
+"""Which columns fit: the declared fields of a container, chosen and sized for the width of the screen."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row
+from ctrscope.render.safe import cell_width
+from ctrscope.views.widgets.row_table import Column
+
+#: The last minute of CPU, drawn from the history that only the dashboard keeps; sorts as CPU does.
+LAST_MINUTE = Field(
+    "last_minute",
+    "LAST MIN",
+    "left",
+    8,
+    lambda row, now: "",
+    lambda row, now: 0,
+    "CPU over the last minute, newest at the right. A full bar is the container's CPU limit, or one CPU when it has none.",
+)
+
+
+class _Place(NamedTuple):
+    key: str
+    from_width: int  # of the screen, in cells
+    most: int = 0  # widest the column gets, where its content decides; 0: the field's own width
+
+
+#: In the order in which they stand on the screen.
+_PLACES = (
+    _Place("sign", 0),
+    _Place("name", 0, 30),
+    _Place("engine", 60, 18),
+    _Place("group", 120, 24),
+    _Place("image", 160, 34),
+    _Place("cpu", 0),
+    _Place("last_minute", 100),
+    _Place("throttled", 120),
+    _Place("memory", 100),
+    _Place("memory_limit", 120),
+    _Place("memory_percent", 0),
+    _Place("pids", 110),
+    _Place("pid", 180),
+    _Place("age", 100),
+    _Place("note", 50),
+)
+_NOTE_LEAST = 26  # what the note keeps before texts are cut for it
+_AIRY = 160  # from this width on, columns stand two cells apart
+_APART = frozenset({"cpu", "memory_percent", "age"})  # these always do
+_TEXT_LEAST = 10
+MARGIN = 1  # left of the sign
+SCROLLBAR = 1  # cells that are kept free for it
+
+FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE)}
+
+
+def shown_fields(width: int) -> tuple[Field, ...]:
+    """Fields that a screen of *width* cells shows, in order."""
+    return tuple(FIELDS[place.key] for place in _PLACES if width >= place.from_width)
+
+
+def fit_columns(
+    width: int, rows: Sequence[Row], now: float, *, indent: int = 0, without: Collection[str] = ()
+) -> tuple[Column, ...]:
+    """Columns for a screen of *width* cells, texts as wide as what is in them; the note gets what is left.
+
+    Columns of text in which no row has anything are left out, and those of *without*. Figures keep their width, so that
+    they never jump. Names get *indent* cells more.
+    """
+    room = width - SCROLLBAR
+    widths: dict[str, int] = {}
+    for place in _PLACES:
+        field = FIELDS[place.key]
+        if width < place.from_width or place.key in without:
+            continue
+        if place.key == "sign":
+            widths["sign"] = MARGIN + field.width
+        elif not place.most:
+            widths[place.key] = max(field.width, cell_width(field.title))
+            continue
+        content = max((cell_width(field.get(row, now)) for row in rows), default=0)
+        if content or not rows or place.key == "name":
+            spare = indent if place.key == "name" else 0
+            widths[place.key] = min(place.most, max(content + spare, cell_width(field.title) + 1))
+    if "note" in widths:
+        widths["note"] = 0
+    gaps = {key: 2 if key in _APART or (width >= _AIRY and key != "sign") else 1 for key in widths}
+    _give_way(widths, room - sum(gaps.values()))
+    return tuple(
+        Column(key, FIELDS[key].title, "right" if key == "sign" else FIELDS[key].align, cells, FIELDS[key].help, gaps[key])
+        for key, cells in widths.items()
+    )
+
+
+def _give_way(widths: dict[str, int], room: int) -> None:
+    """Cut the widest texts until the note has its room, then give the note all that is left."""
+    texts = [place.key for place in _PLACES if place.most and place.key in widths]
+    wanted = _NOTE_LEAST if "note" in widths else 0
+
+    def rest() -> int:
+        return room - sum(widths.values())
+
+    while rest() < wanted:
+        widest = max(texts, key=lambda key: widths[key])
+        if widths[widest] <= _TEXT_LEAST:
+            break
+        widths[widest] -= 1
+    if "note" in widths:
+        widths["note"] = max(0, rest())

@@ -1,0 +1,112 @@
+"""Cgroup: where it stands, what it may use, what it uses, and for what it has to wait."""
+
+from typing import Literal
+
+from textual.content import Content
+
+from ctrscope.model.cgroup import CgroupStats, Limit
+from ctrscope.render.safe import inert
+from ctrscope.render.tables import Column
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_limit, format_percent
+from ctrscope.views.panes.opened import Opened, fact, facts, heading, missing, table
+
+_FIELDS = frozenset({"usage", "limits", "stats", "cpu", "memory", "io", "pids", "pressure"})
+
+
+def draw(opened: Opened) -> list[Content]:
+    """Draw the tab."""
+    membership = opened.container.cgroup
+    if membership is None:
+        return missing(opened, "cgroup", ("cgroup",))
+    lines = [fact("version", membership.version), *facts("path", inert(membership.path), opened.width)]
+    for controller, path in membership.paths.items():
+        if path != membership.path:
+            lines += facts(inert(controller) or "v2", inert(path), opened.width)
+    stats = opened.stats or (opened.detail.usage if opened.detail else None)
+    if stats is None:
+        return [*lines, Content(""), *missing(opened, "interface files", ("usage", "limits", "stats"))]
+    rates = opened.rates
+    lines.append(Content(""))
+    rows = [*_cpu(stats, rates.cpu_percent if rates else None), *_memory(stats), *_tasks(stats), *_io(stats)]
+    lines += table((Column(""), Column("NOW", "right"), Column("LIMIT", "right"), Column("", least=10)), rows, opened.width)
+    lines += _pressure(stats, opened.width)
+    if stats.frozen:
+        lines += [Content(""), fact("freezer", ("frozen", "watch"))]
+    unread = {field for gap in opened.gaps for field in gap.fields if field.partition(".")[0] in _FIELDS}
+    return lines + ([Content(""), *missing(opened, "more", unread)] if unread else [])
+
+
+_Line = tuple[str, str, str, str]
+
+
+def _cpu(stats: CgroupStats, percent: float | None) -> list[_Line]:
+    cpu = stats.cpu
+    if cpu is None:
+        return [("cpu", NOT_APPLICABLE, NOT_APPLICABLE, "no cpu controller here")]
+    used = "" if cpu.usage_usec is None else f"{cpu.usage_usec / 1e6:.1f} s used"
+    lines = [("cpu", NOT_PERMITTED if percent is None else f"{format_percent(percent)} %", _cpus(cpu.limit_cpus), used)]
+    if cpu.nr_periods:
+        lasted = "" if cpu.throttled_usec is None else f", {cpu.throttled_usec / 1e6:.1f} s in all"
+        lines.append(("  throttled", _count(cpu.nr_throttled), "", f"of {cpu.nr_periods} periods{lasted}"))
+    if cpu.weight is not None:
+        lines.append(("  weight", str(cpu.weight), "", ""))
+    return lines
+
+
+def _memory(stats: CgroupStats) -> list[_Line]:
+    memory = stats.memory
+    if memory is None:
+        return [("memory", NOT_APPLICABLE, NOT_APPLICABLE, "no memory controller here")]
+    share = ""
+    if memory.current is not None and isinstance(memory.limit, int) and memory.limit:
+        share = f"{100 * memory.current / memory.limit:.0f} %"
+    lines = [("memory", _bytes(memory.current), format_limit(memory.limit), share)]
+    for label, value in (("  working set", memory.working_set), ("  peak", memory.peak)):
+        if value is not None:
+            lines.append((label, format_bytes(value), "", ""))
+    if memory.high is not None:
+        lines.append(("  high", "", format_limit(memory.high), "reclaim starts there"))
+    if memory.swap_current is not None or memory.swap_limit is not None:
+        lines.append(("  swap", _bytes(memory.swap_current), format_limit(memory.swap_limit), ""))
+    if memory.oom_kills is not None:
+        lines.append(("  OOM kills", str(memory.oom_kills), "", ""))
+    return lines
+
+
+def _tasks(stats: CgroupStats) -> list[_Line]:
+    pids = stats.pids
+    if pids is None:
+        return [("tasks", NOT_APPLICABLE, NOT_APPLICABLE, "no pids controller here")]
+    return [("tasks", _count(pids.current), _count(pids.limit), "threads count too")]
+
+
+def _io(stats: CgroupStats) -> list[_Line]:
+    io = stats.io
+    if io is None:
+        return [("io", NOT_APPLICABLE, NOT_APPLICABLE, "no io controller here")]
+    return [("io read", _bytes(io.read_bytes), "", ""), ("io written", _bytes(io.write_bytes), "", "")]
+
+
+def _pressure(stats: CgroupStats, width: int) -> list[Content]:
+    if not stats.pressure:
+        return []
+    columns = (Column(""), Column("10 s", "right"), Column("1 min", "right"), Column("5 min", "right"))
+    rows = []
+    for resource, pressure in stats.pressure.items():
+        for word, figures in (("some", pressure.some), ("full", pressure.full)):
+            if figures is not None:
+                averages = (format_percent(value) for value in (figures.avg10, figures.avg60, figures.avg300))
+                rows.append((f"{inert(resource)} {word}", *averages))
+    return [Content(""), heading("pressure", "% of the time in which tasks waited"), *table(columns, rows, width)]
+
+
+def _cpus(limit: float | Literal["max"] | None) -> str:
+    return "max" if limit == "max" else NOT_PERMITTED if limit is None else f"{limit:g} CPU"
+
+
+def _bytes(value: int | None) -> str:
+    return NOT_PERMITTED if value is None else format_bytes(value)
+
+
+def _count(value: Limit | None) -> str:
+    return NOT_PERMITTED if value is None else str(value)

@@ -1,0 +1,36 @@
+"""Namespaces: which of the eight it has to itself, and with whom it shares the others."""
+
+from textual.content import Content
+
+from ctrscope.model.namespace import NamespaceId, NamespaceType
+from ctrscope.render.tables import Column
+from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.views.panes.opened import Opened, missing, table
+
+_COLUMNS = (Column("TYPE"), Column("NAMESPACE"), Column("WHOSE", least=20))
+
+
+def draw(opened: Opened) -> list[Content]:
+    """Draw the tab."""
+    container = opened.container
+    if container.pid is None:
+        return missing(opened, "namespaces", ("namespaces",))
+    rows, tones = [], []
+    for type_ in NamespaceType:
+        ino, shared = container.namespaces.ino(type_), container.shares.get(type_)
+        tone = "plain"
+        if ino is None:
+            whose, tone = "could not be read", "muted"
+        elif shared == "host":
+            whose, tone = "the host's", "watch"
+        elif shared:
+            whose = "shared with " + ", ".join(opened.name_of(other) for other in shared)
+        else:
+            whose = "its own"
+        rows.append((str(type_), NOT_PERMITTED if ino is None else str(NamespaceId(type_, ino)), whose))
+        tones.append(tone)
+    lines = table(_COLUMNS, rows, opened.width, tones)
+    if any(container.namespaces.ino(type_) is None for type_ in NamespaceType):
+        fields = ("namespaces", *(f"namespaces.{type_}" for type_ in NamespaceType), *map(str, NamespaceType))
+        lines += [Content(""), *missing(opened, "such namespace in this kernel", fields)]
+    return lines

@@ -1,0 +1,1 @@
+"""Screens: each turns the latest sample into finished rows and text for its widgets."""

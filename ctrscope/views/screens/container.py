@@ -1,0 +1,184 @@
+"""Container: one container, opened; a line that says what it is, and tabs for everything known about it."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.style import Style
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.snapshot import Sample
+from ctrscope.render.fields import engine_text, group_text, since, status_sign
+from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.render.units import format_duration
+from ctrscope.views.actions import CONTAINER, MOVES, SELECTED, Action, bindings
+from ctrscope.views.panes import PANES, Pane
+from ctrscope.views.panes.opened import Opened
+from ctrscope.views.rows import note_tone, status_tone
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.tones import Part, line
+
+
+class TabStrip(Static):
+    """The names of the tabs on one line; a click shows one."""
+
+    auto_links = False
+
+    def show(self, panes: Iterable[Pane], chosen: int, width: int) -> None:
+        """Draw the names, the short ones where the long ones do not fit."""
+        titles = [pane.title for pane in panes]
+        if sum(map(cell_width, titles)) + 3 * len(titles) > width:
+            titles = [pane.short for pane in panes]
+        drawn = Content("")
+        for index, title in enumerate(titles):
+            piece = Content.assemble((f" {title} ", "bold $background on $accent" if index == chosen else "$muted"))
+            drawn += piece.stylize(Style.from_meta({"@click": f"screen.show_tab({index})"}))
+        self.update(drawn)
+
+
+class PaneView(VerticalScroll):
+    """Scrolls one tab with the keys that move everywhere."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+
+    class Resized(Message):
+        """There is another width to draw for."""
+
+    def compose(self) -> ComposeResult:
+        """Hold the text of the tab."""
+        yield Static(id="pane")
+
+    def on_resize(self) -> None:
+        """Say so."""
+        self.post_message(self.Resized())
+
+    def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.scroll_relative(y=lines, animate=False)
+
+    def action_page(self, direction: int) -> None:
+        """Scroll by screens."""
+        self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False)
+
+    def action_end(self, direction: int) -> None:
+        """Scroll to an end."""
+        self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
+
+
+class ContainerScreen(SampleScreen):
+    """Everything known about one container."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = CONTAINER
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINER), *bindings(SELECTED)]
+    TITLE_TEXT = "Container"
+
+    def __init__(self, key: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.key = key
+        self.tab = 0
+        self._opened: Opened | None = None
+        self._gone = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the headline, the note, the tabs and the text of one."""
+        yield Static(id="headline")
+        yield Static(id="note")
+        yield TabStrip(id="tabs")
+        yield PaneView()
+
+    def on_mount(self) -> None:
+        """Ask for the details at once."""
+        self.query_one(PaneView).focus()
+        self.ctrscope.request_sample()
+
+    def selected(self) -> Container | None:
+        """Get the opened container."""
+        return self._opened.container if self._opened else None
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample; when the container is gone, keep the last one and say so."""
+        container = sample.snapshot.container(self.key)
+        self._gone = container is None
+        if container is not None:
+            before = self._opened.detail if self._opened else None
+            self._opened = Opened(
+                container=container,
+                snapshot=sample.snapshot,
+                now=self.ctrscope.clock(),
+                width=0,
+                detail=sample.details.get(self.key, before),
+                stats=sample.snapshot.stats.get(self.key),
+                rates=sample.rates.get(self.key),
+                points=self.ctrscope.history.points(self.key),
+            )
+        self._draw()
+
+    def on_pane_view_resized(self) -> None:
+        """Draw for the new width."""
+        self._draw()
+
+    def _draw(self) -> None:
+        view = self.query_one(PaneView)
+        width = view.scrollable_content_region.width
+        if self._opened is None or not width:
+            return
+        container = self._opened.container
+        self.query_one("#headline", Static).update(headline(container, self._opened.now, self.size.width))
+        note = "this container is gone; what follows is the last that was known" if self._gone else inert(container.note or "")
+        widget = self.query_one("#note", Static)
+        widget.display = bool(note)
+        widget.update(line(" ", (shorten(f"▲ {note}", self.size.width - 2), "act" if self._gone else note_tone(container))))
+        self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
+        lines = PANES[self.tab].draw(self._opened._replace(width=width))
+        self.query_one("#pane", Static).update(Content("\n").join(lines))
+        self.show_actions()
+
+    # Keys
+
+    def action_tab(self, step: int) -> None:
+        """Show the tab *step* further."""
+        self.action_show_tab((self.tab + step) % len(PANES))
+
+    def action_show_tab(self, index: int) -> None:
+        """Show a tab, from its top."""
+        self.tab = index
+        self.query_one(PaneView).scroll_to(y=0, animate=False)
+        self._draw()
+
+
+def headline(container: Container, now: float, width: int) -> Content:
+    """What it is, on one line; the least telling part is dropped first."""
+    start = since(container)
+    if start is None:
+        age = str(container.status)
+    elif container.is_running:
+        age = f"{container.status} for {format_duration(now - start)}"
+    else:
+        age = f"{container.status} {format_duration(now - start)} ago"
+    group = group_text(container)
+    pieces: list[Part] = [
+        (engine_text(container), "muted"),
+        (age, "plain"),
+        (f"{'pod' if container.pod else 'project'} {group}" if group else "", "muted"),
+        (inert(container.id[:12]), "muted"),
+        (f"init {container.pid}" if container.pid is not None else "", "muted"),
+        (f"image {inert(container.image)}" if container.image else "", "muted"),
+    ]
+    parts: list[Part] = [" ", (status_sign(container), status_tone(container)), " "]
+    name = shorten(inert(container.name), max(8, width - 30))
+    parts.append((name, "strong"))
+    room = width - 4 - cell_width(name)
+    for piece in pieces:
+        needed = cell_width(piece[0]) + 3
+        if piece[0] and needed <= room:
+            parts += ["   ", piece]
+            room -= needed
+    return line(*parts)

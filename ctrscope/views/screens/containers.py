@@ -1,0 +1,254 @@
+"""Containers: the live table of everything that runs, ran or was left behind on this host."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.snapshot import Sample
+from ctrscope.render.fields import Row, status_sign
+from ctrscope.render.gaps import summarise_gaps
+from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.views.actions import CONTAINERS, SELECTED, Action, bindings
+from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
+from ctrscope.views.rows import GROUP, INDENT, Grouping, Look, natural_order, note_tone, rows_of, table_rows
+from ctrscope.views.screens.container import ContainerScreen
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.row_table import Column, RowTable
+
+_SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "!": "act", "?": "accent"}
+
+
+class ContainersScreen(SampleScreen):
+    """The table, a filter, and below it what the row under the cursor could not tell."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = CONTAINERS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINERS), *bindings(SELECTED)]
+    TITLE_TEXT = "Containers"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = Look()
+        self._sample: Sample | None = None
+        self._rows: tuple[Row, ...] = ()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the table, the filter and two lines of words."""
+        yield RowTable(empty="reading the host …")
+        yield Input(placeholder="words that must match; engine:podman looks into one column", id="filter", compact=True)
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        """Give the keys to the table."""
+        self.query_one("#filter").display = False
+        self.table.focus()
+
+    def on_resize(self) -> None:
+        """Choose the columns anew."""
+        self._draw()
+
+    @property
+    def table(self) -> RowTable:
+        """The table."""
+        return self.query_one(RowTable)
+
+    def selected(self) -> Container | None:
+        """Container under the cursor."""
+        key = self.table.cursor
+        return next((row.container for row in self._rows if row.container.key == key), None)
+
+    def offers(self, action: Action) -> bool:
+        """Folding is for groups, opening for rows, clearing for a filter that is set."""
+        if action.id in ("containers.fold", "containers.unfold"):
+            return self.look.grouping is not Grouping.NONE
+        if action.id == "containers.clear":
+            return bool(self.look.filter)
+        if action.id in ("containers.open", "containers.sort", "containers.reverse", "containers.group"):
+            return bool(self._rows)
+        return super().offers(action)
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self._sample, self._rows = sample, rows_of(sample)
+        self._draw()
+
+    def _draw(self) -> None:
+        sample = self._sample
+        if sample is None or not self.size.width:
+            self._draw_words()
+            return
+        now = self.ctrscope.clock()
+        columns = self._columns()
+        lines = table_rows(self._rows, self.look, columns, self.ctrscope.history, now, sample.snapshot.monotonic_ns)
+        table = self.table
+        table.empty = (
+            f"No container matches “{inert(self.look.filter)}”. esc shows everything."
+            if self._rows
+            else "No container on this host, and none was left behind."
+        )
+        table.show_rows(columns, lines, (self.look.sort, "▼" if self.look.descending else "▲"))
+        self._draw_words()
+
+    def _draw_words(self) -> None:
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self._status())
+        self.show_actions()
+
+    def _columns(self) -> tuple[Column, ...]:
+        grouping = self.look.grouping
+        indent = 0 if grouping is Grouping.NONE else INDENT
+        return fit_columns(self.size.width, self._rows, self.ctrscope.clock(), indent=indent, without={grouping.column})
+
+    def _why(self) -> Content:
+        """Say what the row under the cursor has no room for: why figures are missing, its note in full."""
+        room = self.size.width - 4
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        if self._sample is None:
+            return line()
+        gaps, container = self._sample.snapshot.gaps, self.selected()
+        if container is not None:
+            about = [gap for gap in gaps if gap.subject == f"container {container.key}"]
+            if about:
+                return line(" ", (shorten(f"· {inert(container.name)}: {summarise_gaps(about)}", room), "watch"))
+            if container.note:
+                text = shorten(f"{inert(container.name)}: {inert(container.note)}", room)
+                return line(" ", (text, note_tone(container)))
+        return line(" ", (shorten(f"· {summarise_gaps(gaps)}", room), "muted")) if gaps else line()
+
+    def _status(self) -> Content:
+        counts: dict[str, int] = {}
+        for row in self._rows:
+            sign = status_sign(row.container)
+            counts[sign] = counts.get(sign, 0) + 1
+        total = len(self._rows)
+        shown = sum(1 for key in self.table.row_keys if not key.startswith(GROUP))
+        parts: list[Part] = [f" {total} container{'s' if total != 1 else ''}"]
+        for sign, tone in _SIGN_TONES.items():
+            if sign in counts:
+                parts += ["  ", (sign, tone), (f" {counts[sign]}", "muted")]
+        right: list[Part] = []
+        if self.look.filter:
+            right += [("filter ", "muted"), (shorten(inert(self.look.filter), 24), "strong"), (f" shows {shown}   ", "muted")]
+        arrow = "▼" if self.look.descending else "▲"
+        right += [(f"{self.look.grouping.value} · sort {FIELDS[self.look.sort].title or 'STATE'} {arrow} ", "muted")]
+        left_width, right_width = (
+            sum(cell_width(part if isinstance(part, str) else part[0]) for part in side) for side in (parts, right)
+        )
+        return line(*parts, " " * max(2, self.size.width - left_width - right_width), *right)
+
+    # Keys
+
+    def action_open(self) -> None:
+        """Open the row under the cursor, or fold its group."""
+        key = self.table.cursor
+        if key is not None:
+            self._open(key)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self, event: RowTable.RowOpened) -> None:
+        self._open(event.key)
+
+    def _open(self, key: str) -> None:
+        if key.startswith(GROUP):
+            self._fold(key, key not in self.look.folded)
+        elif any(row.container.key == key for row in self._rows):
+            self.app.push_screen(ContainerScreen(key))
+
+    def action_fold(self, folded: bool) -> None:
+        """Fold or unfold the group that the cursor is in."""
+        key = self.table.cursor
+        if key is None or self.look.grouping is Grouping.NONE:
+            return
+        if not key.startswith(GROUP):
+            keys = self.table.row_keys
+            above = [found for found in keys[: keys.index(key)] if found.startswith(GROUP)]
+            row = self.table.row(key)
+            inside = row is not None and len(row.cells) > 1 and row.cells[1].text.startswith(" " * INDENT)
+            if not (above and inside and folded):
+                return
+            key = above[-1]
+        self._fold(key, folded)
+
+    def _fold(self, key: str, folded: bool) -> None:
+        self.look = self.look._replace(folded=self.look.folded | {key} if folded else self.look.folded - {key})
+        self._draw()
+        self.table.stand_on(key)
+
+    def action_sort(self) -> None:
+        """Sort by the next column that is shown."""
+        keys = [column.key for column in self._columns()]
+        place = keys.index(self.look.sort) if self.look.sort in keys else -1
+        following = keys[(place + 1) % len(keys)]
+        if following == "last_minute":  # sorts as CPU does, which was just there
+            following = keys[(place + 2) % len(keys)]
+        self._sort(following)
+
+    @on(RowTable.TitleClicked)
+    def _title_clicked(self, event: RowTable.TitleClicked) -> None:
+        if event.key == self.look.sort:
+            self.action_reverse()
+        else:
+            self._sort(event.key)
+
+    def _sort(self, key: str) -> None:
+        self.look = self.look._replace(sort=key, descending=natural_order(key))
+        self._draw()
+
+    def action_reverse(self) -> None:
+        """Turn the order around."""
+        self.look = self.look._replace(descending=not self.look.descending)
+        self._draw()
+
+    def action_group(self) -> None:
+        """Group by the next thing."""
+        self.look = self.look._replace(grouping=self.look.grouping.next(), folded=frozenset())
+        self._draw()
+
+    # Filter
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def action_clear_filter(self) -> None:
+        """Close the filter and show everything."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.table.focus()
+        self._filter("")
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_submitted(self, event: Input.Submitted) -> None:
+        self.query_one("#filter").display = bool(event.value)
+        self.table.focus()
+
+    def _filter(self, text: str) -> None:
+        if text != self.look.filter:
+            self.look = self.look._replace(filter=text)
+            self._draw()
+
+    @on(RowTable.CursorMoved)
+    def _cursor_moved(self) -> None:
+        self._draw_words()
+
+
+def help_columns(width: int) -> tuple[tuple[str, str], ...]:
+    """Titles and meanings of the columns that a screen of *width* cells shows."""
+    return tuple((field.title or "STATE", field.help) for field in shown_fields(width))

@@ -1,0 +1,100 @@
+"""What every screen over samples has in common: the header, the key bar, attach and copy, and when to draw."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from ctrscope.model.container import Container
+from ctrscope.model.snapshot import Sample
+from ctrscope.views.actions import ANYWHERE, SELECTED, Action
+from ctrscope.views.widgets.key_bar import KeyBar
+from ctrscope.views.widgets.status_header import StatusHeader
+
+if TYPE_CHECKING:
+    from ctrscope.views.app import CtrscopeApp
+
+
+class SampleScreen(Screen[None]):
+    """Draws the latest sample when it is in front: at once when it comes to the front, then each time one arrives."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    TITLE_TEXT: ClassVar[str] = ""
+
+    @property
+    def ctrscope(self) -> "CtrscopeApp":
+        """The app, by its own type."""
+        return cast("CtrscopeApp", self.app)
+
+    # What a screen has to say
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Widgets between the header and the key bar."""
+        raise NotImplementedError
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        raise NotImplementedError
+
+    def selected(self) -> Container | None:
+        """Container that attach and copy are about."""
+        raise NotImplementedError
+
+    # The rest
+
+    def compose(self) -> ComposeResult:
+        """Stack the header, the body and the keys."""
+        yield StatusHeader()
+        yield from self.compose_body()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Listen for samples."""
+        self.ctrscope.sampled.subscribe(self, self._sampled)
+        self.show_actions()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what arrived while another screen was in front."""
+        self.refresh_header()
+        if self.ctrscope.shown is not None:
+            self.show_sample(self.ctrscope.shown)
+
+    def _sampled(self, sample: Sample) -> None:
+        # Screens below the one in front are called too; they catch up when they come back.
+        if self.is_current and not self.ctrscope.paused:
+            self.show_sample(sample)
+
+    def refresh_header(self) -> None:
+        """Draw the header anew; its clock runs also when nothing else does."""
+        self.query_one(StatusHeader).show(self.ctrscope.header_state())
+
+    def show_actions(self) -> None:
+        """Draw the key bar anew."""
+        self.query_one(KeyBar).show([action for action in self.actions() if self.offers(action)])
+
+    def actions(self) -> tuple[Action, ...]:
+        """Every action of this screen."""
+        return (*self.ACTIONS, *SELECTED, *ANYWHERE)
+
+    def offers(self, action: Action) -> bool:
+        """Whether the action would do something now. What would not is neither on the bar nor in the palette."""
+        if action.id == "container.attach":
+            container = self.selected()
+            return container is not None and not self.ctrscope.why_not_attach(container)
+        if action.id == "container.copy":
+            return self.selected() is not None
+        return True
+
+    def action_attach(self) -> None:
+        """Ask, then enter the container."""
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.ask_attach(container)
+
+    def action_copy_id(self) -> None:
+        """Copy the id."""
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.copy_id(container)

@@ -1,0 +1,56 @@
+"""The colours, and the few words by which everything else asks for them.
+
+One accent. Red: somebody has to act. Yellow: worth a look. What is idle is dim. A tone never says anything that a sign
+or a word beside it does not say too.
+"""
+
+from collections.abc import Mapping
+
+from textual.content import Content
+from textual.theme import Theme
+
+THEME = Theme(
+    name="ctrscope",
+    primary="#56b6c2",
+    accent="#56b6c2",
+    foreground="#d3d7de",
+    background="#0f1318",
+    surface="#161b22",
+    panel="#1c232c",
+    warning="#e2b714",
+    error="#f2686b",
+    success="#56b6c2",
+    dark=True,
+    variables={
+        "muted": "#97a1af",
+        "idle": "#6d7785",
+        "graph": "#3a7d88",
+        "cursor": "#22404a",
+        "heading": "#171d25",
+        "block-cursor-background": "#22404a",
+        "block-cursor-foreground": "#d3d7de",
+    },
+)
+
+#: Tone → style, in the variables of the theme. ``ctrscope.tcss`` gives the same names to the table.
+TONES: Mapping[str, str] = {
+    "plain": "",
+    "strong": "bold",
+    "muted": "$muted",
+    "idle": "$idle",
+    "watch": "$warning",
+    "act": "bold $error",
+    "accent": "$accent",
+    "graph": "$graph",
+    "title": "bold $accent",
+    "badge": "bold $background on $warning",
+    "alarm": "bold $background on $error",
+}
+
+#: A piece of a line: text as it is, or text with a tone. The text is never parsed as markup.
+Part = str | tuple[str, str]
+
+
+def line(*parts: Part) -> Content:
+    """One line of pieces."""
+    return Content.assemble(*(part if isinstance(part, str) else (part[0], TONES[part[1]]) for part in parts))

@@ -1,0 +1,1 @@
+"""Widgets: each draws a finished value and knows nothing of containers."""

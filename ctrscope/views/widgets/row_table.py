@@ -1,0 +1,252 @@
+"""A table that draws only the lines on the screen, and keeps its cursor on a key while rows come, go and move.
+
+A ScrollView with ``render_line``: a new list of thousands of rows costs what the visible ones cost.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ctrscope.render.safe import pad, shorten
+from ctrscope.views.actions import MOVES, bindings
+from ctrscope.views.row_diff import diff_rows, follow_cursor
+
+
+class Column(NamedTuple):
+    """One column, at the width it has now."""
+
+    key: str
+    title: str
+    align: str  # "left" or "right"
+    width: int
+    tooltip: str = ""
+    gap: int = 1  # cells after it; the mark of a cell and the arrow of the sorted column stand in the first
+
+
+class Cell(NamedTuple):
+    """One text of a row. Inert already, and never parsed as markup."""
+
+    text: str
+    tone: str = "plain"  # plain, strong, muted, idle, watch, act, accent: a component class of the table
+    mark: str = " "  # one character right of it, so that no meaning hangs on colour alone
+
+
+class TableRow(NamedTuple):
+    """One line: its key and a cell for every column."""
+
+    key: str
+    cells: tuple[Cell, ...]
+    heading: bool = False  # the second cell may run over the empty ones that follow
+
+
+class RowTable(ScrollView, can_focus=True):
+    """Rows under fixed column titles, with a cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+    TONES: ClassVar[tuple[str, ...]] = ("plain", "strong", "muted", "idle", "watch", "act", "accent")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"row-table--{tone}" for tone in TONES),
+        "row-table--title",
+        "row-table--sorted",
+        "row-table--cursor",
+        "row-table--heading",
+    }
+
+    class CursorMoved(Message):
+        """The cursor stands on another row. Key None: there are no rows."""
+
+        def __init__(self, key: str | None) -> None:
+            super().__init__()
+            self.key = key
+
+    class RowOpened(Message):
+        """A row was clicked twice."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class TitleClicked(Message):
+        """A column title was clicked."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, *, empty: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.empty = empty  # said in place of rows when there are none
+        self.cursor: str | None = None
+        self._columns: tuple[Column, ...] = ()
+        self._rows: dict[str, TableRow] = {}
+        self._keys: tuple[str, ...] = ()
+        self._sorted: tuple[str, str] = ("", "")
+
+    # What is shown
+
+    def show_rows(self, columns: tuple[Column, ...], rows: Sequence[TableRow], sorted_by: tuple[str, str] = ("", "")) -> None:
+        """Show *rows*; *sorted_by* is the key of a column and the arrow it gets."""
+        new = {row.key: row for row in rows}
+        diff = diff_rows(self._rows, new)
+        same_frame = (columns, sorted_by) == (self._columns, self._sorted)
+        before = self._keys
+        self._columns, self._rows, self._keys, self._sorted = columns, new, tuple(new), sorted_by
+        self.virtual_size = Size(self.size.width, len(new) + 1)
+        self._stand_on(follow_cursor(before, self._keys, self.cursor))
+        if same_frame and diff.keeps_places and new:
+            changed = set(diff.changed)
+            for line in range(self.scroll_offset.y, min(len(self._keys), self.scroll_offset.y + self.size.height)):
+                if self._keys[line] in changed:
+                    self._refresh_row(line)
+        else:
+            self.refresh()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns as they are drawn."""
+        return self._columns
+
+    @property
+    def row_keys(self) -> tuple[str, ...]:
+        """Keys of all rows, in order."""
+        return self._keys
+
+    def row(self, key: str) -> TableRow | None:
+        """The row with that key."""
+        return self._rows.get(key)
+
+    def stand_on(self, key: str) -> None:
+        """Move the cursor to a row, if it is there, and scroll it into view."""
+        if key in self._rows:
+            self._stand_on(key)
+            self._scroll_to_cursor()
+
+    def _stand_on(self, key: str | None) -> None:
+        if key == self.cursor:
+            return
+        before, self.cursor = self.cursor, key
+        for moved in (before, key):
+            if moved in self._rows:
+                self._refresh_row(self._keys.index(moved))
+        self.post_message(self.CursorMoved(key))
+
+    def _scroll_to_cursor(self) -> None:
+        if self.cursor is None:
+            return
+        line, top, height = self._keys.index(self.cursor), self.scroll_offset.y, max(1, self.size.height - 1)
+        if line < top:
+            self.scroll_to(y=line, animate=False, immediate=True)
+        elif line >= top + height:
+            self.scroll_to(y=line - height + 1, animate=False, immediate=True)
+
+    def _refresh_row(self, line: int) -> None:
+        y = line + 1 - self.scroll_offset.y
+        if 1 <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    # Keys and mouse
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor by *lines*."""
+        if self.cursor is not None:
+            line = self._keys.index(self.cursor) + lines
+            self.stand_on(self._keys[max(0, min(len(self._keys) - 1, line))])
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by a screen."""
+        self.action_move(direction * max(1, self.size.height - 2))
+
+    def action_end(self, direction: int) -> None:
+        """Move the cursor to the first or the last row."""
+        if self._keys:
+            self.stand_on(self._keys[0 if direction < 0 else -1])
+
+    def on_click(self, event: events.Click) -> None:
+        """Select a row, open it at the second click, sort by a title."""
+        if event.y == 0:
+            key = self._column_at(event.x)
+            if key:
+                self.post_message(self.TitleClicked(key))
+            return
+        line = event.y - 1 + self.scroll_offset.y
+        if line < len(self._keys):
+            self._stand_on(self._keys[line])
+            if event.chain == 2:
+                self.post_message(self.RowOpened(self._keys[line]))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Explain the column whose title the pointer is on."""
+        key = self._column_at(event.x) if event.y == 0 else ""
+        self.tooltip = next((column.tooltip for column in self._columns if column.key == key), None)
+
+    def _column_at(self, x: int) -> str:
+        left = 0
+        for column in self._columns:
+            left += column.width + column.gap
+            if x < left:
+                return column.key
+        return ""
+
+    # Drawing
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the cursor in sight."""
+        self.call_after_refresh(self._scroll_to_cursor)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw line *y* of the widget: the titles, a row, or nothing."""
+        width = self.size.width
+        if y == 0:
+            return self._titles(width)
+        line = y - 1 + self.scroll_offset.y
+        if line < len(self._keys):
+            row = self._rows[self._keys[line]]
+            return self._draw(row, width)
+        text = f"  {self.empty}" if not self._keys and y == 2 else ""
+        return _strip([Segment(text, self._style("muted"))], width, self._style("plain"))
+
+    def _titles(self, width: int) -> Strip:
+        plain, chosen = self._style("title"), self._style("sorted")
+        segments = []
+        for column in self._columns:
+            is_sorted = column.key == self._sorted[0]
+            title = shorten(column.title, column.width)
+            arrow = self._sorted[1] if is_sorted else " "
+            if column.align == "left":
+                text = pad(title + arrow, column.width + column.gap)
+            else:
+                text = pad(pad(title, column.width, "right") + arrow, column.width + column.gap)
+            segments.append(Segment(text, chosen if is_sorted else plain))
+        return _strip(segments, width, plain)
+
+    def _draw(self, row: TableRow, width: int) -> Strip:
+        under = self._style("cursor") if row.key == self.cursor else self._style("heading") if row.heading else None
+        segments = []
+        cells = list(zip(self._columns, row.cells, strict=True))
+        at = 0
+        while at < len(cells):
+            column, cell = cells[at]
+            room, gap, first = column.width, column.gap, at == 0
+            at += 1
+            while row.heading and not first and column.align == "left" and at < len(cells) and not cells[at][1].text:
+                room, gap = room + gap + cells[at][0].width, cells[at][0].gap
+                at += 1
+            text = pad(pad(shorten(cell.text, room), room, column.align) + cell.mark, room + gap)
+            style = self._style(cell.tone)
+            segments.append(Segment(text, style + under if under else style))
+        return _strip(segments, width, under or self._style("plain"))
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"row-table--{name}", partial=name in ("cursor", "heading"))
+
+
+def _strip(segments: list[Segment], width: int, style: Style) -> Strip:
+    return Strip(segments).adjust_cell_length(width, style)

@@ -1,0 +1,81 @@
+"""``ctrscope attach`` from its command line: what belongs to whom, and what is refused."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctrscope.cli import main
+from ctrscope.cli.attach import Attach, parse_types, parse_user, parse_variable
+from ctrscope.cli.options import parser_of
+from tests.attach.containers import runc_container
+from tests.requirements import require_root
+
+
+def parse(*argv: str) -> argparse.Namespace:
+    return parser_of(Attach()).parse_args(argv)
+
+
+def test_options_after_the_command_belong_to_the_command() -> None:
+    arguments = parse("web", "-u", "7:8", "--", "ls", "--json", "-u", "x", "--", "y")
+    assert arguments.id == "web"
+    assert arguments.user == (7, 8)
+    assert arguments.command == ("ls", "--json", "-u", "x", "--", "y")
+    assert arguments.json is False
+
+
+def test_without_a_command_there_is_none() -> None:
+    assert parse("--read-only", "web", "-w", "/tmp").command == ()
+
+
+@pytest.mark.parametrize(
+    "argv", [("web", "--"), ("web", "ls"), ("--", "ls"), ("web", "-u", "bob"), ("web", "-e", "K"), ("web", "-n", "ne")]
+)
+def test_wrong_usage_is_exit_2(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(*argv)
+    assert caught.value.code == 2
+    assert "usage: ctrscope attach ID [options] [-- CMD …]" in capsys.readouterr().err
+
+
+def test_users_variables_and_types_are_read_as_they_are_written() -> None:
+    assert parse_user("0") == (0, None)
+    assert parse_variable("A=b=c") == ("A", "b=c")
+    assert parse_types("net,uts") == ("net", "uts")
+
+
+def test_read_only_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "web", "--read-only", "--", "true"]) == 125
+    assert "refused under --read-only" in capsys.readouterr().err
+
+
+def test_json_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "web", "--json"]) == 2
+    assert "no JSON answer" in capsys.readouterr().err
+
+
+def test_another_root_is_no_place_to_attach_to(v2_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["--root", str(v2_root), "attach", "dk-web", "--", "true"])
+    assert status == 125
+    assert "is not the running host" in capsys.readouterr().err
+
+
+def test_an_unknown_container_is_exit_4(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "no-such-container-anywhere"]) == 4
+    assert "no such container" in capsys.readouterr().err
+
+
+def test_a_container_is_found_and_entered_and_a_paused_one_refused(tmp_path: Path) -> None:
+    require_root()
+    name = f"ctrscope-attach-cli-{os.getpid()}"
+    attach = [sys.executable, "-m", "ctrscope", "attach", name]
+    with runc_container(tmp_path, name, env=["ROLE=web"]):
+        result = subprocess.run([*attach, "--", "sh", "-c", "echo $ROLE $HOME; exit 3"], capture_output=True, check=False)
+        assert (result.returncode, result.stdout, result.stderr) == (3, b"web /\n", b"")
+        subprocess.run(["runc", "pause", name], check=True)
+        paused = subprocess.run([*attach, "--", "true"], capture_output=True, check=False, timeout=60)
+        assert paused.returncode == 125
+        assert b"it is paused" in paused.stderr

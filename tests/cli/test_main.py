@@ -1,0 +1,153 @@
+"""What every command does the same way: options, errors, closed pipes."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ctrscope import __version__
+from ctrscope.cli import main
+from ctrscope.cli.options import split_verb
+from ctrscope.cli.verb import VERBS
+from tests.cli.conftest import Done, Host
+
+Run = Callable[..., Done]
+
+
+@pytest.mark.parametrize(
+    ("argv", "verb", "rest"),
+    [
+        ([], None, []),
+        (["ps", "-a"], "ps", ["-a"]),
+        (["--json", "ps"], "ps", ["--json"]),
+        (["--root", "ps", "tree", "ps"], "tree", ["--root", "ps", "ps"]),
+        (["--root=/mnt", "ps"], "ps", ["--root=/mnt"]),
+        (["attach", "web", "--", "ps", "--json"], "attach", ["web", "--", "ps", "--json"]),
+        (["--", "ps"], None, ["--", "ps"]),
+    ],
+)
+def test_the_verb_is_the_first_argument_that_is_no_option(argv: list[str], verb: str | None, rest: list[str]) -> None:
+    assert split_verb(argv) == (verb, rest)
+
+
+def test_global_options_stand_before_or_after_the_verb(awkward: Host, run: Run, tmp_path: Path) -> None:
+    before, after = run("--json", "--root", str(tmp_path), "ps"), run("ps", "--root", str(tmp_path), "--json")
+    assert before.answer == after.answer
+    assert awkward.roots == [str(tmp_path)] * 2
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version") == (0, f"ctrscope {__version__}\n", "")
+
+
+@pytest.mark.parametrize("argv", [["help"], ["-h"], ["--help"]])
+def test_help_lists_the_commands(run: Run, argv: list[str]) -> None:
+    done = run(*argv)
+    assert done.status == 0
+    assert all(f"ctrscope {verb}" in done.out for verb in VERBS)
+
+
+def test_help_of_a_command_is_that_commands_own(run: Run) -> None:
+    assert run("help", "ps").out == run("ps", "--help").out
+    assert "examples:" in run("help", "ps").out
+
+
+@pytest.mark.parametrize(
+    "argv", [["ps", "--frob"], ["inspect"], ["ps", "extra"], ["--root"], ["--root", "/nope", "ps"], ["--jso", "ps"]]
+)
+def test_wrong_usage_exits_2_and_prints_nothing(run: Run, argv: list[str]) -> None:
+    done = run(*argv)
+    assert (done.status, done.out) == (2, "")
+    assert done.err
+
+
+def test_a_mistyped_command_is_told_the_nearest(run: Run) -> None:
+    assert run("inspct", "web") == (2, "", "ctrscope: no such command: inspct; did you mean inspect?\n")
+
+
+@pytest.mark.parametrize("argv", [[], ["--json"], ["--read-only"]])
+def test_the_dashboard_without_a_terminal_is_one_line_that_names_ps(run: Run, argv: list[str]) -> None:
+    done = run(*argv)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "ctrscope ps" in done.err
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_only_with_debug(
+    awkward: Host, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a \x1b[31msurprise")
+
+    monkeypatch.setattr("ctrscope.discovery.discover.discover", broken)
+    assert run("ps") == (1, "", "ctrscope: RuntimeError: a \\x1b[31msurprise (--debug shows where)\n")
+    done = run("ps", "--debug")
+    assert (done.status, done.out) == (1, "")
+    assert "Traceback" in done.err
+
+
+def test_an_interrupt_exits_130_without_a_word(awkward: Host, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ctrscope.discovery.discover.discover", interrupted)
+    assert run("ps") == (130, "", "")
+
+
+def test_an_error_of_the_system_names_the_file(awkward: Host, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/proc/\x1b")
+
+    monkeypatch.setattr("ctrscope.cli._close_output", lambda: None)
+    monkeypatch.setattr("ctrscope.discovery.discover.discover", broken)
+    assert run("ps") == (1, "", "ctrscope: /proc/\\x1b: Permission denied\n")
+
+
+def test_the_schema_is_json(run: Run) -> None:
+    assert run("schema").answer["title"] == "ctrscope/1"
+
+
+def _python(*argv: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "ctrscope", *argv], text=True, check=False, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = _python("schema", stdout=write)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = _python("schema", stdout=full)
+    assert (done.returncode, done.stderr) == (1, "ctrscope: No space left on device\n")
+
+
+def test_a_locale_without_the_signs_is_no_error() -> None:
+    done = _python("help", stdout=subprocess.PIPE, env={"PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_on_a_terminal_is_indented() -> None:
+    parent, child = pty.openpty()
+    try:
+        done = _python("schema", stdout=child)
+        os.close(child)
+        text = os.read(parent, 200).decode()
+    finally:
+        os.close(parent)
+    assert done.returncode == 0
+    assert text.startswith('{\r\n  "$schema"')
+
+
+def test_main_takes_the_arguments_of_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["ctrscope", "--version"])
+    assert main() == 0
+    assert __version__ in capsys.readouterr().out

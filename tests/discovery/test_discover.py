@@ -1,0 +1,361 @@
+"""Discovery on hosts written by hand: what engines say against what the kernel says."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from ctrscope.discovery.discover import discover
+from ctrscope.discovery.plan import Plan
+from ctrscope.model.container import Container, ContainerStatus, EngineName
+from ctrscope.model.gap import Reason
+from ctrscope.model.snapshot import Snapshot
+from ctrscope.probes.hostfs import HostFs
+from tests.builders import HostTree
+from tests.hostfs import DenyingHostFs
+
+PLAN = Plan(namespaces=True, addresses=False, stats=False, stopped=True)
+OWN = {"mnt": 4026532001, "pid": 4026532002, "net": 4026532003}
+DOCKER_ID = "3f" * 32
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> HostTree:
+    return HostTree(tmp_path)
+
+
+def runc_state(host: HostTree, name: str, pid: int, starttime: int, cgroup: str | None = None) -> None:
+    state = {
+        "id": name,
+        "init_process_pid": pid,
+        "init_process_start": starttime,
+        "created": "2023-11-14T22:14:20.5Z",
+        "cgroup_paths": {"": f"/sys/fs/cgroup{cgroup or '/' + name}"},
+        "config": {"rootfs": f"/b/{name}/rootfs", "labels": [f"bundle=/b/{name}"]},
+    }
+    host.file(f"/run/runc/{name}/state.json", json.dumps(state))
+
+
+def docker_state(host: HostTree, pid: int, *, running: bool = True, starttime: int | None = None) -> None:
+    state = {
+        "ID": DOCKER_ID,
+        "Name": "/web",
+        "Created": "2023-11-14T22:14:20.5Z",
+        "Path": "sleep",
+        "Args": ["1"],
+        "Config": {"Image": "bb", "Labels": {}},
+        "State": {"Running": running, "Pid": pid, "StartedAt": "2023-11-14T22:14:21Z", "ExitCode": 0},
+    }
+    host.file(f"/var/lib/docker/containers/{DOCKER_ID}/config.v2.json", json.dumps(state))
+    host.file(f"/var/lib/docker/containers/{DOCKER_ID}/hostconfig.json", "{}")
+    if starttime is not None:
+        runtime = {"id": DOCKER_ID, "init_process_pid": pid, "init_process_start": starttime, "config": {"rootfs": "/r"}}
+        host.file(f"/run/docker/runtime-runc/moby/{DOCKER_ID}/state.json", json.dumps(runtime))
+
+
+def only(snapshot: Snapshot) -> Container:
+    assert [container.key for container in snapshot.containers] == [snapshot.containers[0].key]
+    return snapshot.containers[0]
+
+
+def test_an_empty_host_has_no_containers_and_no_gaps_about_engines(host: HostTree) -> None:
+    snapshot = discover(host.fs, PLAN)
+
+    assert snapshot.containers == ()
+    assert [gap for gap in snapshot.gaps if gap.subject != "host"] == []
+    assert {status.found for status in snapshot.engines} == {False}
+
+
+def test_a_root_without_proc_is_an_image_and_its_containers_do_not_run(tmp_path: Path) -> None:
+    host = HostTree(tmp_path / "written")
+    docker_state(host, 0, running=False)
+    (tmp_path / "image").mkdir()
+    (tmp_path / "written/var").rename(tmp_path / "image/var")
+
+    container = only(discover(HostFs(str(tmp_path / "image")), PLAN))
+
+    assert (container.name, container.status, container.pid) == ("web", ContainerStatus.STOPPED, None)
+
+
+def test_a_running_container_is_confirmed_by_its_start_time(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    host.process(41, ppid=40, cgroup="/box", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid, container.pids) == (ContainerStatus.RUNNING, 40, (40, 41))
+    assert container.cgroup is not None
+    assert container.cgroup.path == "/box"
+    assert any("starttime 5000" in evidence.value for evidence in container.evidence)
+
+
+def test_a_reused_pid_makes_it_stale(host: HostTree) -> None:
+    runc_state(host, "box", 40, 4999)
+    host.process(40, starttime=5000)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid) == (ContainerStatus.STALE, None)
+    assert container.note == "state says running, but process 40 is another one"
+
+
+def test_runc_without_its_process_is_stopped_as_runc_itself_says(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+
+    assert only(discover(host.fs, PLAN)).status is ContainerStatus.STOPPED
+
+
+def test_docker_that_says_running_without_its_process_is_stale(host: HostTree) -> None:
+    docker_state(host, 40)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert container.status is ContainerStatus.STALE
+    assert container.note == "state says running, but process 40 is gone"
+
+
+def test_a_zombie_init_does_not_count_as_running(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, state="Z", cgroup="/box")
+
+    assert only(discover(host.fs, PLAN)).status is ContainerStatus.STOPPED
+
+
+def test_without_a_recorded_start_time_a_strange_process_is_not_believed(host: HostTree) -> None:
+    docker_state(host, 40)
+    host.process(40, comm="cron", starttime=900_000, cgroup="/system.slice/cron.service")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid) == (ContainerStatus.STALE, None)
+
+
+def test_without_a_recorded_start_time_the_cgroup_speaks_for_it(host: HostTree) -> None:
+    docker_state(host, 40)
+    host.process(40, starttime=900_000, cgroup=f"/system.slice/docker-{DOCKER_ID}.scope", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid) == (ContainerStatus.RUNNING, 40)
+    assert any("carries the container's id" in evidence.value for evidence in container.evidence)
+
+
+def test_a_frozen_cgroup_is_paused(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    host.file("/sys/fs/cgroup/box/cgroup.events", "populated 1\nfrozen 1\n")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.note) == (ContainerStatus.PAUSED, "paused (freezer)")
+
+
+def test_a_docker_container_is_not_also_runcs_or_containerds(host: HostTree) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(40, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    task = f"/run/containerd/io.containerd.runtime.v2.task/moby/{DOCKER_ID}"
+    host.file(f"{task}/init.pid", "40")
+    host.file(f"{task}/config.json", json.dumps({"process": {"args": ["sleep", "1"]}}))
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.engine, container.name) == (EngineName.DOCKER, "web")
+
+
+def test_a_dead_supervisor_shows_while_the_container_lives(host: HostTree) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(40, ppid=1, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert container.monitor is not None
+    assert (container.status, container.monitor.alive) == (ContainerStatus.RUNNING, False)
+    assert container.note == "containerd-shim is gone: exit status will not be recorded"
+
+
+def test_a_living_supervisor_is_the_parent_of_init(host: HostTree) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(30, comm="containerd-shim")
+    host.process(40, ppid=30, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+
+    monitor = only(discover(host.fs, PLAN)).monitor
+
+    assert monitor is not None
+    assert (monitor.pid, monitor.comm, monitor.alive) == (30, "containerd-shim", True)
+
+
+def test_an_orphan_is_found_by_its_cgroup_when_the_state_is_gone(host: HostTree) -> None:
+    host.process(40, cgroup=f"/system.slice/docker-{DOCKER_ID}.scope", namespaces=OWN)
+    host.process(41, ppid=40, cgroup=f"/system.slice/docker-{DOCKER_ID}.scope", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.engine, container.id, container.name) == (EngineName.DOCKER, DOCKER_ID, DOCKER_ID[:12])
+    assert (container.status, container.pids) == (ContainerStatus.RUNNING, (40, 41))
+    assert container.note == "docker has no state of it: found by its cgroup"
+
+
+def test_a_state_with_a_dead_pid_gives_way_to_the_living_cgroup(host: HostTree) -> None:
+    docker_state(host, 39)
+    host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid, container.name) == (ContainerStatus.RUNNING, 40, "web")
+    assert container.note == "state says running and names process 39, but its cgroup holds 40"
+
+
+def test_unshare_by_hand_is_an_unclaimed_container(host: HostTree) -> None:
+    host.process(50, comm="unshare", namespaces={"mnt": OWN["mnt"]}, cgroup="/user.slice/s.scope")
+    host.process(51, ppid=50, comm="sleep", cmdline="sleep 9", namespaces=OWN, cgroup="/user.slice/s.scope")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.engine, container.id, container.name) == (EngineName.UNCLAIMED, f"pid:[{OWN['pid']}]", "sleep")
+    assert (container.pid, container.pids, container.command) == (51, (51,), ("sleep", "9"))
+    assert container.monitor is not None
+    assert container.monitor.pid == 50
+
+
+def test_two_sandboxes_are_two_containers(host: HostTree) -> None:
+    host.process(50, comm="a", namespaces=OWN)
+    host.process(60, comm="b", namespaces={name: ino + 100 for name, ino in OWN.items()})
+
+    assert [container.name for container in discover(host.fs, PLAN).containers] == ["a", "b"]
+
+
+def test_processes_that_share_a_hand_made_namespace_are_one_container(host: HostTree) -> None:
+    host.process(50, comm="a", namespaces={"net": 4026532003, "mnt": 4026532001})
+    host.process(60, comm="b", namespaces={"net": 4026532003, "mnt": 4026532009})
+
+    assert only(discover(host.fs, PLAN)).pids == (50, 60)
+
+
+def test_a_hardened_service_is_not_a_container(host: HostTree) -> None:
+    host.process(50, comm="systemd-logind", namespaces={"mnt": 1, "uts": 2}, cgroup="/system.slice/systemd-logind.service")
+
+    assert discover(host.fs, PLAN).containers == ()
+
+
+def test_a_service_with_its_own_network_is_an_unclaimed_container_by_the_units_name(host: HostTree) -> None:
+    host.process(50, namespaces={"mnt": 1, "net": 2}, cgroup="/system.slice/sandboxed.service")
+
+    assert only(discover(host.fs, PLAN)).name == "sandboxed"
+
+
+def test_a_process_isolated_from_within_a_service_is_not_named_after_it(host: HostTree) -> None:
+    host.process(49, comm="agent", cgroup="/system.slice/agent.service")
+    host.process(50, ppid=49, comm="sleep", namespaces=OWN, cgroup="/system.slice/agent.service")
+
+    assert only(discover(host.fs, PLAN)).name == "sleep"
+
+
+def test_a_kernel_thread_with_its_own_mount_namespace_is_not_a_container(host: HostTree) -> None:
+    host.process(33, ppid=2, comm="kdevtmpfs", flags=0x00200000, namespaces={"mnt": 4026531862})
+
+    assert discover(host.fs, PLAN).containers == ()
+
+
+def test_the_pause_process_of_rootless_podman_is_not_a_container(host: HostTree) -> None:
+    host.process(50, comm="catatonit", cmdline="catatonit -P", namespaces={"user": 1, "mnt": 2}, cgroup="/u.slice/p.scope")
+
+    assert discover(host.fs, PLAN).containers == ()
+
+
+def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -> None:
+    host.process(50, comm="conmon", namespaces=OWN)
+
+    assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
+
+
+def test_a_process_that_joined_from_outside_belongs_to_the_container(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    host.process(70, comm="nsenter", cgroup="/user.slice", namespaces={"net": OWN["net"]})
+
+    assert only(discover(host.fs, PLAN)).pids == (40, 70)
+
+
+def test_a_container_without_a_cgroup_of_its_own_has_its_processes_by_namespace(host: HostTree) -> None:
+    status = {"pid": 40, "process-start-time": 5000, "cgroup-path": "", "bundle": "/b", "created": "2023-11-14T22:14:20Z"}
+    host.file("/run/crun/box/status", json.dumps(status))
+    host.process(40, starttime=5000, namespaces=OWN)
+    host.process(41, ppid=40, namespaces=OWN)
+    host.process(99, comm="bystander")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.engine, container.pids) == (EngineName.CRUN, (40, 41))
+
+
+def test_shares_name_the_host_and_the_other_containers(host: HostTree) -> None:
+    runc_state(host, "a", 40, 5000)
+    runc_state(host, "b", 50, 5000)
+    host.process(40, starttime=5000, cgroup="/a", namespaces=OWN)
+    host.process(50, starttime=5000, cgroup="/b", namespaces={**OWN, "pid": 4026532777, "mnt": 4026532778})
+
+    first, second = discover(host.fs, PLAN).containers
+
+    assert first.shares["net"] == ("b",)
+    assert second.shares["net"] == ("a",)
+    assert first.shares["uts"] == "host"
+    assert "pid" not in first.shares
+
+
+def test_stopped_containers_are_left_out_unless_asked_for(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+
+    assert discover(host.fs, Plan(stopped=False, addresses=False)).containers == ()
+
+
+def test_one_broken_state_file_is_a_gap_and_the_others_stand(host: HostTree) -> None:
+    runc_state(host, "good", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/good", namespaces=OWN)
+    host.file("/run/runc/bad/state.json", '{"id": "bad", "init_pro')
+
+    snapshot = discover(host.fs, PLAN)
+
+    assert [container.name for container in snapshot.containers] == ["good"]
+    assert [(gap.reason, gap.source) for gap in snapshot.gaps if "runc" in gap.subject or "runc" in gap.source] == [
+        (Reason.MALFORMED, "/run/runc/bad/state.json")
+    ]
+
+
+def test_an_unreadable_state_directory_is_a_gap_and_its_containers_are_found_by_cgroup(host: HostTree) -> None:
+    docker_state(host, 40)
+    host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    denied = DenyingHostFs(str(host.path), {"/var/lib/docker": errno.EACCES})
+
+    snapshot = discover(denied, PLAN)
+
+    assert only(snapshot).name == DOCKER_ID[:12]
+    assert Reason.DENIED in {gap.reason for gap in snapshot.gaps if "docker" in gap.source}
+
+
+def test_links_that_may_not_be_read_leave_the_container_and_a_gap(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    host.process(99, comm="other")
+    denied = DenyingHostFs(str(host.path), {"/proc/40/ns": errno.EACCES, "/proc/99/ns": errno.EACCES})
+
+    snapshot = discover(denied, PLAN)
+
+    assert (only(snapshot).status, only(snapshot).namespaces.net) == (ContainerStatus.RUNNING, None)
+    assert {(gap.subject, gap.needs) for gap in snapshot.gaps if gap.reason is Reason.DENIED} == {
+        ("container runc/box", "CAP_SYS_PTRACE"),
+        ("host", "CAP_SYS_PTRACE"),
+    }
+
+
+def test_a_process_that_ends_between_two_reads_is_only_counted(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    (host.path / "proc/77").mkdir()
+
+    snapshot = discover(host.fs, PLAN)
+
+    assert only(snapshot).name == "box"
+    assert snapshot.vanished == 1
+    assert not [gap for gap in snapshot.gaps if "77" in gap.source]

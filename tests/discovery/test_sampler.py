@@ -1,0 +1,145 @@
+"""What changes between two snapshots, and when the host is looked at anew."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ctrscope.discovery.sampler import Sampler, rates_between
+from ctrscope.model.cgroup import CgroupStats, CpuStats
+from ctrscope.model.container import Container, ContainerStatus, EngineName
+from ctrscope.model.host import Host, Privileges
+from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.snapshot import Focus, Snapshot
+from tests.builders import HostTree
+
+KEY = "runc/box"
+
+
+def snapshot(seconds: float, stats: CgroupStats | None, *, starttime: int = 5) -> Snapshot:
+    box = Container(
+        id="box", name="box", engine=EngineName.RUNC, status=ContainerStatus.RUNNING, pid=40, starttime_ticks=starttime
+    )
+    host = Host(
+        hostname="h",
+        kernel=None,
+        machine=None,
+        boot_id=None,
+        booted_at=None,
+        cgroup_version="v2",
+        cpus=2,
+        memory_total=None,
+        clock_ticks=100,
+        namespaces=NamespaceSet(),
+        root="/",
+        privileges=Privileges(euid=0, capabilities=(), host_pid_namespace=True),
+    )
+    return Snapshot(
+        taken_at="",
+        monotonic_ns=int(seconds * 1e9),
+        host=host,
+        containers=(box,),
+        engines=(),
+        gaps=(),
+        stats={KEY: stats} if stats is not None else {},
+    )
+
+
+def cpu(usage_usec: int | None, nr_periods: int | None = None, nr_throttled: int | None = None) -> CgroupStats:
+    return CgroupStats(cpu=CpuStats(usage_usec=usage_usec, nr_periods=nr_periods, nr_throttled=nr_throttled))
+
+
+def test_cpu_is_percent_of_one_cpu() -> None:
+    assert rates_between(snapshot(10, cpu(1_000_000)), snapshot(12, cpu(2_000_000)))[KEY].cpu_percent == 50
+
+
+def test_throttled_is_percent_of_the_periods_that_passed() -> None:
+    rates = rates_between(snapshot(10, cpu(0, 100, 10)), snapshot(11, cpu(0, 110, 13)))[KEY]
+
+    assert rates.throttled_percent == 30
+
+
+def test_no_rate_from_a_counter_that_went_backwards() -> None:
+    assert rates_between(snapshot(10, cpu(2_000_000)), snapshot(12, cpu(1_000_000)))[KEY].cpu_percent is None
+
+
+def test_no_rate_from_a_container_that_was_started_anew() -> None:
+    assert rates_between(snapshot(10, cpu(1)), snapshot(12, cpu(2), starttime=6)) == {}
+
+
+def test_no_rate_from_figures_that_are_missing() -> None:
+    assert rates_between(snapshot(10, cpu(None)), snapshot(12, cpu(2)))[KEY].cpu_percent is None
+    assert rates_between(snapshot(10, None), snapshot(12, cpu(2))) == {}
+
+
+def test_nothing_changes_between_a_snapshot_and_itself() -> None:
+    one = snapshot(10, cpu(5, 5, 5))
+
+    assert rates_between(one, one) == {}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> HostTree:
+    host = HostTree(tmp_path)
+    add_container(host, "box", 40)
+    return host
+
+
+def add_container(host: HostTree, name: str, pid: int) -> None:
+    state: dict[str, object] = {"id": name, "init_process_pid": pid, "init_process_start": 5000, "config": {"rootfs": "/r"}}
+    state["cgroup_paths"] = {"": f"/sys/fs/cgroup/{name}"}
+    host.file(f"/run/runc/{name}/state.json", json.dumps(state))
+    host.process(pid, starttime=5000, cgroup=f"/{name}", namespaces={"mnt": pid, "pid": pid})
+    host.file(f"/sys/fs/cgroup/{name}/cpu.stat", "usage_usec 1000\nuser_usec 500\nsystem_usec 500\n")
+    host.file(f"/sys/fs/cgroup/{name}/cgroup.events", "populated 1\nfrozen 0\n")
+
+
+def names(sampler: Sampler) -> list[tuple[str, str]]:
+    return [(found.name, found.status) for found in sampler.sample(Focus()).snapshot.containers]
+
+
+def test_the_second_sample_has_rates(host: HostTree) -> None:
+    sampler = Sampler(host.fs)
+    assert sampler.sample(Focus()).rates == {}
+
+    host.file("/sys/fs/cgroup/box/cpu.stat", "usage_usec 2000\nuser_usec 500\nsystem_usec 1500\n")
+    rates = sampler.sample(Focus()).rates
+
+    assert (rates[KEY].cpu_percent or 0) > 0
+
+
+def test_a_container_that_ended_is_noticed_at_once(host: HostTree) -> None:
+    sampler = Sampler(host.fs)
+    assert names(sampler) == [("box", "running")]
+
+    (host.path / "proc/40/stat").unlink()
+
+    assert names(sampler) == [("box", "stopped")]
+
+
+def test_a_container_that_came_is_noticed_at_once(host: HostTree) -> None:
+    sampler = Sampler(host.fs)
+    names(sampler)
+
+    add_container(host, "new", 50)
+
+    assert names(sampler) == [("box", "running"), ("new", "running")]
+
+
+def test_a_pause_shows_in_the_next_sample_and_so_does_its_end(host: HostTree) -> None:
+    sampler = Sampler(host.fs)
+    names(sampler)
+
+    host.file("/sys/fs/cgroup/box/cgroup.events", "populated 1\nfrozen 1\n")
+    assert names(sampler) == [("box", "paused")]
+
+    host.file("/sys/fs/cgroup/box/cgroup.events", "populated 1\nfrozen 0\n")
+    assert names(sampler) == [("box", "running")]
+
+
+def test_gaps_about_figures_do_not_pile_up(host: HostTree) -> None:
+    sampler = Sampler(host.fs)
+    first = sampler.sample(Focus()).snapshot.gaps
+
+    assert msgspec.to_builtins(sampler.sample(Focus()).snapshot.gaps) == msgspec.to_builtins(first)

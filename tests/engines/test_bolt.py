@@ -1,0 +1,243 @@
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctrscope.engines.bolt import Bucket, TornReadError, bolt_gap, parse_bolt, read_bolt
+from ctrscope.model.gap import ParseError, Reason
+from ctrscope.probes.hostfs import READ_LIMIT, HostFs
+
+PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
+DATABASES = {
+    PODMAN: b"all-ctrs",
+    "/home/alice/.local/share/containers/storage/libpod/bolt_state.db": b"all-ctrs",
+    "/var/lib/docker/network/files/local-kv.db": b"libnetwork",
+    "/var/lib/docker/volumes/metadata.db": b"volumes",
+    "/run/containers/networks/ipam.db": b"podman",
+    "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/metadata.db": b"v1",
+}
+PAGE = 4096
+
+
+def walk(bucket: Bucket, depth: int = 0) -> Iterator[tuple[int, bytes, bytes | None]]:
+    for key, value in bucket.items():
+        if isinstance(value, Bucket):
+            yield depth, key, None
+            yield from walk(value, depth + 1)
+        else:
+            yield depth, key, value
+
+
+def fnv64a(data: bytes) -> int:
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) % 2**64
+    return value
+
+
+def meta(number: int, txid: int, root: int, pages: int) -> bytes:
+    body = struct.pack("<IIIIQQQQQ", 0xED0CDAED, 2, PAGE, 0, root, 0, 2, pages, txid)
+    return (struct.pack("<QHHI", number, 4, 0, 0) + body + struct.pack("<Q", fnv64a(body))).ljust(PAGE, b"\0")
+
+
+def leaf(number: int, items: list[tuple[bytes, bytes, bool]]) -> bytes:
+    elements, data = b"", b""
+    for index, (key, value, is_bucket) in enumerate(items):
+        position = (len(items) - index) * 16 + len(data)
+        elements += struct.pack("<IIII", int(is_bucket), position, len(key), len(value))
+        data += key + value
+    body = elements + data
+    overflow = (16 + len(body) - 1) // PAGE
+    return (struct.pack("<QHHI", number, 2, len(items), overflow) + body).ljust((overflow + 1) * PAGE, b"\0")
+
+
+def branch(number: int, items: list[tuple[bytes, int]]) -> bytes:
+    elements, data = b"", b""
+    for index, (key, child) in enumerate(items):
+        elements += struct.pack("<IIQ", (len(items) - index) * 16 + len(data), len(key), child)
+        data += key
+    return (struct.pack("<QHHI", number, 1, len(items), 0) + elements + data).ljust(PAGE, b"\0")
+
+
+def database(*pages: bytes, root: int = 3, txid: int = 8) -> bytes:
+    free = struct.pack("<QHHI", 2, 16, 0, 0).ljust(PAGE, b"\0")
+    return meta(0, txid, root, 3 + len(pages)) + meta(1, txid - 1, root, 3) + free + b"".join(pages)
+
+
+@pytest.mark.parametrize("path", DATABASES)
+def test_a_database_of_a_real_engine_is_read(v2_host: HostFs, path: str) -> None:
+    root = read_bolt(v2_host, path)
+    assert DATABASES[path] in dict(root.items())
+    assert sum(1 for _ in walk(root)) > 0
+
+
+def test_podmans_database_names_its_containers(v2_host: HostFs, v2_root: Path) -> None:
+    import json
+
+    registry = read_bolt(v2_host, PODMAN).bucket(b"name-registry")
+    assert registry is not None
+    said = {entry["Name"]: entry["Id"] for entry in json.loads((v2_root / "cmd/podman-inspect.json").read_text())}
+    assert said
+    for name, container_id in said.items():
+        assert registry.get(name.encode()) == container_id.encode()
+
+
+@pytest.mark.parametrize("path", DATABASES)
+def test_every_key_is_found_by_look_up_as_well(v2_host: HostFs, path: str) -> None:
+    def check(bucket: Bucket) -> None:
+        for key, value in bucket.items():
+            if isinstance(value, Bucket):
+                assert bucket.get(key) is None
+                below = bucket.bucket(key)
+                assert below is not None
+                check(below)
+            else:
+                assert bucket.get(key) == value
+                assert bucket.bucket(key) is None
+
+    check(read_bolt(v2_host, path))
+
+
+def test_branch_pages_lead_to_every_key() -> None:
+    content = database(
+        branch(3, [(b"b", 4), (b"m", 5), (b"t", 6)]),
+        leaf(4, [(b"b", b"1", False), (b"c", b"2", False)]),
+        leaf(5, [(b"m", b"3", False), (b"p", b"4", False)]),
+        leaf(6, [(b"t", b"5", False)]),
+    )
+    root = parse_bolt(content)
+    assert dict(root.values()) == {b"b": b"1", b"c": b"2", b"m": b"3", b"p": b"4", b"t": b"5"}
+    assert [root.get(key) for key in (b"b", b"c", b"m", b"p", b"t")] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [root.get(key) for key in (b"", b"a", b"d", b"n", b"z")] == [None] * 5
+
+
+def test_a_value_longer_than_a_page_is_whole() -> None:
+    long = bytes(range(256)) * 50
+    root = parse_bolt(database(leaf(3, [(b"k", long, False)])))
+    assert root.get(b"k") == long
+
+
+def test_an_inline_bucket_is_a_bucket() -> None:
+    inline = struct.pack("<QQ", 0, 0) + leaf(0, [(b"in", b"side", False)])[:64]
+    root = parse_bolt(database(leaf(3, [(b"bucket", inline, True)])))
+    below = root.bucket(b"bucket")
+    assert below is not None
+    assert below.get(b"in") == b"side"
+    assert [key for key, _ in root.buckets()] == [b"bucket"]
+
+
+def test_the_newer_of_two_valid_meta_pages_counts() -> None:
+    old, new = leaf(3, [(b"k", b"old", False)]), leaf(4, [(b"k", b"new", False)])
+    for first, second in ((meta(0, 5, 3, 5), meta(1, 6, 4, 5)), (meta(0, 6, 4, 5), meta(1, 5, 3, 5))):
+        content = first + second + bytes(PAGE) + old + new
+        assert parse_bolt(content).get(b"k") == b"new"
+
+
+def test_a_torn_meta_page_leaves_the_other_one() -> None:
+    content = bytearray(database(leaf(3, [(b"k", b"v", False)])))
+    content[40] ^= 0xFF
+    assert parse_bolt(bytes(content)).get(b"k") == b"v"
+    content[PAGE + 40] ^= 0xFF
+    with pytest.raises(ParseError, match="no valid meta"):
+        parse_bolt(bytes(content))
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"SQLite format 3\0" + b"\0" * 9000], ids=["empty", "short", "sqlite"])
+def test_what_is_no_database_is_malformed(content: bytes) -> None:
+    with pytest.raises(ParseError):
+        parse_bolt(content)
+
+
+def test_a_cycle_of_branch_pages_ends() -> None:
+    root = parse_bolt(database(branch(3, [(b"a", 4)]), branch(4, [(b"a", 3)])))
+    with pytest.raises(ParseError):
+        root.get(b"a")
+    with pytest.raises(ParseError):
+        list(root.items())
+
+
+def test_buckets_that_hold_themselves_end() -> None:
+    itself = struct.pack("<QQ", 3, 0)
+    root = parse_bolt(database(leaf(3, [(bytes([key]), itself, True) for key in range(100)])))
+
+    def visit(bucket: Bucket, depth: int) -> None:
+        for _, below in bucket.buckets():
+            if depth:
+                visit(below, depth - 1)
+
+    with pytest.raises(ParseError, match="refer to each other"):
+        visit(root, 3)
+
+
+@pytest.mark.parametrize("root", [0, 1, 4, 2**40, 2**64 - 1])
+def test_a_root_page_that_is_not_there_is_malformed(root: int) -> None:
+    with pytest.raises(ParseError):
+        list(parse_bolt(database(leaf(3, []), root=root)).items())
+
+
+def test_a_value_that_leaves_its_page_is_malformed() -> None:
+    page = bytearray(leaf(3, [(b"k", b"v", False)]))
+    page[28:32] = struct.pack("<I", 2**32 - 1)
+    root = parse_bolt(database(bytes(page), leaf(4, [])))
+    with pytest.raises(ParseError):
+        root.get(b"k")
+    with pytest.raises(ParseError):
+        list(root.items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_corrupted_database_raises_nothing_but_parse_errors(v2_root: Path, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([PODMAN, "/var/lib/docker/network/files/local-kv.db"]))
+    content = bytearray((v2_root / path.lstrip("/")).read_bytes())
+    for offset, value in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=40)):
+        content[offset] = value
+    page = data.draw(st.integers(0, len(content) // PAGE - 1)) * PAGE
+    content[page : page + 32] = data.draw(st.binary(min_size=32, max_size=32))
+    try:
+        root = parse_bolt(bytes(content[: data.draw(st.integers(0, len(content)))]))
+        for key, found in root.items():
+            root.get(key)
+            if isinstance(found, Bucket):
+                for _ in found.items():
+                    pass
+    except ParseError:
+        pass
+
+
+class BusyHostFs(HostFs):
+    """A host whose database gets a new transaction after every read, for as long as there are versions of it."""
+
+    def __init__(self, versions: list[bytes]) -> None:
+        super().__init__("/")
+        self.versions = versions
+
+    def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+        return self.versions.pop(0) if len(self.versions) > 1 else self.versions[0]
+
+
+def version(txid: int) -> bytes:
+    return database(leaf(3, [(b"txid", str(txid).encode(), False)]), txid=txid)
+
+
+def test_a_torn_read_is_tried_again() -> None:
+    host = BusyHostFs([version(10), version(11), version(12)])
+    assert read_bolt(host, "/busy.db").get(b"txid") == b"12"
+
+
+def test_a_database_that_never_stands_still_is_a_gap() -> None:
+    host = BusyHostFs([version(txid) for txid in range(10, 20)])
+    with pytest.raises(TornReadError) as caught:
+        read_bolt(host, "/busy.db")
+    gap = bolt_gap(caught.value, "engine containerd", ("image",), "/busy.db")
+    assert gap.reason is Reason.TRUNCATED
+    assert gap.source == "/busy.db"
+
+
+def test_a_user_cannot_pass_off_somebody_elses_database(tmp_path: Path) -> None:
+    (tmp_path / "bolt.db").write_bytes(version(10))
+    with pytest.raises(PermissionError):
+        read_bolt(HostFs(str(tmp_path)), "/bolt.db", owner=4711)

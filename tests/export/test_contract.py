@@ -1,0 +1,112 @@
+"""The keys are those of the published contract, and every answer satisfies the published schema."""
+
+import json
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ctrscope.export.contract import (
+    ANSWERS,
+    DoctorAnswer,
+    HeldCapability,
+    InspectAnswer,
+    PsAnswer,
+    Source,
+    Tree,
+    TreeAnswer,
+    encode_answer,
+    inspected,
+)
+from ctrscope.export.json_schema import json_schema
+from ctrscope.model.detail import Detail
+from ctrscope.model.value import Value
+from tests.awkward import DETAIL, HOST, SNAPSHOT, STOPPED, WEB, WEB_PROCESSES
+
+COMMON: dict[str, Any] = {"taken_at": SNAPSHOT.taken_at, "host": HOST, "gaps": SNAPSHOT.gaps}
+PS = PsAnswer(containers=SNAPSHOT.containers, **COMMON)
+INSPECT = InspectAnswer(container=inspected(WEB, DETAIL), **COMMON)
+ALL: tuple[Value, ...] = (
+    PS,
+    INSPECT,
+    InspectAnswer(container=inspected(STOPPED, Detail()), **COMMON),
+    TreeAnswer(trees=(Tree(supervisor=4690, containers=(WEB.id,), processes=WEB_PROCESSES),), **COMMON),
+    DoctorAnswer(
+        engines=SNAPSHOT.engines,
+        sources=(Source(source="/proc", tells="processes", readable=True, needs=None),),
+        capabilities=(HeldCapability(capability="CAP_SYS_PTRACE", held=False, buys="namespaces"),),
+        **COMMON,
+    ),
+)
+#: As the contract lists them.
+CONTAINER_KEYS = """id name engine engine_namespace owner_uid runtime status pid created_at started_at image command bundle
+    rootfs labels pod monitor cgroup namespaces shares ports addresses evidence"""
+INSPECT_KEYS = "processes limits usage mounts overlay security environment log_path"
+PROCESS_KEYS = "pid ppid nspid comm cmdline state uid started_at role"
+GAP_KEYS = "subject fields source reason needs detail"
+
+
+def decoded(answer: Value) -> Any:
+    return json.loads(encode_answer(answer))
+
+
+def test_the_samples_cover_every_answer() -> None:
+    assert {type(answer) for answer in ALL} == set(ANSWERS.values())
+
+
+@pytest.mark.parametrize("answer", ALL, ids=lambda answer: type(answer).__name__)
+def test_an_answer_satisfies_the_schema(answer: Value) -> None:
+    jsonschema.Draft202012Validator(json_schema()).validate(decoded(answer))
+
+
+@pytest.mark.parametrize("key", ["schema", "containers", "gaps"])
+def test_the_schema_refuses_an_answer_that_lacks_a_key(key: str) -> None:
+    answer = decoded(PS)
+    del answer[key]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(json_schema()).validate(answer)
+
+
+@pytest.mark.parametrize("answer", ALL, ids=lambda answer: type(answer).__name__)
+def test_an_answer_is_one_line_and_begins_and_ends_with_the_common_keys(answer: Value) -> None:
+    assert encode_answer(answer).count(b"\n") == 0
+    keys = list(decoded(answer))
+    assert (keys[:3], keys[-1]) == (["schema", "taken_at", "host"], "gaps")
+    assert decoded(answer)["schema"] == "ctrscope/1"
+
+
+def test_a_container_has_every_key_of_the_contract_whatever_is_known() -> None:
+    for container in decoded(PS)["containers"]:
+        assert set(CONTAINER_KEYS.split()) <= set(container)
+
+
+def test_inspect_adds_the_keys_of_the_contract_to_those_of_ps() -> None:
+    container = decoded(INSPECT)["container"]
+    assert set(decoded(PS)["containers"][0]) | set(INSPECT_KEYS.split()) <= set(container)
+    assert set(container["processes"][0]) >= set(PROCESS_KEYS.split())
+    assert set(container["overlay"]) == {"lower", "upper", "work"}
+    security = "capabilities seccomp no_new_privs apparmor selinux uid_map gid_map masked_paths readonly_paths devices"
+    assert set(container["security"]) >= set(security.split())
+    assert container["environment"]["DB_PASSWORD"] == "***"
+
+
+def test_a_gap_has_the_keys_of_the_contract() -> None:
+    assert [set(gap) for gap in decoded(PS)["gaps"]] == [set(GAP_KEYS.split())] * 3
+
+
+def test_shares_name_the_host_or_the_other_containers() -> None:
+    assert decoded(INSPECT)["container"]["shares"] == {"user": "host", "net": ["b" * 64]}
+
+
+def test_bytes_that_are_not_utf8_become_the_replacement_character() -> None:
+    names = [container["name"] for container in decoded(PS)["containers"]]
+    assert names[0] == "a [bold]b[/] \x1b[31mred\u202e\ufffd\n日本"
+    assert decoded(PS)["gaps"][2]["detail"] == "line 1: \ufffd"
+
+
+def test_the_schema_describes_every_answer_and_says_which_keys_are_always_there() -> None:
+    schema = json_schema()
+    assert {re.sub(".*/", "", one["$ref"]) for one in schema["anyOf"]} == {answer.__name__ for answer in ANSWERS.values()}
+    objects = [one for one in schema["$defs"].values() if "properties" in one]
+    assert all(set(one["required"]) == set(one["properties"]) for one in objects)

@@ -1,0 +1,112 @@
+"""Which hierarchies exist, and who is in a cgroup."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from ctrscope.probes.cgroupfs import CgroupLayout, parse_layout, parse_procs, read_frozen, read_layout, read_members
+from ctrscope.probes.hostfs import HostFs
+from tests.hostfs import DenyingHostFs
+
+_HYBRID = b"""\
+cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0
+cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0
+cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,name=systemd 0 0
+cgroup /sys/fs/cgroup/freezer cgroup rw,freezer 0 0
+cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
+proc /proc proc rw 0 0
+"""
+
+
+def _layout(text: bytes) -> CgroupLayout:
+    layout = parse_layout(text)
+    assert layout is not None
+    return layout
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "v2"),
+        (b"cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n", "v1"),
+        (_HYBRID, "hybrid"),
+    ],
+)
+def test_the_version_is_what_is_mounted(text: bytes, version: str) -> None:
+    assert _layout(text).version == version
+
+
+def test_without_cgroups_there_is_no_layout(tmp_path: Path) -> None:
+    assert parse_layout(b"proc /proc proc rw 0 0\nshort\n") is None
+    assert read_layout(HostFs(str(tmp_path))) is None
+
+
+def test_controllers_that_are_mounted_together_have_one_directory() -> None:
+    layout = _layout(_HYBRID)
+    membership = layout.membership({"cpu": "/c", "cpuacct": "/c", "memory": "/c", "": "/"})
+    assert membership.path == "/c"
+    assert layout.directory(membership, "cpuacct") == "/sys/fs/cgroup/cpu,cpuacct/c"
+    assert layout.directory(membership, "") == "/sys/fs/cgroup/unified"
+    assert layout.directory(membership, "pids") is None
+    assert layout.own_directory(membership) == "/sys/fs/cgroup/memory/c"
+
+
+def test_the_stray_line_that_nspawn_leaves_on_v2_hosts_means_nothing() -> None:
+    membership = _layout(b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n").membership({"name=systemd": "/", "": "/machine.slice/x"})
+    assert (membership.path, membership.paths) == ("/machine.slice/x", {})
+
+
+def test_a_process_in_the_root_has_no_cgroup_of_its_own() -> None:
+    layout = _layout(_HYBRID)
+    assert layout.own_directory(layout.membership({"memory": "/", "": "/"})) is None
+
+
+def _cgroup(directory: Path, *pids: int) -> None:
+    directory.mkdir(parents=True)
+    (directory / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in pids))
+    (directory / "tasks").write_text("")
+
+
+def test_members_of_child_cgroups_are_members(tmp_path: Path) -> None:
+    _cgroup(tmp_path / "c", 1, 2)
+    _cgroup(tmp_path / "c/init.scope", 3)
+    _cgroup(tmp_path / "c/system.slice/a.service", 4)
+    (tmp_path / "c/system.slice/cgroup.procs").write_text("")
+    assert sorted(read_members(HostFs(str(tmp_path)), "/c")) == [1, 2, 3, 4]
+
+
+def test_a_threaded_cgroup_is_looked_below(tmp_path: Path) -> None:
+    _cgroup(tmp_path / "c")
+    _cgroup(tmp_path / "c/child", 3)
+    host = DenyingHostFs(str(tmp_path), {"/c/cgroup.procs": errno.EOPNOTSUPP})
+    assert read_members(host, "/c") == [3]
+
+
+def test_a_cgroup_that_went_away_has_no_members(tmp_path: Path) -> None:
+    assert read_members(HostFs(str(tmp_path)), "/gone") == []
+
+
+def test_processes_of_another_pid_namespace_and_nonsense_are_left_out() -> None:
+    assert parse_procs(b"0\n12\nx\n" + b"9" * 5000 + b"\n7\n") == [12, 7]
+
+
+@pytest.mark.parametrize(("content", "frozen"), [("populated 1\nfrozen 1\n", True), ("populated 1\nfrozen 0\n", False)])
+def test_a_frozen_cgroup_v2_says_so(tmp_path: Path, content: str, frozen: bool) -> None:
+    layout = CgroupLayout(version="v2", mounts={"": "/cg"})
+    (tmp_path / "cg/c").mkdir(parents=True)
+    (tmp_path / "cg/c/cgroup.events").write_text(content)
+    assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"": "/c"})) is frozen
+
+
+@pytest.mark.parametrize(("content", "frozen"), [("FROZEN\n", True), ("FREEZING\n", False), ("THAWED\n", False)])
+def test_a_frozen_cgroup_v1_says_so(tmp_path: Path, content: str, frozen: bool) -> None:
+    layout = CgroupLayout(version="v1", mounts={"freezer": "/cg"})
+    (tmp_path / "cg/c").mkdir(parents=True)
+    (tmp_path / "cg/c/freezer.state").write_text(content)
+    assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"freezer": "/c"})) is frozen
+
+
+def test_whether_it_is_frozen_cannot_be_said_of_what_is_gone(tmp_path: Path) -> None:
+    layout = CgroupLayout(version="v2", mounts={"": "/cg"})
+    assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"": "/c"})) is None

@@ -1,0 +1,26 @@
+"""The command line answers at once because it imports little: what textual or pyroute2 cost, ``ps`` must not pay."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("textual", "rich", "pyroute2", "psutil", "asyncio", "dataclasses", "json", "subprocess", "nsenter")
+_PROGRAM = """
+import sys
+from ctrscope.cli import main
+status = main(sys.argv[1:])
+print("IMPORTED", *[name for name in sys.modules if name.split(".")[0] in {heavy!r}], file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    "argv", [["ps"], ["ps", "-a"], ["ps", "--help"], ["ps", "--json"], ["--version"], ["help"]], ids=" ".join
+)
+def test_the_command_line_does_not_import_what_it_does_not_need(argv: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM.format(heavy=HEAVY), *argv], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED"]

@@ -1,0 +1,130 @@
+"""Runs the dashboard without a terminal: the sampler never answers by itself, a test posts what it would."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import Any, ParamSpec
+
+from textual.pilot import Pilot
+
+from ctrscope.model.container import Container
+from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.views.app import CtrscopeApp
+from ctrscope.views.sampling import SampleTaken
+from ctrscope.views.screens.containers import ContainersScreen
+from ctrscope.views.widgets.row_table import RowTable
+from tests.views.builders import NOW
+
+P = ParamSpec("P")
+
+
+class SilentSource:
+    """Blocks until the test is over, as a host that does not answer would."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.asked = threading.Event()
+        self.focus: Focus | None = None
+
+    def sample(self, focus: Focus) -> Sample:
+        self.focus = focus
+        self.asked.set()
+        self.released.wait()
+        raise RuntimeError("the test is over")
+
+
+class DrivenApp(CtrscopeApp):
+    """The dashboard, with a terminal that can always be handed over."""
+
+    def suspend(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        self.suspended += 1
+        return nullcontext()
+
+    suspended = 0
+
+
+@asynccontextmanager
+async def dashboard(
+    samples: Iterable[Sample] = (),
+    *,
+    size: tuple[int, int] = (120, 40),
+    attach: Callable[[Container], int] | None = lambda container: 0,
+    read_only: bool = False,
+    now: float = NOW + 1,
+    source: Any = None,
+    hook: Callable[[Any], None] | None = None,
+) -> AsyncIterator[Pilot[None]]:
+    """The dashboard after *samples* arrived, one after the other."""
+    silent = SilentSource()
+    app = DrivenApp(source or silent, attach, read_only, clock=lambda: now)
+    try:
+        async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
+            for sample in samples:
+                await show(pilot, sample)
+            yield pilot
+    finally:
+        silent.released.set()
+        if app.sampler.ident is not None:
+            app.sampler.join(timeout=10)
+        assert not app.sampler.is_alive()
+
+
+async def show(pilot: Pilot[None], sample: Sample) -> None:
+    """Hand a sample to the dashboard, the way its thread does, and let it draw."""
+    pilot.app.post_message(SampleTaken(sample))
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and let the dashboard draw."""
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+def app_of(pilot: Pilot[None]) -> DrivenApp:
+    """The dashboard itself."""
+    assert isinstance(pilot.app, DrivenApp)
+    return pilot.app
+
+
+def table_of(pilot: Pilot[None]) -> RowTable:
+    """The table of containers, also when another screen is in front."""
+    screen = next(screen for screen in pilot.app.screen_stack if isinstance(screen, ContainersScreen))
+    return screen.table
+
+
+def names_of(pilot: Pilot[None]) -> list[str]:
+    """Second cell of every row: the names of containers and groups, in order."""
+    table = table_of(pilot)
+    rows = [table.row(key) for key in table.row_keys]
+    return [row.cells[1].text for row in rows if row is not None]
+
+
+def screen_lines(pilot: Pilot[None]) -> list[str]:
+    """The screen as plain text, line by line."""
+    width, height = pilot.app.size
+    return (
+        ["".join(segment.text for segment in strip).rstrip() for strip in pilot.app.screen._compositor.render_strips()][:height]
+        if width
+        else []
+    )
+
+
+def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make a test of a coroutine function."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+def column_of(pilot: Pilot[None], key: str) -> Sequence[str]:
+    """Texts of one column, in order of the rows."""
+    table = table_of(pilot)
+    index = [column.key for column in table.columns].index(key)
+    rows = [table.row(found) for found in table.row_keys]
+    return [row.cells[index].text for row in rows if row is not None]

@@ -1,0 +1,51 @@
+"""Which columns stand on a screen of which width."""
+
+import pytest
+
+from ctrscope.views.columns import MARGIN, SCROLLBAR, fit_columns
+from ctrscope.views.rows import rows_of
+from tests.views.builders import HOSTILE_NAMES, NOW, container, sample
+
+ROWS = rows_of(sample())
+
+
+def keys(width: int) -> list[str]:
+    return [column.key for column in fit_columns(width, ROWS, NOW)]
+
+
+def test_at_eighty_columns_there_is_what_decides() -> None:
+    assert keys(80) == ["sign", "name", "engine", "cpu", "memory_percent", "note"]
+
+
+def test_at_a_hundred_and_twenty_there_is_the_last_minute_and_the_limit() -> None:
+    assert set(keys(120)) - set(keys(80)) == {
+        "group",
+        "last_minute",
+        "throttled",
+        "memory",
+        "memory_limit",
+        "pids",
+        "age",
+    }
+
+
+def test_at_two_hundred_there_is_the_image() -> None:
+    assert set(keys(200)) - set(keys(120)) == {"image", "pid"}
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 80, 99, 100, 119, 120, 159, 160, 200, 320])
+def test_columns_fill_the_width_and_no_more(width: int) -> None:
+    for rows in (ROWS, (), rows_of(sample([container(name * 9) for name in HOSTILE_NAMES]))):
+        columns = fit_columns(width, rows, NOW)
+        taken = sum(column.width + column.gap for column in columns)
+        assert taken <= width - SCROLLBAR or (columns[-1].key == "note" and columns[-1].width == 0)
+        assert columns[0].width == MARGIN + 1
+
+
+def test_a_column_that_nobody_fills_is_left_out() -> None:
+    rows = rows_of(sample([container("web")]))
+    assert "group" not in [column.key for column in fit_columns(120, rows, NOW)]
+
+
+def test_the_column_that_a_heading_says_already_is_left_out() -> None:
+    assert "engine" not in [column.key for column in fit_columns(120, ROWS, NOW, without={"engine"})]
