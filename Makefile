@@ -33,7 +33,7 @@ engines-down: $(READY) ## remove what a killed run of the tests left
 # The build backend is in the lock too, so that nothing unpinned is ever fetched. Two names are left out: nsenter asks for
 # `argparse` and `pathlib`, old copies of modules that Python has had since 3.4.
 lock: $(READY) ## renew requirements.lock from pyproject.toml
-	@$(BIN)/pip install --quiet uv
+	@$(BIN)/pip install -qq uv
 	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile pyproject.toml - --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --upgrade --quiet --output-file requirements.lock \
 	  --no-emit-package argparse --no-emit-package pathlib --no-emit-package colorama --no-emit-package win-inet-pton
@@ -42,8 +42,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is %s, and 3.11 is the oldest that will do: try make PYTHON=python3.12" % sys.version.split()[0])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 clean: ## remove what the other targets made in this directory; the virtual machine: tests/lab/vm.sh clean

@@ -88,9 +88,8 @@ def broken_rules(module: str, tree: ast.Module) -> list[str]:
             if name.startswith(heavy) and layer != layer_of(heavy) and module != place:
                 broken.append(f"{module}: only {place} may import {name}")
     if not is_within(module, MAY_TOUCH):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in TOUCHING_CALLS:
-                broken.append(f"{module}:{node.lineno}: only {MAY_TOUCH} may call {ast.unparse(node.func)}")
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        broken += [f"{module}: only {MAY_TOUCH} may call {name}" for name in sorted(called & TOUCHING_CALLS)]
     return broken
 
 

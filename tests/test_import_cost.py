@@ -15,12 +15,9 @@ sys.exit(status)
 """
 
 
-@pytest.mark.parametrize(
-    "argv", [["ps"], ["ps", "-a"], ["ps", "--help"], ["ps", "--json"], ["--version"], ["help"]], ids=" ".join
-)
-def test_the_command_line_does_not_import_what_it_does_not_need(argv: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(heavy=HEAVY), *argv], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("line", ["ps", "ps -a", "ps --help", "ps --json", "--version", "help"])
+def test_the_command_line_does_not_import_what_it_does_not_need(line: str) -> None:
+    command = [sys.executable, "-c", _PROGRAM.format(heavy=HEAVY), *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED"]

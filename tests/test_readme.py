@@ -24,7 +24,10 @@ def table(title: str) -> list[list[str]]:
 def test_the_command_table_lists_the_verbs_with_their_sentences() -> None:
     verbs = [load_verb(where) for where in (DASHBOARD, *VERBS.values())]
     documented = {re.sub(r"^`ctrscope ?([a-z]*).*`$", r"\1", command): sentence for command, sentence in table("Commands")}
-    assert documented == {verb.name: verb.help for verb in verbs}
+    assert list(documented) == [verb.name for verb in verbs]
+    for verb in verbs:
+        # The README may add what the options do.
+        assert documented[verb.name].replace("`", "").startswith(verb.help)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -55,11 +55,14 @@ def enter(plan: AttachPlan) -> int:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         try:
-            _attend(_await_start(plan, ours, signals, stack), signals)
-        except BaseException:
-            os.kill(child, signal.SIGKILL)
-            raise
+            started = _await_start(plan, child, ours, signals, stack)
+            try:
+                _attend(started, signals)
+            except BaseException:
+                _signal(started.pidfd, signal.SIGKILL)
+                raise
         finally:
+            # The go-between is never killed where that can be helped: whom it did not reap would be left to the host's init.
             status = _exit_status(os.waitpid(child, 0)[1])
     return status
 
@@ -125,7 +128,7 @@ def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, rep
     os._exit(ENDED)
 
 
-def _await_start(plan: AttachPlan, ours: socket.socket, signals: int, stack: ExitStack) -> _Started:
+def _await_start(plan: AttachPlan, child: int, ours: socket.socket, signals: int, stack: ExitStack) -> _Started:
     """Read what the entrant says until exec closes the socket. Errors: CannotAttach when it does not come that far."""
     pidfd: int | None = None
     master: int | None = None
@@ -136,6 +139,7 @@ def _await_start(plan: AttachPlan, ours: socket.socket, signals: int, stack: Exi
         if signals in dict(poll.poll()):
             for number in os.read(signals, _MESSAGE_LIMIT):
                 if number in _FORWARDED:
+                    os.kill(child, signal.SIGKILL)
                     raise CannotAttach(f"interrupted by signal {number} while entering {plan.name}", 128 + number)
             continue
         message, ancillary, _, _ = ours.recvmsg(_MESSAGE_LIMIT, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
@@ -152,6 +156,7 @@ def _await_start(plan: AttachPlan, ours: socket.socket, signals: int, stack: Exi
         elif kind == REFUSED:
             raise CannotAttach(f"{plan.name}: {text}", message[1])
         elif pidfd is None:
+            os.kill(child, signal.SIGKILL)
             raise CannotAttach(f"{plan.name}: it ended while it was being entered")
         else:
             return _Started(pidfd, master)

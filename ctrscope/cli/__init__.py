@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
-from ctrscope.cli.options import is_help, parser_of, split_verb, unknown_verb
+from ctrscope.cli.options import options_of, parser_of, split_verb, unknown_verb
 from ctrscope.cli.verb import DASHBOARD, VERBS, load_verb
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.safe import inert
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         status, lines = _explain(error)
         with suppress(OSError):
-            if "--debug" in argv:
+            if "--debug" in options_of(argv):
                 import traceback
 
                 traceback.print_exc()
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     name, rest = split_verb(argv)
-    if name is None and is_help(argv):
+    if name is None and not {"-h", "--help"}.isdisjoint(options_of(argv)):
         name, rest = "help", []
     if name is not None and name not in VERBS:
         raise CommandError(ExitStatus.USAGE, unknown_verb(inert(name)))

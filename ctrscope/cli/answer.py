@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
-from ctrscope.export.contract import encode_answer
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.value import Value
@@ -20,12 +17,16 @@ def print_lines(environment: Environment, lines: Iterable[str]) -> None:
 
 def print_answer(environment: Environment, answer: Value) -> None:
     """The answer as JSON: one line, or indented on a terminal."""
+    from ctrscope.export.contract import encode_answer  # here, because text needs none of it
+
     print_json(environment, encode_answer(answer))
 
 
 def print_json(environment: Environment, encoded: bytes) -> None:
     """JSON is UTF-8, whatever the locale says."""
     if environment.is_tty:
+        import msgspec
+
         encoded = msgspec.json.format(encoded, indent=2)
     raw = getattr(environment.stdout, "buffer", None)
     if raw is None:

@@ -51,7 +51,7 @@ class Doctor:
 
 
 def _report(answer: DoctorAnswer, width: int | None) -> list[str]:
-    gaps = [describe_gap(gap) for gap in _grouped(answer.gaps)]
+    gaps = _gaps(answer.gaps)
     return [
         _host(answer.host),
         "",
@@ -65,9 +65,14 @@ def _report(answer: DoctorAnswer, width: int | None) -> list[str]:
     ]
 
 
-def _grouped(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:
-    """The gaps without repetition: one for each source."""
-    return tuple({(gap.source, gap.reason, gap.fields): gap for gap in gaps}.values())
+def _gaps(gaps: tuple[Gap, ...]) -> list[str]:
+    """One line for all gaps of one kind, with the first of them as the example."""
+    kinds: dict[tuple[object, ...], list[Gap]] = {}
+    for gap in gaps:
+        kinds.setdefault((gap.fields, gap.reason, gap.needs, gap.detail), []).append(gap)
+    return [
+        describe_gap(kind[0]) + (f" (and {len(kind) - 1} more like it)" if len(kind) > 1 else "") for kind in kinds.values()
+    ]
 
 
 def _host(host: Host) -> str:

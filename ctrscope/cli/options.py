@@ -44,10 +44,9 @@ def parser_of(verb: Verb) -> argparse.ArgumentParser:
     return parser
 
 
-def is_help(argv: Sequence[str]) -> bool:
-    """Whether help is asked for before any ``--``."""
-    before = argv[: argv.index("--")] if "--" in argv else argv
-    return "-h" in before or "--help" in before
+def options_of(argv: Sequence[str]) -> Sequence[str]:
+    """The arguments before ``--``: what stands behind it belongs to the command that attach runs."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def unknown_verb(name: str) -> str:

@@ -16,16 +16,16 @@ from ctrscope.render.tables import Column, format_table
 #: The columns in their order; rank and least width say what a narrow terminal does without.
 _COLUMNS: tuple[tuple[str, int, int | None], ...] = (
     ("name", 0, 16),
-    ("engine", 1, 10),
+    ("engine", 2, 12),
     ("status", 1, None),
-    ("pid", 3, None),
-    ("pids", 6, None),
-    ("age", 2, None),
-    ("group", 4, 10),
-    ("image", 5, 12),
-    ("command", 8, 12),
-    ("ports", 7, 12),
-    ("note", 0, 20),
+    ("pid", 4, None),
+    ("pids", 7, None),
+    ("age", 3, None),
+    ("group", 5, 10),
+    ("image", 6, 12),
+    ("command", 9, 12),
+    ("ports", 8, 12),
+    ("note", 0, 30),
 )
 _EXAMPLES = """\
 examples:
@@ -72,7 +72,10 @@ class Ps:
 def _table(containers: tuple[Container, ...], environment: Environment) -> list[str]:
     fields = {field.key: field for field in CONTAINER_FIELDS}
     shown = [fields[key] for key, _, _ in _COLUMNS]
-    columns = [Column(fields[key].title, fields[key].align, rank, least) for key, rank, least in _COLUMNS]
+    columns = [
+        Column(field.title, field.align, rank, least, field.width)
+        for field, (_, rank, least) in zip(shown, _COLUMNS, strict=True)
+    ]
     now = time.time()
     rows = [[field.get(Row(container), now) for field in shown] for container in containers]
     lines = format_table(columns, rows, environment.width)

@@ -12,7 +12,7 @@ class Schema:
     """The JSON Schema."""
 
     name: ClassVar[str] = "schema"
-    help: ClassVar[str] = "the JSON Schema of every answer that --json gives"
+    help: ClassVar[str] = "the JSON Schema of every --json answer"
 
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
         """No arguments."""

@@ -12,8 +12,10 @@ from ctrscope.discovery.kernel import Kernel
 from ctrscope.engines.claims import parse_claim
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
+from ctrscope.model.gap import ParseError
 from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.proc_pid_stat import Stat
+from ctrscope.probes.proc_pid_uid_map import read_id_map
 
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
 #: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
@@ -66,6 +68,10 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
     else:
         value = f"nothing shows that this process ({stat.comm}) is the container's init; the state recorded no start time"
         return _reused(record, Evidence(source=source, value=value))
+    if record.owner_uid and not _belongs_to(record.owner_uid, pid, kernel):
+        return _reused(
+            record, Evidence(source=f"/proc/{pid}", value=f"not a process of uid {record.owner_uid}, whose state this is")
+        )
     membership = kernel.membership(pid)
     frozen = membership is not None and kernel.is_frozen(pid, membership)
     status = (
@@ -76,6 +82,16 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
         else ContainerStatus.RUNNING
     )
     return Verdict(status, pid, stat.starttime_ticks, (Evidence(source=source, value=value),), None)
+
+
+def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
+    """Whether a process is that user's, or in a user namespace that maps the user: anybody can write state about any PID."""
+    try:
+        if kernel.hostfs.stat(f"/proc/{pid}").st_uid == uid:
+            return True
+        return any(line.outside == uid for line in read_id_map(kernel.hostfs, pid, "uid_map"))
+    except (OSError, ParseError):
+        return False
 
 
 def _gone(record: Record, what: str) -> Verdict:
@@ -103,9 +119,8 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
         if record.cgroup_path and path == record.cgroup_path != "/":
             return f"it is in the cgroup that the state names: {path}"
     parent = kernel.processes.stat(stat.ppid)
-    if parent is not None and record.monitor_expected and parent.comm == record.monitor_expected:
-        if record.monitor_pid in (None, parent.pid):
-            return f"its parent {parent.pid} is {parent.comm}"
+    if parent is not None and parent.comm == record.monitor_expected and record.monitor_pid in (None, parent.pid):
+        return f"its parent {parent.pid} is {parent.comm}"
     recorded, actual = unix_time(record.started_at), unix_time(kernel.started_at(stat.starttime_ticks))
     if recorded is not None and actual is not None and abs(recorded - actual) < _START_TOLERANCE:
         return f"it started at {kernel.started_at(stat.starttime_ticks)}, as the state says"
@@ -134,7 +149,7 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
     """The supervisor of a running container; ``alive`` is False when the engine always has one and init's parent is not it."""
     stat = kernel.processes.stat(pid)
     parent = kernel.processes.stat(stat.ppid) if stat is not None and stat.ppid else None
-    if parent is not None and parent.comm in SUPERVISORS:
+    if parent is not None and (parent.comm in SUPERVISORS or (record is not None and parent.pid == record.monitor_pid)):
         return Monitor(pid=parent.pid, comm=parent.comm, alive=True)
     if record is None or record.monitor_expected is None:
         return None

@@ -75,24 +75,28 @@ def isolation_of(pid: int, namespaces: NamespaceSet, kernel: Kernel) -> Isolated
 
 def groups_of(isolated: list[Isolated], is_claimed: Callable[[NamespaceType, int], bool]) -> list[list[Isolated]]:
     """Processes that share a namespace which no container claims, or whose parent is in the group, belong together."""
-    leader: dict[object, object] = {}
+    leader: dict[int, int] = {}
 
-    def find(item: object) -> object:
+    def find(item: int) -> int:
         leader.setdefault(item, item)
         while leader[item] != item:
             leader[item] = leader[leader[item]]
             item = leader[item]
         return item
 
-    present = {member.pid for member in isolated}
+    holders: dict[tuple[NamespaceType, int], list[int]] = {}
     for member in isolated:
         for type_ in member.types:
-            ino = member.namespaces.ino(type_)
-            if ino is not None and not is_claimed(type_, ino):
-                leader[find((type_, ino))] = find(member.pid)
+            holders.setdefault((type_, member.namespaces.ino(type_) or 0), []).append(member.pid)
+    for (type_, ino), pids in holders.items():
+        if len(pids) > 1 and not is_claimed(type_, ino):
+            for pid in pids[1:]:
+                leader[find(pid)] = find(pids[0])
+    present = {member.pid for member in isolated}
+    for member in isolated:
         if member.stat.ppid in present:
             leader[find(member.stat.ppid)] = find(member.pid)
-    groups: dict[object, list[Isolated]] = {}
+    groups: dict[int, list[Isolated]] = {}
     for member in isolated:
         groups.setdefault(find(member.pid), []).append(member)
     return list(groups.values())

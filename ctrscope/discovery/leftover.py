@@ -62,15 +62,15 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
         elif claim.role == "payload":
             groups.setdefault(claim.path, (claim, []))[1].append(pid)
     for claim, pids in groups.values():
-        draft = known.get((claim.engine, claim.id))
-        if draft is not None and draft.pid is not None:
-            outside = draft.monitor.pid if draft.monitor else None
-            draft.pids += [pid for pid in pids if pid != outside]
+        owner = known.get((claim.engine, claim.id))
+        if owner is not None and owner.pid is not None:
+            outside = owner.monitor.pid if owner.monitor else None
+            owner.pids += [pid for pid in pids if pid != outside]
         elif (top := _topmost(pids, kernel)) is not None:
-            if draft is None:
+            if owner is None:
                 drafts.append(_orphan(claim, top, pids, kernel))
             else:
-                draft.revive(top.pid, pids, claim.path, kernel)
+                owner.revive(top.pid, pids, claim.path, kernel)
     return rest
 
 
@@ -92,13 +92,13 @@ def adopt_joined(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel) -
     homes = _Homes(drafts, kernel)
     monitors = {draft.monitor.pid for draft in drafts if draft.monitor}
     for pid, namespaces in isolated.items():
-        own = {type_: namespaces.ino(type_) or 0 for type_ in namespaces.differs_from(kernel.host.namespaces)}
         if pid in monitors:
             continue
-        home = homes.find(NamespaceType.PID, own.get(NamespaceType.PID, 0))
-        if home is None and all(homes.find(type_, ino) is not None for type_, ino in own.items()):
-            telling = next(type_ for type_ in _TELLING if type_ in own)
-            home = homes.find(telling, own[telling])
+        types = namespaces.differs_from(kernel.host.namespaces)
+        own = [(type_, namespaces.ino(type_) or 0) for type_ in _TELLING if type_ in types]
+        home = homes.find(NamespaceType.PID, namespaces.pid or 0)
+        if home is None and all(homes.find(type_, ino) is not None for type_, ino in own):
+            home = homes.find(*own[0])
         if home is not None:
             home.pids.append(pid)
         else:

@@ -2,6 +2,8 @@
 
 from ctrscope.model.container import Container, ContainerStatus, Monitor
 
+PAUSED_NOTE = "paused (freezer)"
+
 
 def note_of(container: Container, monitor: Monitor | None) -> str | None:
     """NOTE column; None when nothing is wrong. What discovery already found (stale, orphaned) comes first."""
@@ -11,7 +13,7 @@ def note_of(container: Container, monitor: Monitor | None) -> str | None:
         who = f"{monitor.comm} {monitor.pid}" if monitor.pid else str(monitor.comm)
         return f"{who} is gone: exit status will not be recorded"
     if container.status is ContainerStatus.PAUSED:
-        return "paused (freezer)"
+        return PAUSED_NOTE
     if container.status is ContainerStatus.STOPPED:
         if container.oom_killed:
             return f"OOM-killed, exit {container.exit_code}"

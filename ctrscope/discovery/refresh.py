@@ -5,6 +5,7 @@ import time
 
 import msgspec
 
+from ctrscope.discovery.notes import PAUSED_NOTE
 from ctrscope.discovery.stats import read_stats
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.gap import Gap, ParseError
@@ -58,10 +59,9 @@ def _is_same(hostfs: HostFs, container: Container) -> bool:
 
 def _with_status(container: Container, *, frozen: bool | None) -> Container:
     if frozen and container.status is ContainerStatus.RUNNING:
-        note = container.note or "paused (freezer)"
-        return msgspec.structs.replace(container, status=ContainerStatus.PAUSED, note=note)
+        return msgspec.structs.replace(container, status=ContainerStatus.PAUSED, note=container.note or PAUSED_NOTE)
     if frozen is False and container.status is ContainerStatus.PAUSED:
-        note = None if container.note == "paused (freezer)" else container.note
+        note = None if container.note == PAUSED_NOTE else container.note
         return msgspec.structs.replace(container, status=ContainerStatus.RUNNING, note=note)
     return container
 

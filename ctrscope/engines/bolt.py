@@ -14,7 +14,7 @@ import errno
 from collections.abc import Iterator
 from struct import Struct
 
-from ctrscope.model.gap import Gap, ParseError, Reason, gap_of
+from ctrscope.model.gap import ParseError, TornReadError
 from ctrscope.probes.hostfs import HostFs
 
 #: A busy node's meta.db has some 10 MiB.
@@ -36,10 +36,6 @@ _MAX_DEPTH = 64
 _MAX_ELEMENTS = 2_000_000
 
 
-class TornReadError(ParseError):
-    """Transactions were committed while the file was read, every time it was tried."""
-
-
 def read_bolt(host: HostFs, path: str, owner: int | None = None) -> "Bucket":
     """Read a BoltDB file; returns its root bucket, in which nothing is decoded yet.
 
@@ -53,14 +49,6 @@ def read_bolt(host: HostFs, path: str, owner: int | None = None) -> "Bucket":
             return root
         content = again
     raise TornReadError(f"{path}: a transaction was committed during each of {_ATTEMPTS} readings")
-
-
-def bolt_gap(error: OSError | ParseError, subject: str, fields: tuple[str, ...], path: str) -> Gap:
-    """The Gap for what ``read_bolt`` or a Bucket raised."""
-    if isinstance(error, OSError):
-        return gap_of(error, subject, fields, path)
-    reason = Reason.TRUNCATED if isinstance(error, TornReadError) else Reason.MALFORMED
-    return Gap(subject=subject, fields=fields, source=path, reason=reason, detail=str(error))
 
 
 def is_missing(error: OSError | ParseError) -> bool:

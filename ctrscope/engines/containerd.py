@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 
 from ctrscope.engines.claims import is_full_id
+from ctrscope.engines.containerd_bundle import find_runtime_name, read_init_pid, read_runc_root
 from ctrscope.engines.containerd_meta import MetaContainer, MetaDatabase, read_meta_database
 from ctrscope.engines.containerd_root import ContainerdRoot, find_roots, find_running_roots
 from ctrscope.engines.cri import is_cri, metadata_fields, parse_status, pod_fields
@@ -22,23 +23,13 @@ from ctrscope.engines.nerdctl import nerdctl_fields
 from ctrscope.engines.oci_cgroup import find_cgroup_path, parse_cgroups_path
 from ctrscope.engines.oci_config import OciConfig, parse_oci_config
 from ctrscope.engines.oci_state import OciState, read_oci_state
-from ctrscope.engines.state_file import parse_json, state_gap, without_var
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 
 _TASKS = "io.containerd.runtime.v2.task"
 _META = "io.containerd.metadata.v1.bolt/meta.db"
 _CRI = "io.containerd.grpc.v1.cri"
 _FROM_META = ("image", "labels", "created_at", "containers")
-
-
-class _Options(msgspec.Struct):
-    """``options.json`` of a bundle."""
-
-    root: str = ""
-
-
-_options_decoder = msgspec.json.Decoder(_Options)
 
 
 class Containerd:
@@ -100,7 +91,7 @@ class _Reader:
             tasks = self._find_tasks()
         except OSError as error:
             directory = f"{self._root.state}/{_TASKS}"
-            self._gaps.append(state_gap(error, "engine containerd", ("containers",), directory))
+            self._gaps.append(gap_of(error, "engine containerd", ("containers",), directory))
             # A user's run-time directory that we may not enter says nothing about containerd.
             if self._host.exists(directory):
                 self.found.append(self._root.state)
@@ -134,7 +125,7 @@ class _Reader:
             except OSError as error:
                 if error.errno not in VANISHED:
                     source = f"{directory}/{namespace}"
-                    self._gaps.append(state_gap(error, "engine containerd", ("containers",), source))
+                    self._gaps.append(gap_of(error, "engine containerd", ("containers",), source))
                 continue
             keys.extend(key for name in names if not self._is_claimed(key := _Key(namespace, name)))
         return keys
@@ -183,7 +174,7 @@ class _Reader:
 
     def _meta_gap(self, error: OSError | ParseError) -> None:
         self._meta = None
-        self._gaps.append(state_gap(error, "engine containerd", _FROM_META, self._meta_path))
+        self._gaps.append(gap_of(error, "engine containerd", _FROM_META, self._meta_path))
 
     def _read_task(self, key: _Key) -> Record | None:
         """A container with a task; None when the task was deleted meanwhile."""
@@ -208,7 +199,7 @@ class _Reader:
             fields["state_dirs"] = (state.path, bundle)
             evidence = _state_evidence(state)
         if "runtime" not in fields:
-            fields["runtime"] = self._find_runtime(bundle)
+            fields["runtime"] = find_runtime_name(self._host, bundle, self._root.owner)
         return self._record(key, fields, (evidence,))
 
     def _read_taskless(self, key: _Key) -> Record | None:
@@ -285,35 +276,19 @@ class _Reader:
                 return read_oci_state(self._host, f"{usual}/{key.id}", owner=self._root.owner)
             if bundle is None:
                 return None
-            source = f"{bundle}/options.json"
-            root = without_var(parse_json(_options_decoder, self._host.read(source, owner=self._root.owner), source).root)
-            if root.startswith("/"):
+            root = read_runc_root(self._host, bundle, self._root.owner)
+            if root is not None:
                 return read_oci_state(self._host, f"{root}/{key.namespace}/{key.id}", owner=self._root.owner)
         except (OSError, ParseError) as error:
             self._gap(error, self._subject(key), ("starttime_ticks",), f"{usual}/{key.id}")
         return None
 
     def _read_init_pid(self, bundle: str, subject: str) -> int | None:
-        source = f"{bundle}/init.pid"
         try:
-            pid = int(self._host.read(source, limit=64, owner=self._root.owner))
-        except OSError as error:
-            self._gap(error, subject, ("pid",), source)
+            return read_init_pid(self._host, bundle, self._root.owner)
+        except (OSError, ParseError) as error:
+            self._gap(error, subject, ("pid",), f"{bundle}/init.pid")
             return None
-        except ValueError as error:
-            self._gap(ParseError(f"{source}: {error}"), subject, ("pid",), source)
-            return None
-        return pid if 0 < pid < 2**31 else None
-
-    def _find_runtime(self, bundle: str) -> str | None:
-        """Runtime name from the shim's file name: ``/usr/bin/containerd-shim-runc-v2`` is ``io.containerd.runc.v2``."""
-        try:
-            text = self._host.read(f"{bundle}/shim-binary-path", limit=4096, owner=self._root.owner)
-        except OSError:
-            return None
-        name = text.decode("utf-8", "surrogateescape").strip().rpartition("/")[2]
-        kind, _, version = name.removeprefix("containerd-shim-").rpartition("-")
-        return f"io.containerd.{kind}.{version}" if name.startswith("containerd-shim-") and kind else None
 
     def _record(self, key: _Key, fields: dict[str, Any], evidence: tuple[Evidence, ...]) -> Record:
         return Record(
@@ -328,7 +303,7 @@ class _Reader:
 
     def _gap(self, error: OSError | ParseError, subject: str, fields: tuple[str, ...], source: str) -> None:
         if not isinstance(error, OSError) or error.errno not in VANISHED:
-            self._gaps.append(state_gap(error, subject, fields, source))
+            self._gaps.append(gap_of(error, subject, fields, source))
 
 
 def _state_fields(state: OciState, fields: dict[str, Any]) -> dict[str, Any]:

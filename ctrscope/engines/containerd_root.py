@@ -8,8 +8,8 @@ that starts its own containerd, and of nerdctl's rootless containerd.
 from typing import NamedTuple
 
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.state_file import state_gap, without_var
-from ctrscope.model.gap import Gap, Reason
+from ctrscope.engines.state_file import without_var
+from ctrscope.model.gap import Gap, Reason, gap_of
 
 _CONFIG_FILE = "/etc/containerd/config.toml"
 
@@ -103,7 +103,7 @@ def _read_config(survey: Survey, path: str, gaps: list[Gap]) -> ContainerdRoot:
     except (FileNotFoundError, NotADirectoryError):
         return _DEFAULT
     except OSError as error:
-        gaps.append(state_gap(error, "engine containerd", ("state_roots",), path))
+        gaps.append(gap_of(error, "engine containerd", ("state_roots",), path))
         return _DEFAULT
     except (ValueError, RecursionError) as error:
         reason = Reason.MALFORMED

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey, User
-from ctrscope.engines.state_file import parse_json, state_gap
-from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading
+from ctrscope.engines.state_file import parse_json
+from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, gap_of
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
@@ -99,7 +99,7 @@ def find_stores(survey: Survey, subject: str) -> Reading[tuple[Store, ...]]:
         try:
             own = read_toml_table(host, path, "storage", owner=user.uid)
         except ParseError as error:
-            gaps.append(state_gap(error, subject, _FIELDS, path))
+            gaps.append(gap_of(error, subject, _FIELDS, path))
         except OSError:
             pass  # what denies the configuration denies the store too, and the store's gap is the one that matters
         graphroot = own.get("graphroot") or settings.get("rootless_storage_path") or "$HOME/.local/share/containers/storage"
@@ -114,7 +114,7 @@ def _read_configuration(host: HostFs, subject: str) -> tuple[dict[str, str], tup
         except FileNotFoundError:
             continue
         except (OSError, ParseError) as error:
-            return {}, (state_gap(error, subject, _FIELDS, path),)
+            return {}, (gap_of(error, subject, _FIELDS, path),)
     return {}, ()
 
 
@@ -152,7 +152,7 @@ def read_stored_containers(host: HostFs, store: Store, subject: str) -> Reading[
             is_there = True
         except OSError as error:
             if error.errno not in VANISHED and not isinstance(error, NotADirectoryError):
-                gaps.append(state_gap(error, subject, _FIELDS, root))
+                gaps.append(gap_of(error, subject, _FIELDS, root))
             if not is_there:
                 break  # without a graph root there is no store, and a run root says nothing
             continue
@@ -163,13 +163,13 @@ def read_stored_containers(host: HostFs, store: Store, subject: str) -> Reading[
             except FileNotFoundError:
                 continue
             except (OSError, ParseError) as error:
-                gaps.append(state_gap(error, subject, _FIELDS, source))
+                gaps.append(gap_of(error, subject, _FIELDS, source))
                 continue
             for raw in entries:
                 try:
                     found.append(_stored_container(bytes(raw), store, driver, source))
                 except ParseError as error:
-                    gaps.append(state_gap(error, subject, _FIELDS, source))
+                    gaps.append(gap_of(error, subject, _FIELDS, source))
     return Reading(tuple(found) if is_there else None, tuple(gaps))
 
 

@@ -24,10 +24,10 @@ from ctrscope.engines.containers_storage import (
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_config import OciConfig, read_oci_config
 from ctrscope.engines.oci_state import OciState
-from ctrscope.engines.podman_database import CniResult, real_time
-from ctrscope.engines.state_file import parse_json, state_gap
+from ctrscope.engines.podman_json import CniResult, real_time
+from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Pod, Port, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ def _find_stores(host: HostFs) -> tuple[list[Store], list[Gap]]:
             settings |= read_toml_table(host, path, "crio")
         except (OSError, ParseError) as error:
             if not isinstance(error, OSError) or error.errno not in VANISHED:
-                gaps.append(state_gap(error, _SUBJECT, ("containers",), path))
+                gaps.append(gap_of(error, _SUBJECT, ("containers",), path))
     configured = Store(settings.get("root") or root.graphroot, settings.get("runroot") or root.runroot, 0)
     return list(dict.fromkeys((root, configured))), gaps
 
@@ -146,7 +146,7 @@ class _StoreReader:
             return None
         state = self._read_state(entry, subject)
         oci, errors = find_oci_state(self._host, [f"/run/{name}/{entry.id}" for name in RUNTIMES], None)
-        self.gaps.extend(state_gap(error, subject, ("pid",), path) for path, error in errors.items())
+        self.gaps.extend(gap_of(error, subject, ("pid",), path) for path, error in errors.items())
         labels = self._decode(_labels_decoder, annotations, "Labels", subject, "labels") or {}
         is_sandbox = entry.id == metadata.pod_id
         sandbox = self._sandboxes.get(metadata.pod_id)
@@ -231,7 +231,7 @@ class _StoreReader:
             except FileNotFoundError:
                 continue
             except (OSError, ParseError) as error:
-                self.gaps.append(state_gap(error, subject, ("command", "labels", "pod", "ports"), f"{bundle}/config.json"))
+                self.gaps.append(gap_of(error, subject, ("command", "labels", "pod", "ports"), f"{bundle}/config.json"))
                 return None
         return None
 
@@ -242,7 +242,7 @@ class _StoreReader:
         except FileNotFoundError:
             return _State()
         except (OSError, ParseError) as error:
-            self.gaps.append(state_gap(error, subject, ("status", "started_at", "exit_code"), path))
+            self.gaps.append(gap_of(error, subject, ("status", "started_at", "exit_code"), path))
             return _State()
 
     def _ports(self, annotations: Mapping[str, str], subject: str) -> tuple[Port, ...]:
@@ -273,7 +273,7 @@ class _StoreReader:
         try:
             return parse_json(decoder, text.encode(errors="surrogateescape"), name)
         except ParseError as error:
-            self.gaps.append(state_gap(error, subject, (field,), f"annotation {_PREFIX}{name}"))
+            self.gaps.append(gap_of(error, subject, (field,), f"annotation {_PREFIX}{name}"))
             return None
 
 

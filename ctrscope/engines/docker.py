@@ -15,9 +15,8 @@ from ctrscope.engines.docker_root import DockerRoot, find_roots, find_running_ro
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_state import OciState, read_oci_state
-from ctrscope.engines.state_file import state_gap
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ class _Reader:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            self._gaps.append(state_gap(error, "engine docker", ("containers",), root.path))
+            self._gaps.append(gap_of(error, "engine docker", ("containers",), root.path))
             if self._host.exists(root.path):
                 self.found.append(root.path)
             return
@@ -88,7 +87,7 @@ class _Reader:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            self._gaps.append(state_gap(error, "engine docker", ("containers",), directory))
+            self._gaps.append(gap_of(error, "engine docker", ("containers",), directory))
             names = []
         self.found.append(root.path)
         state_dirs = self._find_state_dirs(root) if names else {}
@@ -112,7 +111,7 @@ class _Reader:
             return self._host.names(directory)
         except OSError as error:
             if error.errno not in VANISHED:
-                self._gaps.append(state_gap(error, "engine docker", ("pid",), directory))
+                self._gaps.append(gap_of(error, "engine docker", ("pid",), directory))
             return []
 
     def _read_container(self, root: DockerRoot, container_id: str, state_dir: str | None) -> Record | None:
@@ -152,14 +151,14 @@ class _Reader:
             return parse(self._host.read(path, owner=root.owner), path)
         except (OSError, ParseError) as error:
             if not isinstance(error, OSError) or error.errno not in VANISHED:
-                self._gaps.append(state_gap(error, subject, fields, path))
+                self._gaps.append(gap_of(error, subject, fields, path))
             return None
 
     def _read_runtime_state(self, root: DockerRoot, state_dir: str, subject: str) -> OciState | None:
         try:
             return read_oci_state(self._host, state_dir, owner=root.owner)
         except (OSError, ParseError) as error:
-            self._gaps.append(state_gap(error, subject, ("starttime_ticks",), state_dir))
+            self._gaps.append(gap_of(error, subject, ("starttime_ticks",), state_dir))
             return None
 
     def _find_rootfs(self, root: DockerRoot, container_id: str, driver: str | None) -> str | None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.state_file import parse_json, state_gap, without_var
-from ctrscope.model.gap import Gap, ParseError
+from ctrscope.engines.state_file import parse_json, without_var
+from ctrscope.model.gap import Gap, ParseError, gap_of
 
 _DATA_ROOT = "/var/lib/docker"
 _EXEC_ROOT = "/run/docker"
@@ -123,7 +123,7 @@ def _read_config(survey: Survey, path: str, owner: int | None, gaps: list[Gap]) 
     except PermissionError as error:
         # A user's home that we may not enter: the data root in it will say so.
         if owner is None:
-            gaps.append(state_gap(error, "engine docker", ("state_roots",), path))
+            gaps.append(gap_of(error, "engine docker", ("state_roots",), path))
     except (OSError, ParseError) as error:
-        gaps.append(state_gap(error, "engine docker", ("state_roots",), path))
+        gaps.append(gap_of(error, "engine docker", ("state_roots",), path))
     return None

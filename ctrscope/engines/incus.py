@@ -14,9 +14,8 @@ from typing import ClassVar
 
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.lxc import LxcConfig, find_monitors, read_lxc_config, running
-from ctrscope.engines.state_file import state_gap
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 
@@ -39,7 +38,7 @@ class _Manager:
             except OSError as error:
                 if error.errno not in VANISHED:
                     roots.append(root)
-                    gaps.append(state_gap(error, f"engine {self.name}", ("containers",), directory))
+                    gaps.append(gap_of(error, f"engine {self.name}", ("containers",), directory))
                 continue
             roots.append(root)
             records += [self._read_instance(survey.host, root, runtime, name, gaps) for name in names]
@@ -78,14 +77,14 @@ class _Manager:
         except OSError as error:
             # ENOENT: LXD as a snap mounts its storage pools in a mount namespace of its own.
             if error.errno not in VANISHED:
-                gaps.append(state_gap(error, subject, ("created_at", "image"), f"{directory}/backup.yaml"))
+                gaps.append(gap_of(error, subject, ("created_at", "image"), f"{directory}/backup.yaml"))
         config = LxcConfig()
         source = f"{runtime}/{instance}/lxc.conf"
         try:
             config = read_lxc_config(host, source)
         except (OSError, ParseError) as error:
             if not isinstance(error, OSError) or error.errno not in VANISHED:
-                gaps.append(state_gap(error, subject, ("command", "rootfs"), source))
+                gaps.append(gap_of(error, subject, ("command", "rootfs"), source))
         return Record(
             id=instance,
             name=name,

@@ -15,9 +15,8 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.state_file import state_gap
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_status import read_status
@@ -72,7 +71,7 @@ class Lxc:
             except OSError as error:
                 if error.errno not in VANISHED:
                     roots.append(lxcpath)
-                    gaps.append(state_gap(error, "engine lxc", ("containers",), lxcpath))
+                    gaps.append(gap_of(error, "engine lxc", ("containers",), lxcpath))
                 continue
             roots.append(lxcpath)
             for name in names:
@@ -256,7 +255,7 @@ def _read_container(
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ParseError) as error:
-        gaps.append(state_gap(error, f"container lxc/{name}", ("rootfs", "command"), source))
+        gaps.append(gap_of(error, f"container lxc/{name}", ("rootfs", "command"), source))
         config = LxcConfig()
     return Record(
         id=name,

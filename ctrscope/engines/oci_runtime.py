@@ -19,9 +19,8 @@ from ctrscope.engines.claims import is_full_id
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_state import OciState, read_oci_state
-from ctrscope.engines.state_file import state_gap
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 
@@ -63,7 +62,7 @@ class _OciRuntime:
             except OSError as error:
                 if error.errno not in VANISHED:
                     found.append(root)
-                    gaps.append(state_gap(error, f"engine {self.name}", ("containers",), root))
+                    gaps.append(gap_of(error, f"engine {self.name}", ("containers",), root))
                 continue
             found.append(root)
             for name in names:
@@ -74,7 +73,7 @@ class _OciRuntime:
                 try:
                     state = read_oci_state(survey.host, directory, owner=owner)
                 except (OSError, ParseError) as error:
-                    gaps.append(state_gap(error, f"engine {self.name}", ("containers",), f"{directory}/{self._state_file}"))
+                    gaps.append(gap_of(error, f"engine {self.name}", ("containers",), f"{directory}/{self._state_file}"))
                     continue
                 if state is not None:
                     records.append(self._record(survey.host, state, owner_uid, owner))

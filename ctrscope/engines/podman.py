@@ -21,18 +21,10 @@ from ctrscope.engines.containers_storage import Store, StoredContainer, find_sto
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_config import OciConfig, read_oci_config
 from ctrscope.engines.oci_state import OciState
-from ctrscope.engines.podman_database import (
-    FIELDS,
-    STATUS,
-    PodmanContainer,
-    PodmanDatabase,
-    default_tmpdir,
-    read_database,
-    real_time,
-)
-from ctrscope.engines.state_file import state_gap
+from ctrscope.engines.podman_database import FIELDS, PodmanContainer, PodmanDatabase, default_tmpdir, read_database
+from ctrscope.engines.podman_json import STATUS, real_time
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Pod, Port, Record
-from ctrscope.model.gap import Gap, ParseError, Reason
+from ctrscope.model.gap import Gap, ParseError, Reason, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 _SUBJECT = "engine podman"
@@ -132,7 +124,7 @@ class _StoreReader:
         pid = (oci.pid if oci else None) or state.pid or None
         starttime = oci.starttime_ticks if oci else None
         exit_code = state.exit_code if state.exited or state.state == 6 else None
-        oom_killed: bool | None = state.oom_killed
+        oom_killed = state.oom_killed
         evidence = [
             Evidence(source=container.source, value=f"state {state.state}, pid {state.pid}, conmonPid {state.conmon_pid}"),
             *oci_evidence(oci),
@@ -143,6 +135,7 @@ class _StoreReader:
             if found is not None:
                 status, exit_code = ContainerStatus.STOPPED, found[0]
                 evidence.append(found[1])
+                oom_killed = oom_killed or self._host.exists(f"{self._tmpdir}/persist/{config.id}/oom")
         spec = config.spec or OciConfig()
         pod = self._database.pods.get(config.pod)
         labels = config.labels or {}
@@ -200,7 +193,9 @@ class _StoreReader:
         # config.json is written when the container is started for the first time.
         elif oci is None and config is not None:
             status = ContainerStatus.STOPPED
-        if status is not ContainerStatus.CREATED and not (oci and oci.pid and self._survey.processes.is_alive(oci.pid)):
+        if status is not ContainerStatus.CREATED and not (
+            oci and oci.pid and self._survey.processes.is_alive(oci.pid, oci.starttime_ticks)
+        ):
             found = self._recorded_exit(entry.id)
             if found is not None:
                 status, exit_code = ContainerStatus.STOPPED, found[0]
@@ -240,7 +235,7 @@ class _StoreReader:
         names = (runtime,) if runtime in RUNTIMES else RUNTIMES
         paths = dict.fromkeys(f"{root}/{name}/{container_id}" for root in roots for name in names)
         state, errors = find_oci_state(self._host, paths, self._store.owner)
-        self._gaps.extend(state_gap(error, self._subject(container_id), ("pid",), path) for path, error in errors.items())
+        self._gaps.extend(gap_of(error, self._subject(container_id), ("pid",), path) for path, error in errors.items())
         return state
 
     def _oci_config(self, entry: StoredContainer) -> OciConfig | None:
@@ -250,22 +245,23 @@ class _StoreReader:
             except FileNotFoundError:
                 continue
             except (OSError, ParseError) as error:
-                self._gaps.append(
-                    state_gap(error, self._subject(entry.id), ("command", "annotations"), f"{bundle}/config.json")
-                )
+                self._gaps.append(gap_of(error, self._subject(entry.id), ("command", "annotations"), f"{bundle}/config.json"))
                 return None
         return None
 
+    @property
+    def _tmpdir(self) -> str:
+        return self._database.tmpdir or default_tmpdir(self._store)
+
     def _recorded_exit(self, container_id: str) -> tuple[int, Evidence] | None:
-        tmpdir = self._database.tmpdir or default_tmpdir(self._store)
-        paths = (f"{tmpdir}/exits/{container_id}", f"{tmpdir}/persist/{container_id}/exit")
+        paths = (f"{self._tmpdir}/exits/{container_id}", f"{self._tmpdir}/persist/{container_id}/exit")
         return find_exit(self._host, paths, self._store.owner)
 
     def _ports(self, container: PodmanContainer) -> tuple[Port, ...]:
         try:
             return self._database.ports(container)
         except ParseError as error:
-            self._gaps.append(state_gap(error, self._subject(container.config.id), ("ports",), container.source))
+            self._gaps.append(gap_of(error, self._subject(container.config.id), ("ports",), container.source))
             return ()
 
     def _subject(self, container_id: str) -> str:

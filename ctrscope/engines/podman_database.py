@@ -1,136 +1,30 @@
 """Podman's own database: what it knows of containers and pods beyond containers/storage.
 
-*Source:* libpod ``boltdb_state.go`` and ``sqlite_state_internal.go`` for where things are; ``container_config.go``,
-``container.go`` (ContainerState), ``pod.go`` for the JSON, which is the same in both; ``define/containerstate.go``.
+*Source:* libpod ``boltdb_state.go`` and ``sqlite_state_internal.go`` for where things are; ``podman_json.py``
+for the JSON, which is the same in both.
 *Versions:* BoltDB ``libpod/bolt_state.db`` up to 4.7 and wherever it exists before 6.0; SQLite ``db.sql`` opt-in from 4.5,
 default from 4.8. A transient store has either below its run-time directory. Where both exist, each container is in one;
-after a migration to SQLite the newer is that. Podman 3 wrote ``portMappings`` and ``networkResults`` in the form of CNI.
+after a migration to SQLite the newer is that.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.containers_storage import Store, is_safe_id
-from ctrscope.engines.oci_config import OciConfig
+from ctrscope.engines.podman_json import ContainerConfig, ContainerState, PodConfig, PodState
 from ctrscope.engines.sqlite_file import open_sqlite_copy
-from ctrscope.engines.state_file import parse_json, state_gap
-from ctrscope.model.container import ContainerStatus, Port
-from ctrscope.model.gap import Gap, ParseError
+from ctrscope.engines.state_file import parse_json
+from ctrscope.model.container import Port
+from ctrscope.model.gap import Gap, ParseError, gap_of
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
-#: define.ContainerStatus. 0 is "unknown", 7 "removing", 8 "stopping" (its processes still run).
-STATUS = {
-    1: ContainerStatus.CREATED,
-    2: ContainerStatus.CREATED,
-    3: ContainerStatus.RUNNING,
-    4: ContainerStatus.STOPPED,
-    5: ContainerStatus.PAUSED,
-    6: ContainerStatus.STOPPED,
-    7: ContainerStatus.STOPPED,
-    8: ContainerStatus.RUNNING,
-}
 #: What stays null when there is no database.
 FIELDS = ("command", "labels", "pod", "ports", "addresses", "networks", "started_at", "exit_code", "log_path")
 #: Published ports of all containers of one store together; a hostile database may hold ranges without end.
 _MAX_PORTS = 131_072
-
-
-class _PortMapping(msgspec.Struct):
-    host_ip: str = ""
-    container_port: int = 0
-    host_port: int = 0
-    range: int = 1
-    protocol: str = "tcp"
-
-
-class _CniPortMapping(msgspec.Struct):
-    host_port: int = msgspec.field(name="hostPort", default=0)
-    container_port: int = msgspec.field(name="containerPort", default=0)
-    protocol: str = "tcp"
-    host_ip: str = msgspec.field(name="hostIP", default="")
-    range: int = 1
-
-
-class ContainerConfig(msgspec.Struct, rename="camel"):
-    """What the container was created as; libpod's ContainerConfig."""
-
-    id: str
-    name: str = ""
-    pod: str = ""
-    spec: OciConfig | None = None
-    image_id: str = msgspec.field(name="rootfsImageID", default="")
-    image_name: str = msgspec.field(name="rootfsImageName", default="")
-    rootfs: str = ""
-    command: list[str] | None = None
-    entrypoint: list[str] | None = None
-    labels: dict[str, str] | None = None
-    created_time: str | None = None
-    log_path: str = ""
-    runtime: str = ""
-    is_infra: bool = msgspec.field(name="pause", default=False)
-    network_of: str = msgspec.field(name="netNsCtr", default="")
-    port_mappings: list[_PortMapping] | None = msgspec.field(name="newPortMappings", default=None)
-    cni_port_mappings: list[_CniPortMapping] | None = msgspec.field(name="portMappings", default=None)
-    networks: dict[str, Any] | None = msgspec.field(name="newNetworks", default=None)
-    cni_networks: list[str] | None = msgspec.field(name="networks", default=None)
-
-
-class _Subnet(msgspec.Struct):
-    ipnet: str = ""
-
-
-class _Interface(msgspec.Struct):
-    subnets: list[_Subnet] | None = None
-
-
-class _NetworkStatus(msgspec.Struct):
-    interfaces: dict[str, _Interface] | None = None
-
-
-class _CniAddress(msgspec.Struct):
-    address: str = ""
-
-
-class CniResult(msgspec.Struct):
-    """What a CNI plug-in answered; cni.dev specification, section 5."""
-
-    ips: list[_CniAddress] | None = None
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """In CIDR form."""
-        return tuple(address.address for address in self.ips or () if address.address)
-
-
-class ContainerState(msgspec.Struct, rename="camel"):
-    """How the container is, as Podman saw it last; libpod's ContainerState."""
-
-    state: int = 0
-    config_path: str = ""
-    mount_point: str = ""
-    started_time: str | None = None
-    finished_time: str | None = None
-    exit_code: int = 0
-    exited: bool = False
-    oom_killed: bool = False
-    pid: int = 0
-    conmon_pid: int = 0
-    restart_count: int = 0
-    network_status: dict[str, _NetworkStatus] | None = None
-    cni_results: list[CniResult] | None = msgspec.field(name="networkResults", default=None)
-
-
-class _PodConfig(msgspec.Struct):
-    id: str
-    name: str = ""
-
-
-class _PodState(msgspec.Struct):
-    infra: str = msgspec.field(name="InfraContainerID", default="")
 
 
 class PodmanContainer(Value, frozen=True, kw_only=True):
@@ -191,22 +85,14 @@ class PodmanDatabase:
         return tuple(ports)
 
     def addresses(self, container: PodmanContainer) -> tuple[str, ...]:
-        """Addresses that Podman gave it, in CIDR form."""
-        state = self.network_container(container).state
-        found = [
-            subnet.ipnet
-            for network in (state.network_status or {}).values()
-            for interface in (network.interfaces or {}).values()
-            for subnet in interface.subnets or ()
-            if subnet.ipnet
-        ]
-        return (*found, *(address for result in state.cni_results or () for address in result.addresses))
+        """Addresses of the network namespace it uses, in CIDR form."""
+        return self.network_container(container).state.addresses
 
 
 _config_decoder = msgspec.json.Decoder(ContainerConfig)
 _state_decoder = msgspec.json.Decoder(ContainerState)
-_pod_config_decoder = msgspec.json.Decoder(_PodConfig)
-_pod_state_decoder = msgspec.json.Decoder(_PodState)
+_pod_config_decoder = msgspec.json.Decoder(PodConfig)
+_pod_state_decoder = msgspec.json.Decoder(PodState)
 
 
 def read_database(host: HostFs, store: Store, subject: str) -> tuple[PodmanDatabase, tuple[Gap, ...]]:
@@ -223,13 +109,11 @@ def read_database(host: HostFs, store: Store, subject: str) -> tuple[PodmanDatab
     )
     for path, read in readers:
         try:
-            read(
-                host, path, store.owner, database, lambda error, path=path: gaps.append(state_gap(error, subject, FIELDS, path))
-            )
+            read(host, path, store.owner, database, lambda error, path=path: gaps.append(gap_of(error, subject, FIELDS, path)))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ParseError) as error:
-            gaps.append(state_gap(error, subject, FIELDS, path))
+            gaps.append(gap_of(error, subject, FIELDS, path))
     return database, tuple(gaps)
 
 
@@ -292,7 +176,7 @@ def _add_container(
     except ParseError as error:
         report(error)
         return
-    names = dict.fromkeys((*networks, *(config.networks or ()), *(config.cni_networks or ()), *(state.network_status or ())))
+    names = dict.fromkeys((*networks, *config.network_names, *(state.network_status or ())))
     database.containers[config.id] = PodmanContainer(config=config, state=state, networks=tuple(names), source=path)
 
 
@@ -314,8 +198,3 @@ def _bytes(value: object) -> bytes:
 
 def _text(value: object) -> str | None:
     return value.decode(errors="surrogateescape") or None if isinstance(value, bytes) else None
-
-
-def real_time(text: str | None) -> str | None:
-    """A time as Go writes it, or None for Go's zero time, which stands for never."""
-    return None if text is None or text.startswith("0001-01-01T") else text

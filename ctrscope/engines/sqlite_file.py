@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from struct import Struct, unpack
 from typing import TYPE_CHECKING, NamedTuple
 
-from ctrscope.engines.bolt import TornReadError
-from ctrscope.model.gap import ParseError
+from ctrscope.model.gap import ParseError, TornReadError
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ _WAL_LITTLE, _WAL_BIG = 0x377F0682, 0x377F0683  # byte order of the checksums
 _WAL_HEADER = Struct(">IIIIIIII")  # magic, version, page size, checkpoint, salt (2), checksum (2)
 _WAL_FRAME = Struct(">IIIIII")  # page, size of the database in pages when this commits, salt (2), checksum (2)
 _PAGE_SIZES = tuple(512 << shift for shift in range(8))
-#: Steps of SQLite's virtual machine, about two seconds: a schema may hold a view that never ends.
-_MAX_STEPS, _STEPS_AT_A_TIME = 20_000_000, 100_000
+#: Steps of SQLite's virtual machine, less than a second; a thousand containers take some 100,000.
+_MAX_STEPS, _STEPS_AT_A_TIME = 5_000_000, 100_000
 
 
 class SqliteFile(NamedTuple):
@@ -53,7 +52,7 @@ class SqliteFile(NamedTuple):
             self._check(table)
             found, size = [], 0
             for row in self.connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"'):  # noqa: S608
-                size += 1 + sum(len(value) for value in row if isinstance(value, bytes))
+                size += 4 + len(row) + sum(len(value) for value in row if isinstance(value, bytes))
                 if size > self.size:
                     raise ParseError(f"{self.path}: table {table} holds more than the file: pages refer to each other")
                 found.append(row)

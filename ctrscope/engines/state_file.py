@@ -1,11 +1,10 @@
-"""What engines share in reading a state file: JSON of a known shape, and the Gap when it cannot be had."""
+"""What engines share in reading a state file: JSON of a known shape, and the one path that distributions moved."""
 
 from typing import TypeVar
 
 import msgspec
 
-from ctrscope.engines.bolt import bolt_gap
-from ctrscope.model.gap import Gap, ParseError
+from ctrscope.model.gap import ParseError
 
 T = TypeVar("T")
 
@@ -16,11 +15,6 @@ def parse_json(decoder: msgspec.json.Decoder[T], text: bytes, path: str) -> T:
         return decoder.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…" in a key we skip
         raise ParseError(f"{path}: {error}") from error
-
-
-def state_gap(error: OSError | ParseError, subject: str, fields: tuple[str, ...], source: str) -> Gap:
-    """The Gap for a state file that could not be read or makes no sense."""
-    return bolt_gap(error, subject, fields, source)
 
 
 def without_var(path: str) -> str:

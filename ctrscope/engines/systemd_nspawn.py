@@ -16,9 +16,8 @@ import msgspec
 
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.lxc import find_inits, read_uid
-from ctrscope.engines.state_file import state_gap
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
-from ctrscope.model.gap import VANISHED, Gap, ParseError
+from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.model.timestamp import rfc3339
 
 _MACHINES = "/run/systemd/machines"
@@ -41,7 +40,7 @@ class Nspawn:
             if error.errno in VANISHED:
                 return EngineReading(status=EngineStatus(engine=self.name, found=False))
             names = []
-            gaps.append(state_gap(error, "engine nspawn", ("containers",), _MACHINES))
+            gaps.append(gap_of(error, "engine nspawn", ("containers",), _MACHINES))
         for name in names:
             # "unit:UNIT" is a link to the machine of that unit; machined writes to ".#NAME…" first.
             if name.startswith(("unit:", ".")):
@@ -51,7 +50,7 @@ class Nspawn:
                 record = parse_machine(survey.host.read(source), source)
             except (OSError, ParseError) as error:
                 if not isinstance(error, OSError) or error.errno not in VANISHED:
-                    gaps.append(state_gap(error, "engine nspawn", ("containers",), source))
+                    gaps.append(gap_of(error, "engine nspawn", ("containers",), source))
                 continue
             if record is not None:
                 records.append(_with_command(survey, record))

@@ -88,7 +88,7 @@ ENGINES: tuple[EngineEntry, ...] = (
         "Lxc",
         ("/var/lib/lxc", "/etc/lxc/lxc.conf"),
         ("{home}/.local/share/lxc", "{home}/.config/lxc/lxc.conf"),
-        ("lxc-start",),
+        ("lxc-start", "lxc-autostart", "lxc-execute", "lxc-copy", "lxc-checkpoint", "lxc-snapshot", "lxc-unpriv-star"),
     ),
     EngineEntry(EngineName.INCUS, "incus", "Incus", ("/var/lib/incus", "/run/incus"), (), ("incusd",)),
     EngineEntry(EngineName.LXD, "incus", "Lxd", ("/var/lib/lxd", "/var/snap/lxd"), (), ("lxd",)),

@@ -50,16 +50,23 @@ class ParseError(ValueError):
         self.line = line
 
 
+class TornReadError(ParseError):
+    """The file was written while it was read, every time it was tried."""
+
+
 #: Errno values that mean "it went away between two reads": normal, never a Gap.
 #: ENOENT by path, ESRCH through an open /proc/PID handle, ENODEV on a file of a removed cgroup.
 VANISHED = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV})
 
 
-def gap_of(error: OSError, subject: str, fields: tuple[str, ...], source: str, needs: str | None = None) -> Gap:
-    """Turn an OSError into a Gap; the errno table of the whole project.
+def gap_of(error: OSError | ParseError, subject: str, fields: tuple[str, ...], source: str, needs: str | None = None) -> Gap:
+    """Turn what reading or parsing raised into a Gap; the errno table of the whole project.
 
     *needs* is the privilege that would help when the answer was EACCES or EPERM.
     """
+    if isinstance(error, ParseError):
+        reason = Reason.TRUNCATED if isinstance(error, TornReadError) else Reason.MALFORMED
+        return Gap(subject=subject, fields=fields, source=source, reason=reason, detail=str(error))
     number = error.errno
     detail = error.strerror or str(error)
     if number in (errno.EACCES, errno.EPERM):

@@ -20,6 +20,7 @@ READ_LIMIT = 16 * 1024 * 1024
 _MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
 _CHUNK = 65536
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -50,22 +51,18 @@ class HostFs:
         and the file is somebody else's (a user's store may hold links to what only root may read).
         """
         if self._native and path.startswith(("/proc/", "/sys/")):
-            descriptor = os.open(path, _OPEN)
-            try:
-                return _read_all(descriptor, path, limit)
-            finally:
-                os.close(descriptor)
-        with self._opened_path(path) as handle:
+            return _read_all(os.open(path, _OPEN), path, limit)
+        # Looked at before it is opened: opening a device can do something (/dev/watchdog reboots the host).
+        handle = os.open(path, _PATH_FOLLOWED) if self._native else resolve_in_root(self.root, path)
+        try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", path)
             if owner is not None and found.st_uid != owner:
                 raise OSError(errno.EPERM, f"owned by uid {found.st_uid}, not by uid {owner}", path)
-            descriptor = os.open(f"/proc/self/fd/{handle}", _OPEN)
-            try:
-                return _read_all(descriptor, path, limit)
-            finally:
-                os.close(descriptor)
+            return _read_all(os.open(f"/proc/self/fd/{handle}", _OPEN), path, limit)
+        finally:
+            os.close(handle)
 
     def readlink(self, path: str) -> str:
         """Target of a symlink, as it is written; bytes that are not UTF-8 come back as surrogates."""
@@ -212,11 +209,7 @@ class _ProcDir:
         self._handle = handle
 
     def read(self, name: str) -> bytes:
-        descriptor = os.open(name, _OPEN, dir_fd=self._handle)
-        try:
-            return _read_all(descriptor, name, READ_LIMIT)
-        finally:
-            os.close(descriptor)
+        return _read_all(os.open(name, _OPEN, dir_fd=self._handle), name, READ_LIMIT)
 
     def readlink(self, name: str) -> str:
         return os.readlink(name, dir_fd=self._handle)
@@ -234,12 +227,16 @@ def _components(path: str) -> list[str]:
 
 
 def _read_all(descriptor: int, path: str, limit: int) -> bytes:
+    """Read to the end, and close."""
     # Sizes of /proc and cgroup files are 0 or a lie: only an empty read is the end.
     chunks: list[bytes] = []
     size = 0
-    while chunk := os.read(descriptor, _CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
-        chunks.append(chunk)
+    try:
+        while chunk := os.read(descriptor, _CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
+            chunks.append(chunk)
+    finally:
+        os.close(descriptor)
     return b"".join(chunks)

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 from ctrscope.render.safe import cell_width, pad, shorten
 
 _GAP = 2
+#: Columns from this rank up are shown only where those of lower rank need not be shortened for them.
+EXTRA = 5
 
 
 class Column(NamedTuple):
@@ -15,13 +17,15 @@ class Column(NamedTuple):
     align: Literal["left", "right"] = "left"
     rank: int = 0  # the highest rank goes first; 0 always stays
     least: int | None = None  # cells it can be shortened to; None: not at all
+    good: int | None = None  # cells that usually suffice: more only when every other column has as many
 
 
 def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Lines of a table, its header first. Cells are inert texts.
 
-    With a *width*, columns are dropped by rank until the least widths fit, and the rest is shared out to those of the
-    lowest rank first. A column that is empty in every row is left out, unless its rank is 0.
+    With a *width*, columns are dropped by rank until the least widths fit, EXTRA ones until the others have a good width.
+    The room that is left brings those of the lowest rank first to a good width, then to their full one. A column that is
+    empty in every row is left out, unless its rank is 0.
     """
     indexes = range(len(columns))
     natural = [max([cell_width(columns[index].title), *(cell_width(row[index]) for row in rows)]) for index in indexes]
@@ -40,17 +44,21 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width
 def _fit(columns: Sequence[Column], natural: Sequence[int], filled: Sequence[bool], width: int) -> list[int]:
     """Widths of the columns on a screen; 0 is a column that is not shown."""
     least = [full if column.least is None else min(full, column.least) for column, full in zip(columns, natural, strict=True)]
+    good = [full if column.good is None else min(full, column.good) for column, full in zip(columns, natural, strict=True)]
+    roomy = [some if column.rank >= EXTRA else more for column, some, more in zip(columns, least, good, strict=True)]
     order = sorted(range(len(columns)), key=lambda index: (filled[index], -columns[index].rank))
     kept = set(order)
     for index in order:
-        if sum(least[i] + _GAP for i in kept) - _GAP <= width and filled[index]:
+        needed = roomy if columns[index].rank >= EXTRA else least
+        if sum(needed[i] + _GAP for i in kept) - _GAP <= width and filled[index]:
             break
         if columns[index].rank:
             kept.discard(index)
     widths = [least[index] if index in kept else 0 for index in range(len(columns))]
     room = width - sum(widths[index] + _GAP for index in kept) + _GAP
-    for index in sorted(kept, key=lambda index: columns[index].rank):
-        more = max(0, min(room, natural[index] - widths[index]))
-        widths[index] += more
-        room -= more
+    for wanted in (good, natural):
+        for index in sorted(kept, key=lambda index: columns[index].rank):
+            more = max(0, min(room, wanted[index] - widths[index]))
+            widths[index] += more
+            room -= more
     return widths

@@ -90,7 +90,8 @@ def remarks(process: Process, names: Mapping[str, str], *, is_root: bool = False
 
 def _describe(process: Process, names: Mapping[str, str], *, is_root: bool = False) -> str:
     words = remarks(process, names, is_root=is_root)
-    return f"{pid_text(process)} {command_text(process)}" + (f"   <- {', '.join(words)}" if words else "")
+    # Words before the command: a narrow screen cuts the end of the line.
+    return f"{pid_text(process)} " + (f"{', '.join(words)}: " if words else "") + command_text(process)
 
 
 def _branches(root: Process, children: Mapping[int, Sequence[Process]], names: Mapping[str, str]) -> list[str]:

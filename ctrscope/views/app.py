@@ -76,7 +76,7 @@ class CtrscopeApp(App[None]):
         self.sampler.start()
         self.request_sample()
         self.set_interval(self._interval, self.request_sample)
-        self.set_interval(1.0, self._tick)
+        self.set_interval(1.0, self._refresh_header)
 
     def on_unmount(self) -> None:
         """Let the sampler go; it is not waited for."""
@@ -103,8 +103,8 @@ class CtrscopeApp(App[None]):
         """Say so; the last sample stays."""
         self.error = f"{type(message.error).__name__}: {message.error}"
         self._refresh_header()
-        if isinstance(self.screen, ContainersScreen):
-            self.screen.on_resize()
+        if isinstance(self.screen, SampleScreen):
+            self.screen.show_failure()
 
     def header_state(self) -> HeaderState:
         """What the header speaks of."""
@@ -120,9 +120,6 @@ class CtrscopeApp(App[None]):
             paused=self.paused,
             read_only=self._read_only,
         )
-
-    def _tick(self) -> None:
-        self._refresh_header()
 
     def _refresh_header(self) -> None:
         if isinstance(self.screen, SampleScreen):

@@ -72,10 +72,9 @@ def fit_columns(
         field = FIELDS[place.key]
         if width < place.from_width or place.key in without:
             continue
-        if place.key == "sign":
-            widths["sign"] = MARGIN + field.width
-        elif not place.most:
-            widths[place.key] = max(field.width, cell_width(field.title))
+        if not place.most:
+            margin = MARGIN if place.key == "sign" else 0
+            widths[place.key] = margin + max(field.width, cell_width(field.title))
             continue
         content = max((cell_width(field.get(row, now)) for row in rows), default=0)
         if content or not rows or place.key == "name":

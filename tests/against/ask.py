@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.against.words import (
     podman_words,
 )
 from tests.live import cri, sandboxes
-from tests.live.machine import CommandFailedError, run
+from tests.live.machine import run
 from tests.live.podman import inspect, podman
 
 
@@ -54,9 +53,8 @@ def containerd() -> list[Words]:
             names = run("ctr", "-n", namespace, "container", "ls", "-q").split()
             infos = [json.loads(run("ctr", "-n", namespace, "container", "info", name)) for name in names]
             found = ctr_words(namespace, infos, run("ctr", "-n", namespace, "task", "ls"))
-            if namespace == "k8s.io":
-                with suppress(CommandFailedError):  # a containerd without CRI
-                    found = cri_words(found, cri.pods(), cri.containers())
+            if namespace == "k8s.io" and cri.is_ours():
+                found = cri_words(found, cri.pods(), cri.containers())
             words += found
     return words
 

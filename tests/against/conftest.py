@@ -25,6 +25,14 @@ def parts() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.fixture
+def started(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the engines that are up with the containers that ``tests.live`` starts."""
+    if os.environ.get(AS_IS) == "1":
+        pytest.skip(f"is about containers that the tests start themselves ({AS_IS}=1)")
+    return parts
+
+
+@pytest.fixture
 def engine(parts: tuple[str, ...], request: pytest.FixtureRequest) -> str:
     """The engine that a test is about; skips when it is not installed."""
     name: str = request.param

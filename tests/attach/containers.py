@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 _APPLETS = ("sh", "cat", "id", "env", "pwd", "true", "sleep", "tty", "stty", "grep", "readlink", "test", "echo", "ls")
-]
 _READY = "echo ready; exec sleep 100000"
 
 
@@ -121,7 +120,7 @@ def unshared(
     try:
         assert process.stdout.readline() == b"ready\n"
         init = (children(process.pid) or [process.pid])[0]
-        wait_for("sleep", lambda: b"sleep" in Path(f"/proc/{init}/cmdline").read_bytes())
+        wait_for("sleep", lambda: Path(f"/proc/{init}/cmdline").read_bytes().startswith(b"sleep\0"))
         yield init
     finally:
         for pid in (init, process.pid):

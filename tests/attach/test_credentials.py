@@ -8,7 +8,7 @@ from ctrscope.model.gap import ParseError
 STATUS = b"""Name:\tnginx: (worker
 Uid:\t100000\t100033\t100000\t100000
 Gid:\t100000\t100044\t100000\t100000
-Groups:\t4 100005 
+Groups:\t4 100005
 NoNewPrivs:\t1
 CapInh:\t0000000000000000
 CapPrm:\t00000000a80425fb

@@ -49,12 +49,12 @@ def test_who_may_join_a_user_namespace_is_for_the_kernel_to_say() -> None:
 def test_v1_cgroups_are_joined_where_membership_differs_once_for_each_mount() -> None:
     layout = CgroupLayout(
         version="hybrid",
-        mounts={"memory": "/c/memory", "cpu": "/c/cpu,cpuacct", "cpuacct": "/c/cpu,cpuacct", "pids": "/c/pids", "": "/c/u"},
+        mounts={"memory": "/c/m", "cpu": "/c/cc", "cpuacct": "/c/cc", "pids": "/c/p", "": "/c/u"},
     )
     theirs = {"memory": "/web", "cpu": "/web", "cpuacct": "/web", "pids": "/shell", "rdma": "/web", "": "/web"}
     assert choose_cgroups(layout, {"pids": "/shell", "memory": "/"}, theirs) == (
-        "/c/memory/web",
-        "/c/cpu,cpuacct/web",
+        "/c/m/web",
+        "/c/cc/web",
         "/c/u/web",
     )
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -359,3 +360,27 @@ def test_a_process_that_ends_between_two_reads_is_only_counted(host: HostTree) -
     assert only(snapshot).name == "box"
     assert snapshot.vanished == 1
     assert not [gap for gap in snapshot.gaps if "77" in gap.source]
+
+
+def test_a_users_state_about_somebody_elses_process_is_not_believed(host: HostTree) -> None:
+    state = {"id": "trick", "init_process_pid": 40, "init_process_start": 5000, "config": {"rootfs": "/r"}}
+    path = host.file("/run/user/1000/runc/trick/state.json", json.dumps(state))
+    os.chown(path, 1000, 1000)
+    host.process(40, comm="postgres", starttime=5000)
+    host.file("/proc/40/uid_map", "0 0 4294967295\n")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid) == (ContainerStatus.STALE, None)
+
+
+def test_a_users_state_about_a_process_in_the_users_namespace_is_believed(host: HostTree) -> None:
+    state = {"id": "box", "init_process_pid": 40, "init_process_start": 5000, "config": {"rootfs": "/r"}}
+    path = host.file("/run/user/1000/runc/box/state.json", json.dumps(state))
+    os.chown(path, 1000, 1000)
+    host.process(40, starttime=5000, namespaces={**OWN, "user": 4026532009})
+    host.file("/proc/40/uid_map", "0 1000 1\n1 100000 65536\n")
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid, container.owner_uid) == (ContainerStatus.RUNNING, 40, 1000)

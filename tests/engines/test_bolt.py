@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrscope.engines.bolt import Bucket, TornReadError, bolt_gap, parse_bolt, read_bolt
-from ctrscope.model.gap import ParseError, Reason
+from ctrscope.engines.bolt import Bucket, parse_bolt, read_bolt
+from ctrscope.model.gap import ParseError, Reason, TornReadError, gap_of
 from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 
 PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
@@ -232,7 +232,7 @@ def test_a_database_that_never_stands_still_is_a_gap() -> None:
     host = BusyHostFs([version(txid) for txid in range(10, 20)])
     with pytest.raises(TornReadError) as caught:
         read_bolt(host, "/busy.db")
-    gap = bolt_gap(caught.value, "engine containerd", ("image",), "/busy.db")
+    gap = gap_of(caught.value, "engine containerd", ("image",), "/busy.db")
     assert gap.reason is Reason.TRUNCATED
     assert gap.source == "/busy.db"
 

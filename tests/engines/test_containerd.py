@@ -2,7 +2,6 @@ import errno
 import json
 import os
 import shutil
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ctrscope.model.gap import ParseError, Reason
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 from tests.hostfs import DenyingHostFs
+from tests.hosts import unpack
 
 ALICE = User(1000, "alice", "/home/alice")
 TASKS = "run/containerd/io.containerd.runtime.v2.task"
@@ -47,8 +47,7 @@ def by_key(reading: EngineReading) -> dict[tuple[str | None, str], Record]:
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """State of a containerd 1.6 with ctr containers and CRI pods, database included, and ctr's own words in cmd/."""
     target = tmp_path_factory.mktemp("containerd-cri")
-    with tarfile.open(Path(__file__).parent.parent / "hosts/containerd-cri.tar.gz") as archive:
-        archive.extractall(target, filter="data")
+    unpack("containerd-cri.tar.gz", target)
     return target
 
 
@@ -246,7 +245,7 @@ def test_without_runcs_state_the_pid_is_that_of_init_pid(root: Path) -> None:
     reading = read(HostFs(str(root)))
     assert by_key(reading)["default", "cs-c1"].pid is None
     assert by_key(reading)["default", "cs-limits"].pid is None
-    assert [gap.reason for gap in reading.gaps] == [Reason.MALFORMED]
+    assert [gap.reason for gap in reading.gaps] == [Reason.MALFORMED, Reason.MALFORMED]
 
 
 def test_a_task_that_is_deleted_while_we_look_is_no_container(root: Path) -> None:
@@ -281,10 +280,7 @@ def test_pods_of_the_systemd_host_are_as_ctr_says(v2_host: HostFs, v2_root: Path
         assert record.pod.name == info["Labels"]["io.kubernetes.pod.name"]
         assert record.pod.uid == info["Labels"]["io.kubernetes.pod.uid"]
         assert record.is_sandbox == (info["Labels"]["io.cri-containerd.kind"] == "sandbox")
-        scope = f"cri-containerd-{record.id}.scope"
-        assert (v2_root / f"proc/{record.pid}/cgroup").read_text().strip() == f"0::{record.cgroup_path}"
-        assert record.cgroup_path is not None
-        assert record.cgroup_path.endswith(scope)
+        assert f"0::{record.cgroup_path}" in (v2_root / f"proc/{record.pid}/cgroup").read_text().splitlines()
 
 
 def test_a_container_joins_its_sandbox_by_the_uid_of_the_pod(v2_host: HostFs) -> None:

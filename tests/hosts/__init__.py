@@ -5,8 +5,17 @@ import os
 import stat
 import tarfile
 from pathlib import Path
+from typing import Any
 
 _HERE = Path(__file__).parent
+#: Python before 3.11.4 knows no filter.
+_FILTER: Any = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+
+
+def unpack(name: str, target: Path) -> None:
+    """Unpack one archive of this directory."""
+    with tarfile.open(_HERE / name) as archive:
+        archive.extractall(target, **_FILTER)
 
 
 def unpack_v2_systemd(target: Path) -> Path:
@@ -16,8 +25,7 @@ def unpack_v2_systemd(target: Path) -> Path:
     sockets and FIFOs become FIFOs, which must never be opened. Modes and owners are not kept: tests run as root,
     and root ignores modes; a denied file has to be declared (``DenyingHostFs``).
     """
-    with tarfile.open(_HERE / "v2-systemd.tar.gz") as archive:
-        archive.extractall(target, filter="tar")
+    unpack("v2-systemd.tar.gz", target)
     root = target / "fixtures-v2"
     for pid, links in json.loads((root / "links.json").read_text()).items():
         process = root / "proc" / pid

@@ -11,8 +11,9 @@ LABEL = "ctrscope.test=1"
 IMAGE = "ctrscope.test/busybox:1"
 PROGRAMS = ("podman", "conmon", "runc", "catatonit")
 
+_CONFIGURATION = LAB / "containers.conf"
 # Limits cannot be raised without CAP_SYS_RESOURCE; crun refuses hybrid cgroups; there may be no systemd and no journal.
-_CONFIG = """\
+_TEXT = """\
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 [engine]
@@ -39,14 +40,15 @@ RUNNING: dict[str, tuple[str, ...]] = {
 
 
 def podman(*argv: str, check: bool = True) -> str:
-    """Run podman with a configuration of our own; the machine's is left alone."""
-    return run("podman", *argv, env={"CONTAINERS_CONF": str(LAB / "containers.conf")}, check=check)
+    """Run podman with a configuration of our own, once ``start`` wrote it; the machine's is left alone."""
+    environment = {"CONTAINERS_CONF": str(_CONFIGURATION)} if _CONFIGURATION.exists() else {}
+    return run("podman", *argv, env=environment, check=check)
 
 
 def start() -> None:
     """Start one container of every kind."""
     Borrowed("/var/lib/containers", "/run/containers", "/run/libpod", "/run/netns", "/etc/containers/networks").note()
-    (LAB / "containers.conf").write_text(_CONFIG)
+    _CONFIGURATION.write_text(_TEXT)
     remove_containers()
     podman("import", "-q", str(TAR), IMAGE)
     for name, arguments in RUNNING.items():
@@ -82,7 +84,7 @@ def remove_containers() -> None:
 
 def stop() -> None:
     """Stop all of it and remove what it made."""
-    if shutil.which("podman") is None or not (LAB / "containers.conf").exists():
+    if shutil.which("podman") is None or not _CONFIGURATION.exists():
         return
     remove_containers()
     podman("image", "rm", "-f", IMAGE, check=False)

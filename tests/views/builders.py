@@ -76,7 +76,9 @@ def host(*, euid: int = 0, capabilities: Sequence[str] = ("CAP_SYS_ADMIN", "CAP_
 def container(name: str, engine: EngineName = EngineName.DOCKER, **changes: Any) -> Container:
     """A running container; its id is made from its name."""
     values: dict[str, Any] = {
-        "id": (name.encode().hex() + "0a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b")[:64],
+        "id": (
+            name.encode(errors="surrogateescape").hex() + "0a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b"
+        )[:64],
         "name": name,
         "engine": engine,
         "status": ContainerStatus.RUNNING,

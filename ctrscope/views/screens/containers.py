@@ -81,6 +81,11 @@ class ContainersScreen(SampleScreen):
         self._sample, self._rows = sample, rows_of(sample)
         self._draw()
 
+    def show_failure(self) -> None:
+        """Say it on the line below the table."""
+        if self.is_mounted:
+            self._draw_words()
+
     def _draw(self) -> None:
         sample = self._sample
         if sample is None or not self.size.width:

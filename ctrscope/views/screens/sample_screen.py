@@ -38,6 +38,9 @@ class SampleScreen(Screen[None]):
         """Draw a sample."""
         raise NotImplementedError
 
+    def show_failure(self) -> None:
+        """Say why there is no newer sample, where a screen has a line for that."""
+
     def selected(self) -> Container | None:
         """Container that attach and copy are about."""
         raise NotImplementedError
@@ -68,7 +71,8 @@ class SampleScreen(Screen[None]):
 
     def refresh_header(self) -> None:
         """Draw the header anew; its clock runs also when nothing else does."""
-        self.query_one(StatusHeader).show(self.ctrscope.header_state())
+        for header in self.query(StatusHeader):  # none yet, when a tick comes between opening a screen and composing it
+            header.show(self.ctrscope.header_state())
 
     def show_actions(self) -> None:
         """Draw the key bar anew."""
