@@ -8,7 +8,6 @@ from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.cli.sources import held_capabilities, read_sources
 from ctrscope.export.contract import DoctorAnswer, HeldCapability, Source
-from ctrscope.model.container import EngineStatus
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
 from ctrscope.render.colour import paint_title
@@ -55,7 +54,7 @@ def _report(answer: DoctorAnswer, width: int | None) -> list[str]:
     return [
         _host(answer.host),
         "",
-        *_engines(answer.engines, width),
+        *_engines(answer, width),
         "",
         *_sources(answer.sources, width),
         "",
@@ -89,12 +88,25 @@ def _host(host: Host) -> str:
     return ", ".join(parts)
 
 
-def _engines(engines: tuple[EngineStatus, ...], width: int | None) -> list[str]:
+def _engines(answer: DoctorAnswer, width: int | None) -> list[str]:
+    gaps = [gap.subject for gap in answer.gaps]
     rows = [
-        (engine.engine, "yes" if engine.found else "no", str(engine.containers), inert(" ".join(engine.state_roots)))
-        for engine in engines
+        (
+            engine.engine,
+            "yes" if engine.found else "no",
+            str(engine.containers),
+            str(gaps.count(f"engine {engine.engine}")),
+            inert(" ".join(engine.state_roots)),
+        )
+        for engine in answer.engines
     ]
-    columns = [Column("ENGINE"), Column("FOUND"), Column("CONTAINERS", "right"), Column("STATE", least=20)]
+    columns = [
+        Column("ENGINE"),
+        Column("FOUND"),
+        Column("CONTAINERS", "right"),
+        Column("GAPS", "right"),
+        Column("STATE", least=20),
+    ]
     return format_table(columns, rows, width)
 
 

@@ -1,6 +1,7 @@
 """The command line: which verb, and the options that all of them share, before it or after it."""
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from ctrscope import __version__
@@ -24,12 +25,23 @@ def split_verb(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, list(argv)
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal. argparse would import shutil to ask, for every option that it is told of."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = os.get_terminal_size().columns
+        except OSError:
+            width = 80
+        super().__init__(prog, width=max(width, 20) - 2)
+
+
 def parser_of(verb: Verb) -> argparse.ArgumentParser:
     """Parser of one verb, global options included."""
     parser = argparse.ArgumentParser(
         prog=f"ctrscope {verb.name}".rstrip(),
         description=verb.help,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     verb.prepare_parser(parser)

@@ -16,7 +16,7 @@ from ctrscope.render.tables import Column, format_table
 #: The columns in their order; rank and least width say what a narrow terminal does without.
 _COLUMNS: tuple[tuple[str, int, int | None], ...] = (
     ("name", 0, 16),
-    ("engine", 2, 12),
+    ("engine", 2, 18),
     ("status", 1, None),
     ("pid", 4, None),
     ("pids", 7, None),

@@ -104,19 +104,20 @@ def _links(host: HostFs) -> Source:
 
 def _namespace_types(host: HostFs) -> Source:
     known: list[str] = []
-    for pid in ("self", "1", "2"):
+    needs = "a /proc of a running host"
+    for pid in ("self", "1"):
         try:
-            known = host.names(f"/proc/{pid}/ns")
+            known = known or host.names(f"/proc/{pid}/ns")
+        except PermissionError:
+            needs = "CAP_SYS_PTRACE"
         except OSError:
             continue
-        if known:
-            break
     missing = [type_ for type_ in NamespaceType if type_ not in known]
     return Source(
         source="nsfs",
         tells="types of namespaces this kernel has",
         readable=bool(known),
-        needs=", ".join(_OPTIONS[type_] for type_ in missing) or None if known else "a /proc of a running host",
+        needs=", ".join(_OPTIONS[type_] for type_ in missing) or None if known else needs,
         detail=" ".join(type_ for type_ in NamespaceType if type_ in known),
     )
 

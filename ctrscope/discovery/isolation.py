@@ -88,14 +88,15 @@ def groups_of(isolated: list[Isolated], is_claimed: Callable[[NamespaceType, int
     for member in isolated:
         for type_ in member.types:
             holders.setdefault((type_, member.namespaces.ino(type_) or 0), []).append(member.pid)
-    for (type_, ino), pids in holders.items():
-        if len(pids) > 1 and not is_claimed(type_, ino):
-            for pid in pids[1:]:
-                leader[find(pid)] = find(pids[0])
     present = {member.pid for member in isolated}
     for member in isolated:
         if member.stat.ppid in present:
             leader[find(member.stat.ppid)] = find(member.pid)
+    for (type_, ino), pids in holders.items():
+        # Asked last, of those that are still apart: it costs a link of every container.
+        if len({find(pid) for pid in pids}) > 1 and not is_claimed(type_, ino):
+            for pid in pids[1:]:
+                leader[find(pid)] = find(pids[0])
     groups: dict[int, list[Isolated]] = {}
     for member in isolated:
         groups.setdefault(find(member.pid), []).append(member)

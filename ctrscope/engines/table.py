@@ -56,7 +56,7 @@ ENGINES: tuple[EngineEntry, ...] = (
         ("{home}/.local/share/containers", "{home}/.config/containers/storage.conf", "{run}/containers", "{run}/libpod"),
         ("conmon",),
     ),
-    EngineEntry(EngineName.CRI_O, "crio", "CriO", ("/etc/crio", "/var/lib/crio", "/run/crio"), (), ("conmon", "crio")),
+    EngineEntry(EngineName.CRI_O, "crio", "CriO", ("/etc/crio", "/var/lib/crio", "/run/crio"), (), ("crio",)),
     EngineEntry(
         EngineName.CONTAINERD,
         "containerd",

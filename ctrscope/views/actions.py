@@ -67,7 +67,7 @@ CONTAINERS = (
     ),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
-    Action("containers.clear", "escape", "clear_filter", "clear filter", "Show everything again.", "Table"),
+    Action("containers.clear", "escape", "clear_filter", "show all", "Show everything again.", "Table", 6),
 )
 
 CONTAINER = (

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
+from textual.events import Key
 from textual.screen import Screen
 from textual.signal import Signal
 
@@ -81,6 +82,12 @@ class CtrscopeApp(App[None]):
     def on_unmount(self) -> None:
         """Let the sampler go; it is not waited for."""
         self.sampler.stop()
+
+    def on_key(self, event: Key) -> None:
+        """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
+        if isinstance(self.screen, ContainersScreen) and self.screen.take_key(event):
+            event.prevent_default()
+            event.stop()
 
     # Samples
 

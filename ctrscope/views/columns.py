@@ -22,16 +22,17 @@ LAST_MINUTE = Field(
 class _Place(NamedTuple):
     key: str
     from_width: int  # of the screen, in cells
-    most: int = 0  # widest the column gets, where its content decides; 0: the field's own width
+    least: int = 0  # narrowest a text is cut to; 0: a figure, as wide as its field says
+    most: int = 0  # widest the column gets, where its content decides
 
 
 #: In the order in which they stand on the screen.
 _PLACES = (
     _Place("sign", 0),
-    _Place("name", 0, 30),
-    _Place("engine", 60, 18),
-    _Place("group", 120, 24),
-    _Place("image", 160, 34),
+    _Place("name", 0, 16, 30),
+    _Place("engine", 60, 12, 18),
+    _Place("group", 120, 10, 24),
+    _Place("image", 160, 14, 34),
     _Place("cpu", 0),
     _Place("last_minute", 100),
     _Place("throttled", 120),
@@ -43,10 +44,9 @@ _PLACES = (
     _Place("age", 100),
     _Place("note", 50),
 )
-_NOTE_LEAST = 26  # what the note keeps before texts are cut for it
+_NOTE_LEAST, _NOTE_MOST = 12, 44  # what texts are cut for, when notes are that long
 _AIRY = 160  # from this width on, columns stand two cells apart
 _APART = frozenset({"cpu", "memory_percent", "age"})  # these always do
-_TEXT_LEAST = 10
 MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
@@ -72,7 +72,7 @@ def fit_columns(
         field = FIELDS[place.key]
         if width < place.from_width or place.key in without:
             continue
-        if not place.most:
+        if not place.least:
             margin = MARGIN if place.key == "sign" else 0
             widths[place.key] = margin + max(field.width, cell_width(field.title))
             continue
@@ -80,28 +80,24 @@ def fit_columns(
         if content or not rows or place.key == "name":
             spare = indent if place.key == "name" else 0
             widths[place.key] = min(place.most, max(content + spare, cell_width(field.title) + 1))
-    if "note" in widths:
-        widths["note"] = 0
+    notes = max((cell_width(FIELDS["note"].get(row, now)) for row in rows), default=0)
     gaps = {key: 2 if key in _APART or (width >= _AIRY and key != "sign") else 1 for key in widths}
-    _give_way(widths, room - sum(gaps.values()))
+    _share_out(widths, room - sum(gaps.values()), min(_NOTE_MOST, max(_NOTE_LEAST, notes)))
     return tuple(
         Column(key, FIELDS[key].title, "right" if key == "sign" else FIELDS[key].align, cells, FIELDS[key].help, gaps[key])
         for key, cells in widths.items()
     )
 
 
-def _give_way(widths: dict[str, int], room: int) -> None:
-    """Cut the widest texts until the note has its room, then give the note all that is left."""
-    texts = [place.key for place in _PLACES if place.most and place.key in widths]
-    wanted = _NOTE_LEAST if "note" in widths else 0
-
-    def rest() -> int:
-        return room - sum(widths.values())
-
-    while rest() < wanted:
-        widest = max(texts, key=lambda key: widths[key])
-        if widths[widest] <= _TEXT_LEAST:
-            break
-        widths[widest] -= 1
+def _share_out(widths: dict[str, int], room: int, wanted: int) -> None:
+    """Cut the texts that have most to spare until the note has the cells it *wanted*, then give it all that is left."""
+    spare = {place.key: widths[place.key] - place.least for place in _PLACES if place.least and place.key in widths}
+    wanted = wanted if "note" in widths else 0
+    rest = room - sum(cells for key, cells in widths.items() if key != "note")
+    while rest < wanted and any(cells > 0 for cells in spare.values()):
+        longest = max(spare, key=lambda key: spare[key])
+        spare[longest] -= 1
+        widths[longest] -= 1
+        rest += 1
     if "note" in widths:
-        widths["note"] = max(0, rest())
+        widths["note"] = max(0, rest)

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.theme import Theme
 
+# Greys of so little colour that a terminal of 256 colours still tells one from the other.
 THEME = Theme(
     name="ctrscope",
     primary="#56b6c2",
     accent="#56b6c2",
     foreground="#d3d7de",
-    background="#0f1318",
-    surface="#161b22",
-    panel="#1c232c",
+    background="#121316",
+    surface="#191b1f",
+    panel="#24272c",
     warning="#e2b714",
     error="#f2686b",
     success="#56b6c2",
@@ -26,7 +27,7 @@ THEME = Theme(
         "idle": "#6d7785",
         "graph": "#3a7d88",
         "cursor": "#22404a",
-        "heading": "#171d25",
+        "heading": "#1c1e22",
         "block-cursor-background": "#22404a",
         "block-cursor-foreground": "#d3d7de",
     },

@@ -70,7 +70,7 @@ def test_the_report_lists_engines_sources_capabilities_and_gaps(awkward: Host, r
     assert (done.status, done.err) == (0, "")
     assert all(line.isprintable() for line in done.out.splitlines())
     assert [line.split()[0] for line in done.out.splitlines() if line.isupper()] == ["ENGINE", "READ", "HELD", "GAPS"]
-    assert ["docker", "yes", "2", "/var/lib/docker", "/run/docker"] in [line.split() for line in done.out.splitlines()]
+    assert ["docker", "yes", "2", "1", "/var/lib/docker", "/run/docker"] in [line.split() for line in done.out.splitlines()]
 
 
 def test_json_has_the_same(awkward: Host, run: Run, v2_root: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, ParamSpec
 
@@ -47,7 +47,7 @@ class DrivenApp(CtrscopeApp):
 
 @asynccontextmanager
 async def dashboard(
-    samples: Iterable[Sample] = (),
+    samples: Sequence[Sample] = (),
     *,
     size: tuple[int, int] = (120, 40),
     attach: Callable[[Container], int] | None = lambda container: 0,
@@ -56,12 +56,14 @@ async def dashboard(
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
 ) -> AsyncIterator[Pilot[None]]:
-    """The dashboard after *samples* arrived, one after the other."""
+    """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
     app = DrivenApp(source or silent, attach, read_only, clock=lambda: now)
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
-            for sample in samples:
+            for sample in samples[:-1]:
+                app.history.add(sample)
+            for sample in samples[-1:]:
                 await show(pilot, sample)
             yield pilot
     finally:

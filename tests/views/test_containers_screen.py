@@ -1,6 +1,7 @@
 """The table of containers under every key, and when there is little or nothing to show."""
 
 import pytest
+from textual.events import Key
 
 from ctrscope.model.snapshot import Focus, Sample
 from ctrscope.views.sampling import SampleFailed
@@ -162,8 +163,19 @@ async def test_a_filter_narrows_while_it_is_typed_and_escape_shows_everything() 
 async def test_letters_go_into_the_filter_and_not_to_their_keys() -> None:
     async with dashboard([sample()]) as pilot:
         await press(pilot, "slash", *"qst")
+        assert "esc show all" in screen_lines(pilot)[-1]
+        assert "quit" not in screen_lines(pilot)[-1]
         assert pilot.app.is_running
         assert "No container matches “qst”" in text_of(screen_lines(pilot))
+
+
+@asynchronous
+async def test_letters_typed_faster_than_the_filter_opens_go_into_it() -> None:
+    async with dashboard([sample()]) as pilot:
+        for key, character in (("slash", "/"), ("p", "p"), ("a", "a"), ("u", "u"), ("s", "s"), ("e", "e")):
+            pilot.app.post_message(Key(key, character))
+        await pilot.pause()
+        assert set(names_of(pilot)) == {"pause", "d-paused"}
 
 
 @asynchronous

@@ -9,14 +9,6 @@ from tests.views.builders import NOW, host, sample
 STATE = HeaderState(sample=sample(), age=1.0, now=NOW + 1)
 
 
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-
-
 def test_it_says_which_host_and_how_it_is_seen() -> None:
     text = header_line(STATE, 200).plain
     for part in ("web-3", "6.1.0-18-amd64", "cgroup v2", "root", "38 % of 16", "41.2G/64G", "2.1 % 71M", "14:13:21", "1s old"):
@@ -39,7 +31,7 @@ def test_it_fits_and_keeps_host_and_age(width: int) -> None:
         (STATE._replace(paused=True), "PAUSED"),
         (STATE._replace(read_only=True), "READ-ONLY"),
         (STATE._replace(error="OSError: no"), "FAILED"),
-        (STATE._replace(sample=sample(on=host(root="/mnt/disk"))), "root /mnt/disk"),
+        (STATE._replace(sample=sample(on=host(root="/mnt/disk"))), "--root /mnt/disk"),
         (STATE._replace(sample=sample(on=host(euid=1000, capabilities=()))), "uid 1000"),
         (STATE._replace(sample=sample(on=host(capabilities=()))), "root without CAP_SYS_PTRACE"),
     ],

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from ctrscope.views.panes import cgroup, environment, evidence, mounts, namespaces, network, overview, processes, security
-from ctrscope.views.panes.opened import Opened
+from ctrscope.views.panes.opened import Opened, gap_lines
 
 
 class Pane(NamedTuple):
@@ -15,16 +15,26 @@ class Pane(NamedTuple):
     title: str
     short: str  # where there is little room
     draw: Callable[[Opened], Sequence[Content]]
+    fields: frozenset[str] = frozenset()  # keys that it shows: a gap in one of them is said on this tab
 
 
 PANES = (
     Pane("Overview", "Overview", overview.draw),
-    Pane("Processes", "Procs", processes.draw),
-    Pane("Namespaces", "Namesp", namespaces.draw),
-    Pane("Cgroup", "Cgroup", cgroup.draw),
-    Pane("Network", "Network", network.draw),
-    Pane("Mounts", "Mounts", mounts.draw),
-    Pane("Security", "Security", security.draw),
-    Pane("Environment", "Env", environment.draw),
+    Pane("Processes", "Procs", processes.draw, frozenset({"processes", "pids"})),
+    Pane("Namespaces", "Namesp", namespaces.draw, frozenset({"namespaces", "shares"})),
+    Pane("Cgroup", "Cgroup", cgroup.draw, frozenset({"cgroup", "usage", "limits", "stats", "cpu", "memory", "io", "pressure"})),
+    Pane("Network", "Network", network.draw, frozenset({"network", "addresses", "ports"})),
+    Pane("Mounts", "Mounts", mounts.draw, frozenset({"mounts", "overlay"})),
+    Pane("Security", "Security", security.draw, frozenset({"security"})),
+    Pane("Environment", "Env", environment.draw, frozenset({"environment"})),
     Pane("Evidence", "Evidence", evidence.draw),
 )
+
+
+def draw_pane(pane: Pane, opened: Opened) -> list[Content]:
+    """Lines of a tab, and below them what it could not be told."""
+    gaps = opened.gaps_about(pane.fields)
+    lines = list(pane.draw(opened))
+    if gaps:
+        lines += [Content(""), *(content for gap in gaps for content in gap_lines(gap, opened.width))]
+    return lines

@@ -10,21 +10,19 @@ from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_limit, format_percent
 from ctrscope.views.panes.opened import Opened, fact, facts, heading, missing, table
 
-_FIELDS = frozenset({"usage", "limits", "stats", "cpu", "memory", "io", "pids", "pressure"})
-
 
 def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     membership = opened.container.cgroup
     if membership is None:
-        return missing(opened, "cgroup", ("cgroup",))
+        return missing(opened, "cgroup")
     lines = [fact("version", membership.version), *facts("path", inert(membership.path), opened.width)]
     for controller, path in membership.paths.items():
         if path != membership.path:
             lines += facts(inert(controller) or "v2", inert(path), opened.width)
     stats = opened.stats or (opened.detail.usage if opened.detail else None)
     if stats is None:
-        return [*lines, Content(""), *missing(opened, "interface files", ("usage", "limits", "stats"))]
+        return [*lines, Content(""), *missing(opened, "interface files")]
     rates = opened.rates
     lines.append(Content(""))
     rows = [*_cpu(stats, rates.cpu_percent if rates else None), *_memory(stats), *_tasks(stats), *_io(stats)]
@@ -32,8 +30,7 @@ def draw(opened: Opened) -> list[Content]:
     lines += _pressure(stats, opened.width)
     if stats.frozen:
         lines += [Content(""), fact("freezer", ("frozen", "watch"))]
-    unread = {field for gap in opened.gaps for field in gap.fields if field.partition(".")[0] in _FIELDS}
-    return lines + ([Content(""), *missing(opened, "more", unread)] if unread else [])
+    return lines
 
 
 _Line = tuple[str, str, str, str]

@@ -11,7 +11,7 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     environment = opened.detail.environment if opened.detail else None
     if not environment:
-        return missing(opened, "environment", ("environment",))
+        return missing(opened, "environment")
     return [
         line(" " * MARGIN, (inert(name), "muted"), ("=", "idle"), (inert(value), "idle" if value == "***" else "plain"))
         for name, value in environment.items()

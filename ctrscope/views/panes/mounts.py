@@ -20,7 +20,7 @@ def draw(opened: Opened) -> list[Content]:
     detail = opened.detail
     if detail is None or detail.mounts is None:
         lines = facts("root", inert(opened.container.rootfs or ""), opened.width)
-        return [*lines, *([Content("")] if lines else []), *missing(opened, "mounts", ("mounts", "overlay"))]
+        return [*lines, *([Content("")] if lines else []), *missing(opened, "mounts")]
     lines = []
     if detail.overlay is not None:
         overlay = detail.overlay
@@ -40,4 +40,4 @@ def draw(opened: Opened) -> list[Content]:
         )
         for mount in detail.mounts
     ]
-    return lines + (table(_COLUMNS, rows, opened.width) if rows else missing(opened, "mounts", ("mounts",)))
+    return lines + (table(_COLUMNS, rows, opened.width) if rows else missing(opened, "mounts"))

@@ -14,7 +14,7 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     container = opened.container
     if container.pid is None:
-        return missing(opened, "namespaces", ("namespaces",))
+        return missing(opened, "namespaces")
     rows, tones = [], []
     for type_ in NamespaceType:
         ino, shared = container.namespaces.ino(type_), container.shares.get(type_)
@@ -29,8 +29,4 @@ def draw(opened: Opened) -> list[Content]:
             whose = "its own"
         rows.append((str(type_), NOT_PERMITTED if ino is None else str(NamespaceId(type_, ino)), whose))
         tones.append(tone)
-    lines = table(_COLUMNS, rows, opened.width, tones)
-    if any(container.namespaces.ino(type_) is None for type_ in NamespaceType):
-        fields = ("namespaces", *(f"namespaces.{type_}" for type_ in NamespaceType), *map(str, NamespaceType))
-        lines += [Content(""), *missing(opened, "such namespace in this kernel", fields)]
-    return lines
+    return table(_COLUMNS, rows, opened.width, tones)

@@ -1,7 +1,7 @@
 """What a tab is given, and the shapes in which tabs write: facts, tables, and what could not be read."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from textual.content import Content
@@ -39,6 +39,10 @@ class Opened(NamedTuple):
         about = f"container {self.container.key}"
         own = [gap for gap in self.snapshot.gaps if gap.subject == about]
         return tuple(dict.fromkeys([*own, *(self.detail.gaps if self.detail else ())]))
+
+    def gaps_about(self, keys: Collection[str]) -> tuple[Gap, ...]:
+        """Gaps in fields of which *keys* has the first part: ``network`` for ``network.links.mac``."""
+        return tuple(gap for gap in self.gaps if any(field.partition(".")[0] in keys for field in gap.fields))
 
     def name_of(self, container_id: str) -> str:
         """Name of another container, by its id."""
@@ -79,23 +83,20 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, 
     return drawn
 
 
-def missing(opened: Opened, what: str, fields: Iterable[str]) -> list[Content]:
-    """Said in place of something that is not there: why it is not, and what it would take."""
-    if opened.detail is None:
-        if opened.container.pid is None:
-            return [line(" " * MARGIN, ("Nothing runs, so there is nothing to read from the kernel.", "muted"))]
-        return [line(" " * MARGIN, ("reading …", "muted"))]
-    wanted = set(fields)
-    gaps = [gap for gap in opened.gaps if wanted & set(gap.fields)]
-    if gaps:
-        return [content for gap in gaps for content in gap_lines(gap, opened.width)]
+def missing(opened: Opened, what: str) -> list[Content]:
+    """Said in place of something that is not there, unless a gap about it says more."""
     if opened.container.pid is None:
-        return [line(" " * MARGIN, ("Nothing runs, so there is nothing to read from the kernel.", "muted"))]
-    return [line(" " * MARGIN, (f"No {what}.", "muted"))]
+        text = "Nothing runs, so there is nothing to read from the kernel."
+    elif opened.detail is None:
+        text = "reading …"
+    else:
+        text = f"No {what}."
+    return [line(" " * MARGIN, (text, "muted"))]
 
 
 def gap_lines(gap: Gap, width: int) -> list[Content]:
-    """One gap: what is missing in yellow after its sign, wrapped."""
+    """One gap of the opened container: what is missing, why, and what it would take."""
     room = max(20, width - 2 - 2 * MARGIN)
-    wrapped = textwrap.wrap(describe_gap(gap), room, break_on_hyphens=False)
-    return [line(" " * MARGIN, ("  " if index else "· ", "watch"), part) for index, part in enumerate(wrapped)]
+    text = describe_gap(gap).removeprefix(f"{inert(gap.subject)}: ")
+    wrapped_text = textwrap.wrap(text, room, break_on_hyphens=False)
+    return [line(" " * MARGIN, ("  " if index else "· ", "watch"), part) for index, part in enumerate(wrapped_text)]

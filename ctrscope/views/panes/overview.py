@@ -7,10 +7,11 @@ from textual.content import Content
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.process import Role
 from ctrscope.render.fields import ports_text
+from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_percent
 from ctrscope.views.history import bar_graph, last_minute
-from ctrscope.views.panes.opened import MARGIN, Opened, fact, facts, gap_lines
+from ctrscope.views.panes.opened import MARGIN, Opened, facts, wrapped
 from ctrscope.views.rows import cpu_top
 from ctrscope.views.tones import Part, line
 
@@ -40,8 +41,7 @@ def draw(opened: Opened) -> list[Content]:
     for index, (key, value) in enumerate(sorted(container.labels.items())):
         lines += facts("" if index else "labels", f"{inert(key)}={inert(value)}", opened.width)
     if opened.gaps:
-        lines.append(Content(""))
-        lines += [content for gap in opened.gaps for content in gap_lines(gap, opened.width)]
+        lines += [Content(""), *wrapped(f"· {summarise_gaps(opened.gaps)}", opened.width, "watch")]
     return lines
 
 
@@ -98,21 +98,19 @@ def _supervision(opened: Opened) -> list[Content]:
     if container.pid is None:
         return []
     monitor = container.monitor
-    parts: list[Part] = []
     if monitor is None:
-        parts.append(("no supervisor", "muted"))
+        text = "no supervisor"
     else:
         who = f"{inert(monitor.comm or '?')} {monitor.pid or ''}".rstrip()
-        parts += [f"{who} ", "alive" if monitor.alive else ("is gone", "act")]
-    parts.append(f" ─ init {container.pid}")
+        text = f"{who} {'alive' if monitor.alive else 'is gone'}"
+    text += f" ─ init {container.pid}"
     processes = opened.detail.processes if opened.detail else ()
     init = next((process for process in processes if process.role is Role.INIT), None)
     if init:
         inside = f" (pid {init.nspid[-1]} inside)" if len(init.nspid) > 1 else ""
-        parts.append(f" {inert(init.comm)}{inside}")
         below = sum(process.role is Role.DESCENDANT for process in processes)
-        parts.append(f" ─ {below} below")
-    lines = [fact("supervision", *parts)]
+        text += f" {inert(init.comm)}{inside} ─ {below} below"
+    lines = facts("supervision", text, opened.width, "plain" if monitor is None or monitor.alive else "act")
     joined = [f"{inert(process.comm)} {process.pid}" for process in processes if process.role is Role.JOINED]
     if joined:
         lines += facts("joined", f"from outside: {', '.join(joined)}", opened.width, "watch")

@@ -28,7 +28,7 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     processes = opened.detail.processes if opened.detail else ()
     if not processes:
-        return missing(opened, "processes", ("processes", "pids"))
+        return missing(opened, "processes")
     names = {opened.container.key: inert(opened.container.name)}
     rows, tones = [], []
     for process, depth in in_tree_order(processes):

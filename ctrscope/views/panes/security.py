@@ -15,16 +15,15 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     security = opened.detail.security if opened.detail else None
     if security is None:
-        return missing(opened, "security facts", ("security",))
+        return missing(opened, "security facts")
     lines = [*_confinement(security, opened.width), Content(""), *_capabilities(security.capabilities, opened.width)]
     rest: list[Content] = []
     inside = {"masked": security.masked_paths, "read-only": security.readonly_paths, "devices": security.devices}
     for label, paths in inside.items():
         rest += facts(label, inert(" ".join(paths)) if paths else "" if paths is None else "none", opened.width)
-    gaps = [field for gap in opened.gaps for field in gap.fields if field.startswith("security")]
     if rest:
         lines += [Content(""), heading("inside"), *rest]
-    return lines + ([Content(""), *missing(opened, "more", gaps)] if gaps else [])
+    return lines
 
 
 def _confinement(security: Security, width: int) -> list[Content]:

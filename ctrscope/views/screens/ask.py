@@ -31,7 +31,9 @@ class AskScreen(ModalScreen[bool]):
         with Vertical(id="ask"):
             yield Static(line((self._question, "strong")))
             yield Static(line((self._explanation, "muted")), id="explanation")
-            yield Static(yes + "     " + no)
+            answers = Static(yes + "     " + no)
+            answers.auto_links = False  # clickable without the looks of a hyperlink
+            yield answers
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""

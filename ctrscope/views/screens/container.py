@@ -18,7 +18,7 @@ from ctrscope.render.fields import engine_text, group_text, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
 from ctrscope.views.actions import CONTAINER, MOVES, SELECTED, Action, bindings
-from ctrscope.views.panes import PANES, Pane
+from ctrscope.views.panes import PANES, Pane, draw_pane
 from ctrscope.views.panes.opened import Opened
 from ctrscope.views.rows import note_tone, status_tone
 from ctrscope.views.screens.sample_screen import SampleScreen
@@ -137,7 +137,7 @@ class ContainerScreen(SampleScreen):
         widget.display = bool(note)
         widget.update(line(" ", (shorten(f"▲ {note}", self.size.width - 2), "act" if self._gone else note_tone(container))))
         self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
-        lines = PANES[self.tab].draw(self._opened._replace(width=width))
+        lines = draw_pane(PANES[self.tab], self._opened._replace(width=width))
         self.query_one("#pane", Static).update(Content("\n").join(lines))
         self.show_actions()
 

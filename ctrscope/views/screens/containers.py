@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
+from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -50,6 +51,10 @@ class ContainersScreen(SampleScreen):
         self.query_one("#filter").display = False
         self.table.focus()
 
+    def on_descendant_focus(self) -> None:
+        """Other keys do something now."""
+        self.show_actions()
+
     def on_resize(self) -> None:
         """Choose the columns anew."""
         self._draw()
@@ -65,7 +70,9 @@ class ContainersScreen(SampleScreen):
         return next((row.container for row in self._rows if row.container.key == key), None)
 
     def offers(self, action: Action) -> bool:
-        """Folding is for groups, opening for rows, clearing for a filter that is set."""
+        """Folding is for groups, opening for rows; while a filter is typed, every other key is a letter of it."""
+        if self.focused is self.query_one("#filter"):
+            return action.id == "containers.clear"
         if action.id in ("containers.fold", "containers.unfold"):
             return self.look.grouping is not Grouping.NONE
         if action.id == "containers.clear":
@@ -225,7 +232,15 @@ class ContainersScreen(SampleScreen):
         """Open the filter."""
         field = self.query_one("#filter", Input)
         field.display = True
-        field.focus()
+        self.set_focus(field)
+
+    def take_key(self, event: Key) -> bool:
+        """Put a key that was typed before the filter had opened where it was meant to go."""
+        field = self.query_one("#filter", Input)
+        if self.focused is not field or event.character is None or not event.is_printable:
+            return False
+        field.insert_text_at_cursor(event.character)
+        return True
 
     def action_clear_filter(self) -> None:
         """Close the filter and show everything."""

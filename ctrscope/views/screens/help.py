@@ -1,6 +1,7 @@
 """Help for the screen in front: its keys, its signs, its columns; all from where they are declared."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -37,25 +38,35 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as box:
             box.border_title = f"{self._title}: help"
             box.border_subtitle = "esc closes"
-            yield Static(help_text(self._actions, self._columns))
+            yield Static(id="help-text")
+
+    def on_resize(self) -> None:
+        """Wrap the text for the width there is."""
+        width = self.query_one("#help").scrollable_content_region.width
+        self.query_one("#help-text", Static).update(help_text(self._actions, self._columns, width))
 
 
-def help_text(actions: Sequence[Action], columns: Sequence[tuple[str, str]]) -> Content:
-    """Keys by group, then what the columns and signs mean."""
+def help_text(actions: Sequence[Action], columns: Sequence[tuple[str, str]], width: int) -> Content:
+    """Keys by group, then what the columns and signs mean, in lines of *width* cells."""
     lines: list[Content] = []
+
+    def entries(title: str, pairs: Iterable[tuple[str, str]]) -> None:
+        lines.extend([Content(""), line((title, "title"))] if lines else [line((title, "title"))])
+        for left, right in pairs:
+            lines.extend(_entry(left, right, width))
+
     groups: dict[str, list[Action]] = {}
     for action in (*actions, *MOVES):
         groups.setdefault(action.group, []).append(action)
     for group, members in groups.items():
-        lines += [Content("") if lines else Content(), line((group, "title"))]
-        lines += [_entry(" ".join(key_names(action)), action.tooltip, "strong") for action in members]
+        entries(group, ((" ".join(key_names(action)), action.tooltip) for action in members))
     if columns:
-        lines += [Content(""), line(("Columns", "title"))]
-        lines += [_entry(title, meaning, "strong") for title, meaning in columns]
-        lines += [Content(""), line(("Signs", "title"))]
-        lines += [_entry(sign, meaning, "strong") for sign, meaning in _SIGNS]
-    return Content("\n").join(lines[1:])
+        entries("Columns", columns)
+        entries("Signs", _SIGNS)
+    return Content("\n").join(lines)
 
 
-def _entry(left: str, right: str, tone: str) -> Content:
-    return line((left, tone), " " * max(2, _KEYS - cell_width(left)), (right, "muted"))
+def _entry(left: str, right: str, width: int) -> list[Content]:
+    wrapped = textwrap.wrap(right, max(20, width - _KEYS), break_on_hyphens=False)
+    first = line((left, "strong"), " " * max(2, _KEYS - cell_width(left)), (wrapped[0], "muted"))
+    return [first, *(line(" " * _KEYS, (rest, "muted")) for rest in wrapped[1:])]

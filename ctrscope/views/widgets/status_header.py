@@ -99,7 +99,7 @@ def _host_pieces(state: HeaderState) -> list[_Piece]:
     host = state.sample.snapshot.host
     pieces.append(_Piece(_ALWAYS, ((inert(host.hostname or "?"), "strong"),)))
     if host.root != "/":
-        pieces.append(_Piece(_ALWAYS, ((f"root {inert(host.root)}", "watch"),)))
+        pieces.append(_Piece(_ALWAYS, ((f"--root {inert(host.root)}", "watch"),)))
     pieces.append(_Piece(4, ((inert(host.kernel or "kernel ?"), "muted"),)))
     pieces.append(_Piece(3, ((f"cgroup {host.cgroup_version or '?'}", "muted"),)))
     text = privileges_text(host)

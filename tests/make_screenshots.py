@@ -1,0 +1,52 @@
+"""Writes the pictures of the README: ``python -m tests.make_screenshots``. The tests compare them with what they draw."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.views.builders import APP, detail, minute, sample
+from tests.views.driver import dashboard, press, show, table_of
+from tests.views.pictures import picture
+
+FOLDER = Path(__file__).parent.parent / "screenshots"
+
+
+class Shot(NamedTuple):
+    """One picture: the size of the screen and the keys that lead there, from the row of ``app``."""
+
+    size: tuple[int, int]
+    keys: Sequence[str] = ()
+
+
+SHOTS = {
+    "containers": Shot((140, 26), ("t", "t")),
+    "container": Shot((120, 34), ("enter",)),
+    "processes": Shot((120, 18), ("enter", "right")),
+    "security": Shot((120, 28), ("enter", *["right"] * 6)),
+    "help": Shot((120, 40), ("question_mark",)),
+}
+
+
+async def draw(shot: Shot) -> str:
+    """Draw one picture."""
+    async with dashboard(minute(), size=shot.size) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, *shot.keys)
+        await show(pilot, sample(details={APP: detail()}))
+        return picture(pilot)
+
+
+def main() -> None:
+    """Write all of them."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    FOLDER.mkdir(exist_ok=True)
+    for name, shot in SHOTS.items():
+        (FOLDER / f"{name}.svg").write_text(asyncio.run(draw(shot)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What the screens look like, picture by picture. ``CTRSCOPE_UPDATE_PICTURES=1`` writes what is drawn now."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import textual
+
+from ctrscope.model.snapshot import Sample
+from tests.make_screenshots import FOLDER, SHOTS, draw
+from tests.views.builders import APP, container, containers, denied, detail, host, minute, sample
+from tests.views.driver import asynchronous, dashboard, press, show, table_of
+from tests.views.pictures import picture
+
+#: Another version may draw a cell differently without anything being wrong.
+TEXTUAL = "8.2.8"
+SNAPSHOTS = Path(__file__).parent / "__snapshots__"
+UPDATE = os.environ.get("CTRSCOPE_UPDATE_PICTURES") == "1"
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+pytestmark = pytest.mark.skipif(textual.__version__ != TEXTUAL, reason=f"the pictures were drawn by textual {TEXTUAL}")
+
+
+def compare(path: Path, drawn: str) -> None:
+    if UPDATE:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(drawn)
+    # Line by line: a difference is then shown as the line that differs.
+    assert path.read_text().splitlines() == drawn.splitlines()
+
+
+def unprivileged() -> Sample:
+    found = containers()
+    gaps = [denied(f"container {one.key}", "stats", source="/sys/fs/cgroup") for one in found if one.is_running]
+    return sample(found, on=host(euid=1000, capabilities=()), gaps=gaps, with_figures=False)
+
+
+SITUATIONS: dict[str, tuple[Sequence[Sample], Sequence[str]]] = {
+    "normal": (minute(), ()),
+    "grouped": (minute(), ("t", "t")),
+    "paused": (minute(), ("space",)),
+    "unprivileged": ([unprivileged()], ()),
+    "empty": ([sample([])], ()),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("situation", SITUATIONS)
+@asynchronous
+async def test_the_containers_look_like_their_picture(situation: str, size: tuple[int, int]) -> None:
+    samples, keys = SITUATIONS[situation]
+    async with dashboard(samples, size=size) as pilot:
+        if samples[-1].snapshot.containers:
+            table_of(pilot).stand_on(APP)
+        await press(pilot, *keys)
+        compare(SNAPSHOTS / f"containers-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_page_of_a_container_looks_like_its_picture(size: tuple[int, int]) -> None:
+    async with dashboard(minute(), size=size) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, "enter")
+        await show(pilot, sample(details={APP: detail()}))
+        compare(SNAPSHOTS / f"container-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("name", SHOTS)
+@asynchronous
+async def test_the_pictures_of_the_readme_are_up_to_date(name: str) -> None:
+    compare(FOLDER / f"{name}.svg", await draw(SHOTS[name]))
+
+
+@asynchronous
+async def test_a_picture_is_the_same_twice() -> None:
+    async with dashboard([sample()]) as pilot:
+        first = picture(pilot)
+    async with dashboard([sample()]) as pilot:
+        assert picture(pilot) == first
+
+
+def test_without_colour_everything_is_grey_and_every_sign_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([sample([*containers(), container("x")])]) as pilot:
+            drawn = picture(pilot)
+            shown = re.findall(r"fill: ?#([0-9a-f]{6})|fill=\"#([0-9a-f]{6})\"", drawn.split("<g transform")[-1])
+            for first, second in shown:
+                red, green, blue = (int((first or second)[at : at + 2], 16) for at in (0, 2, 4))
+                assert max(red, green, blue) - min(red, green, blue) <= 2
+            for sign in "●◐◌○!?▲":
+                assert sign in drawn
+
+    run()
