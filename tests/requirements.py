@@ -15,10 +15,10 @@ def require(*programs: str) -> None:
         unmet(f"not installed: {', '.join(missing)}")
 
 
-def require_root() -> None:
-    """Skip the test unless it runs as root; nothing that is run without root promises what root may do."""
+def require_root(why: str = "") -> None:
+    """Skip the test unless it runs as root; a run without root promises nothing about what only root may do."""
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        pytest.skip(f"needs root: {why}" if why else "needs root")
 
 
 def unmet(reason: str) -> None:

@@ -18,7 +18,7 @@ import select
 import signal
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
 
@@ -100,8 +100,8 @@ def become_command(
     try:
         os.setsid()
         _keep_from_exec()
-        for directory in plan.cgroups:
-            _join_cgroup(directory, report)
+        # Inside its own user namespace an ordinary user is uid 0 as well.
+        _join_cgroups(plan.cgroups, report, delegated=NamespaceType.USER in joined or os.geteuid() != 0)
         if plan.label is not None:
             _set_label(*plan.label)
         if plan.credentials is not None:
@@ -162,19 +162,22 @@ def _keep_from_exec() -> None:
                 continue  # EBADF: the one that listed them
 
 
-def _join_cgroup(directory: str, report: Report) -> None:
-    try:
-        handle = os.open(f"{directory}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+def _join_cgroups(directories: Sequence[str], report: Report, *, delegated: bool) -> None:
+    refused = None
+    for directory in directories:
         try:
-            os.write(handle, b"0")
-        finally:
-            os.close(handle)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
-            # cgroups(7), delegation: an ordinary user may move nothing out of the session that it logged in to.
-            report.send(WARNING, text=f"not in its cgroup, so its limits do not hold for this command: {error.strerror}")
-            return
-        raise CannotAttach(f"joining cgroup {directory}: {error.strerror}") from error
+            handle = os.open(f"{directory}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(handle, b"0")
+            finally:
+                os.close(handle)
+        except OSError as error:
+            if not delegated or error.errno not in (errno.EACCES, errno.EPERM):
+                raise CannotAttach(f"joining cgroup {directory}: {error.strerror}") from error
+            refused = error.strerror
+    if refused is not None:
+        # cgroups(7), delegation: an ordinary user may move nothing out of the session that it logged in to.
+        report.send(WARNING, text=f"not in its cgroup, so its limits do not hold for this command: {refused}")
 
 
 def _set_label(file: str, label: str) -> None:

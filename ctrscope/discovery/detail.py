@@ -8,6 +8,7 @@ import msgspec
 from ctrscope.discovery.confinement import find_devices, find_masked_paths, find_overlay, find_readonly_paths
 from ctrscope.discovery.processes import read_processes
 from ctrscope.discovery.secrets import mask_secrets
+from ctrscope.discovery.stats import shared_cgroup_gap
 from ctrscope.engines.oci_config import read_oci_config
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container
@@ -108,6 +109,9 @@ class _Reader:
     def _read_usage(self) -> CgroupStats | None:
         layout, membership = read_layout(self._host), self._container.cgroup
         if layout is None or membership is None:
+            return None
+        if not self._container.has_own_cgroup:
+            self._gaps.append(shared_cgroup_gap(self._container, "usage", "limits"))
             return None
         usage, gaps = read_cgroup_stats(self._host, layout, membership, self._subject)
         for gap in gaps:

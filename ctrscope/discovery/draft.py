@@ -68,6 +68,7 @@ class Draft:
             started_at=started_at,
             monitor=self.monitor,
             cgroup=self.membership,
+            has_own_cgroup=self.has_own_cgroup,
             pids=tuple(self.pids),
             namespaces=self._namespaces(self.pid, kernel) if namespaces else NamespaceSet(),
             addresses=(kernel.addresses(self.pid) or container.addresses) if addresses else container.addresses,

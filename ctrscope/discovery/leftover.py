@@ -192,9 +192,10 @@ def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
     parent = kernel.processes.stat(stat.ppid)
     is_monitored = parent is not None and (parent.pid in {member.pid for member in group} or parent.comm in _ISOLATORS)
     monitor = Monitor(pid=parent.pid, comm=parent.comm, alive=True) if is_monitored and parent is not None else None
+    owns_cgroup = _owns_cgroup(init, group, kernel)
     record = Record(
         id=f"{naming}:[{init.namespaces.ino(naming)}]",
-        name=_unit_of(init, group, kernel) or stat.comm,
+        name=(init.unit if owns_cgroup else None) or stat.comm,
         engine=EngineName.UNCLAIMED,
         owner_uid=init.uid,
         status=ContainerStatus.RUNNING,
@@ -212,17 +213,16 @@ def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
     outside = monitor.pid if monitor else None
     others = [member.pid for member in group if member.pid not in (stat.pid, outside)]
     draft.monitor = monitor
+    draft.has_own_cgroup = owns_cgroup
     draft.pids = [stat.pid, *others]
     return draft
 
 
-def _unit_of(init: Isolated, group: list[Isolated], kernel: Kernel) -> str | None:
-    """The systemd service that is this container, unless the service also has processes that are not isolated."""
+def _owns_cgroup(init: Isolated, group: list[Isolated], kernel: Kernel) -> bool:
+    """Whether the cgroup holds nobody but this container: a service that is one, or a cgroup made for it."""
     membership = kernel.membership(init.pid)
     directory = kernel.layout.own_directory(membership) if kernel.layout and membership else None
-    if init.unit is None or directory is None:
-        return None
-    return init.unit if {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory)) else None
+    return directory is not None and {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory))
 
 
 #: Programs that make namespaces and wait for what they started in them.

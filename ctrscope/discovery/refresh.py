@@ -45,7 +45,7 @@ def watched(hostfs: HostFs, snapshot: Snapshot) -> tuple[int, ...]:
 
 
 def _is_about_figures(gap: Gap, layout: CgroupLayout | None) -> bool:
-    return layout is not None and gap.source.startswith(tuple(layout.mounts.values()))
+    return gap.fields == ("stats",) or (layout is not None and gap.source.startswith(tuple(layout.mounts.values())))
 
 
 def _is_same(hostfs: HostFs, container: Container) -> bool:

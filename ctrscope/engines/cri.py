@@ -46,7 +46,6 @@ class _Versioned(msgspec.Struct, rename="pascal"):
 
 
 class _Status(msgspec.Struct, rename="pascal"):
-    created_at: int = 0  # nanoseconds since the epoch; 0: never
     started_at: int = 0
     finished_at: int = 0
     exit_code: int = 0
@@ -111,12 +110,9 @@ def metadata_fields(extensions: Mapping[str, bytes], source: str) -> dict[str, A
 def parse_status(text: bytes, source: str) -> dict[str, Any]:
     """Fields of a Record from a container's ``status`` file. Errors: ParseError."""
     status = parse_json(_status_decoder, text, source)
-    created_at, started_at, finished_at = (
-        rfc3339_ns(moment) if moment else None for moment in (status.created_at, status.started_at, status.finished_at)
-    )
+    started_at, finished_at = (rfc3339_ns(moment) if moment else None for moment in (status.started_at, status.finished_at))
     claimed = ContainerStatus.STOPPED if finished_at else ContainerStatus.RUNNING if started_at else ContainerStatus.CREATED
     return {
-        "created_at": created_at,
         "started_at": started_at,
         "finished_at": finished_at,
         "exit_code": status.exit_code if finished_at else None,

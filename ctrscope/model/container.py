@@ -129,6 +129,7 @@ class Container(Declared, frozen=True, kw_only=True):
     starttime_ticks: int | None = None
     monitor: Monitor | None = None
     cgroup: CgroupMembership | None = None
+    has_own_cgroup: bool = False  # False: it shares the cgroup with whoever started it, whose usage is not its usage
     namespaces: NamespaceSet = NamespaceSet()
     shares: Mapping[str, Literal["host"] | tuple[str, ...]] = {}
     pids: tuple[int, ...] = ()  # every process inside, init first

@@ -10,7 +10,7 @@ _STATES: Mapping[str, str] = {
     "Z": "zombie",
     "T": "stopped by a signal",
     "t": "stopped by a tracer",
-    "D": "waits for I/O",
+    "D": "uninterruptible: waits for I/O, or frozen",
     "X": "dead",
 }
 

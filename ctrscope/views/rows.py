@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats, MemoryStats
@@ -155,19 +156,19 @@ def table_rows(
     """The lines of the table."""
     words = look.filter.casefold().split()
     wanted = [row for row in rows if matches(row, words, now)] if words else rows
+    spark = _spark(history, monotonic_ns)
     lines: list[TableRow] = []
     for group in group_rows(sort_rows(wanted, look.sort, look.descending, now), look.grouping):
-        if group.title:
-            folded = group.key in look.folded
-            lines.append(_heading(group, folded, columns, now))
-            if folded:
-                continue
-        spark = _spark(history, monotonic_ns)
-        lines.extend(_line(row, bool(group.title), columns, spark, now) for row in group.rows)
+        grouped = bool(group.title)
+        folded = grouped and group.key in look.folded
+        if grouped:
+            lines.append(TableRow(group.key, partial(_heading, group, folded, columns, now), heading=True))
+        if not folded:
+            lines.extend(TableRow(row.container.key, partial(_line, row, grouped, columns, spark, now)) for row in group.rows)
     return tuple(lines)
 
 
-def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float) -> TableRow:
+def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float) -> tuple[Cell, ...]:
     total = sum_row(group)
     texts: Mapping[str, str] = {
         "sign": "▸" if folded else "▾",
@@ -176,14 +177,10 @@ def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float) 
         "memory": FIELDS["memory"].get(total, now),
         "pids": str(sum(len(row.container.pids) for row in group.rows)),
     }
-    return TableRow(
-        group.key,
-        tuple(Cell(texts.get(column.key, ""), "strong" if column.key in ("sign", "name") else "muted") for column in columns),
-        heading=True,
-    )
+    return tuple(Cell(texts.get(column.key, ""), "strong" if column.key in ("sign", "name") else "muted") for column in columns)
 
 
-def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[Row], str], now: float) -> TableRow:
+def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[Row], str], now: float) -> tuple[Cell, ...]:
     cells = []
     for column in columns:
         if column.key == "last_minute":
@@ -194,7 +191,7 @@ def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[
         if indented and column.key == "name":
             text = " " * INDENT + text
         cells.append(_tinted(row, FIELDS[column.key], text))
-    return TableRow(row.container.key, tuple(cells))
+    return tuple(cells)
 
 
 def _spark(history: History, now_ns: int) -> Callable[[Row], str]:

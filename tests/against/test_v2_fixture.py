@@ -22,6 +22,7 @@ from tests.against.words import (
     oci_words,
     podman_words,
 )
+from tests.requirements import require_root
 
 
 class Said:
@@ -50,6 +51,7 @@ def said(v2_root: Path) -> Said:
 
 @pytest.fixture(scope="module")
 def snapshot(v2_root: Path) -> Snapshot:
+    require_root("the capture has files of several users")
     return discover(HostFs(str(v2_root)), Plan())
 
 

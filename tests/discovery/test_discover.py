@@ -384,3 +384,19 @@ def test_a_users_state_about_a_process_in_the_users_namespace_is_believed(host: 
     container = only(discover(host.fs, PLAN))
 
     assert (container.status, container.pid, container.owner_uid) == (ContainerStatus.RUNNING, 40, 1000)
+
+
+def test_figures_of_a_shared_cgroup_are_not_a_containers(host: HostTree) -> None:
+    status = {"pid": 40, "process-start-time": 5000, "cgroup-path": "", "bundle": "/b", "created": "2023-11-14T22:14:20Z"}
+    host.file("/run/crun/box/status", json.dumps(status))
+    host.process(30, comm="bash", cgroup="/session")
+    host.process(40, ppid=30, starttime=5000, cgroup="/session", namespaces=OWN)
+    host.file("/sys/fs/cgroup/session/memory.current", "4096\n")
+
+    snapshot = discover(host.fs, Plan(addresses=False, stats=True))
+
+    assert snapshot.stats == {}
+    assert not only(snapshot).has_own_cgroup
+    assert [gap.detail for gap in snapshot.gaps if gap.fields == ("stats",)] == [
+        "it has no cgroup of its own: the figures of /session are also those of other processes"
+    ]

@@ -404,7 +404,7 @@ def test_a_status_of_a_container_that_runs_has_no_exit_code() -> None:
     assert parse_status(b'{"FinishedAt":1,"ExitCode":137,"Reason":"OOMKilled"}', "status")["oom_killed"] is True
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"CreatedAt": "yesterday"}', b'{"CreatedAt": 9223372036854775807999}'])
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"StartedAt": "yesterday"}', b'{"StartedAt": 9223372036854775807999}'])
 def test_a_malformed_status_is_named(text: bytes) -> None:
     with pytest.raises(ParseError):
         parse_status(text, "status")

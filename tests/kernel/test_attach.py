@@ -20,6 +20,7 @@ from ctrscope.attach.enter import enter, opened_target
 from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_ns import read_namespaces
 from ctrscope.probes.proc_pid_stat import read_stat
@@ -113,6 +114,26 @@ def test_an_ordinary_user_enters_a_container_of_their_own(tmp_path: Path) -> Non
     with unshared("-U", "-r", *_ALL, rootfs=rootfs, uid=12345) as init:
         inside = "test $(id -u) = 0 && test -e /srv && test ! -e /usr && exit 9"
         assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", inside))) == (9, "")
+
+
+def test_an_ordinary_user_who_may_not_join_its_cgroup_is_told_and_gets_in(capfd: pytest.CaptureFixture[str]) -> None:
+    layout = read_layout(HostFs())
+    if layout is None:
+        pytest.skip("no cgroups")
+    cgroup = Path(layout.mounts["pids" if "pids" in layout.mounts else ""]) / f"ctrscope-attach-{os.getpid()}"
+    cgroup.mkdir()
+    try:
+        with unshared("-U", "-r", "-m", uid=12345) as init:
+            (cgroup / "cgroup.procs").write_text(str(init))
+            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"))) == (8, "")
+        assert "ctrscope: not in its cgroup" in capfd.readouterr().err
+        with unshared("-U", "-r", "-p", "-f", uid=12345) as init:
+            (cgroup / "cgroup.procs").write_text(str(init))
+            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"))) == (8, "")
+        assert "ctrscope: not in its cgroup" in capfd.readouterr().err
+    finally:
+        wait_for("empty cgroup", lambda: not (cgroup / "cgroup.procs").read_text())
+        cgroup.rmdir()
 
 
 def test_an_ordinary_user_is_told_what_entering_a_container_of_root_takes(box: int) -> None:

@@ -148,6 +148,18 @@ async def test_home_end_and_pages_move_the_cursor() -> None:
 
 
 @asynchronous
+async def test_a_row_that_changed_is_painted_anew() -> None:
+    found = [container(name, id=name) for name in ("a", "b", "c")]
+    later = [found[0], container("b", id="b", note="new note"), found[2]]
+    async with dashboard([sample(found)]) as pilot:
+        await show(pilot, sample(later))
+        changed = screen_lines(pilot)
+    async with dashboard([sample(later)]) as pilot:
+        assert changed == screen_lines(pilot)
+        assert "new note" in text_of(changed)
+
+
+@asynchronous
 async def test_a_filter_narrows_while_it_is_typed_and_escape_shows_everything() -> None:
     async with dashboard([sample()]) as pilot:
         await press(pilot, "slash", *"engine:podman")

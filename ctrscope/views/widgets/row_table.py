@@ -3,7 +3,8 @@
 A ScrollView with ``render_line``: a new list of thousands of rows costs what the visible ones cost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -39,12 +40,18 @@ class Cell(NamedTuple):
     mark: str = " "  # one character right of it, so that no meaning hangs on colour alone
 
 
-class TableRow(NamedTuple):
-    """One line: its key and a cell for every column."""
+class TableRow:
+    """One line: its key, and a cell for every column, made when the line first comes onto the screen."""
 
-    key: str
-    cells: tuple[Cell, ...]
-    heading: bool = False  # the second cell may run over the empty ones that follow
+    def __init__(self, key: str, make: Callable[[], tuple[Cell, ...]], heading: bool = False) -> None:
+        self.key = key
+        self.heading = heading  # the second cell may run over the empty ones that follow
+        self._make = make
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Finished cells."""
+        return self._make()
 
 
 class RowTable(ScrollView, can_focus=True):
@@ -94,20 +101,22 @@ class RowTable(ScrollView, can_focus=True):
 
     def show_rows(self, columns: tuple[Column, ...], rows: Sequence[TableRow], sorted_by: tuple[str, str] = ("", "")) -> None:
         """Show *rows*; *sorted_by* is the key of a column and the arrow it gets."""
-        new = {row.key: row for row in rows}
-        diff = diff_rows(self._rows, new)
         same_frame = (columns, sorted_by) == (self._columns, self._sorted)
-        before = self._keys
-        self._columns, self._rows, self._keys, self._sorted = columns, new, tuple(new), sorted_by
-        self.virtual_size = Size(self.size.width, len(new) + 1)
+        before, seen = self._keys, self._on_screen()
+        self._rows = {row.key: row for row in rows}
+        self._columns, self._keys, self._sorted = columns, tuple(self._rows), sorted_by
+        self.virtual_size = Size(self.size.width, len(rows) + 1)
         self._stand_on(follow_cursor(before, self._keys, self.cursor))
-        if same_frame and diff.keeps_places and new:
-            changed = set(diff.changed)
-            for line in range(self.scroll_offset.y, min(len(self._keys), self.scroll_offset.y + self.size.height)):
-                if self._keys[line] in changed:
-                    self._refresh_row(line)
+        diff = diff_rows(seen, self._on_screen())
+        if same_frame and seen and diff.keeps_places:
+            for key in diff.changed:
+                self._refresh_row(self._keys.index(key))
         else:
             self.refresh()
+
+    def _on_screen(self) -> dict[str, tuple[Cell, ...]]:
+        top = self.scroll_offset.y
+        return {key: self._rows[key].cells for key in self._keys[top : top + max(0, self.size.height - 1)]}
 
     @property
     def columns(self) -> tuple[Column, ...]:
