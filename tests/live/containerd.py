@@ -62,13 +62,13 @@ def start_container(namespace: str, name: str, *arguments: str) -> None:
 
 def start_daemon() -> None:
     """Start containerd unless one answers."""
-    if _daemon.pid is None and not _answers():
+    if _daemon.pid is None and not answers():
         Borrowed("/var/lib/containerd", "/run/containerd", "/opt/containerd", "/var/lib/cni", "/run/netns").note()
         (LAB / "containerd.toml").write_text(_configuration())
         cri.write_cni()
         _daemon.start()
     try:
-        wait_for("containerd answers", _answers)
+        wait_for("containerd answers", answers)
     except TimeoutError as error:
         raise TimeoutError(f"{error}\n{tail(_daemon.log)}") from None
 
@@ -101,7 +101,7 @@ def remove_containers() -> None:
 
 def stop() -> None:
     """Stop all of it and remove what it made."""
-    if shutil.which("ctr") is None or not (_answers() or _daemon.pid or (LAB / "containerd.toml").exists()):
+    if shutil.which("ctr") is None or not (answers() or _daemon.pid or (LAB / "containerd.toml").exists()):
         return
     try:
         start_daemon()
@@ -122,5 +122,6 @@ def stop() -> None:
                 Path(leftover).unlink(missing_ok=True)
 
 
-def _answers() -> bool:
+def answers() -> bool:
+    """Whether a containerd runs and answers."""
     return Path(SOCKET).exists() and bool(run("ctr", "version", check=False).partition("Server:")[2])

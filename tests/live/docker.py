@@ -83,6 +83,8 @@ def stop() -> None:
     if shutil.which("docker") is None or not (_answers() or Path("/var/lib/docker/containers").is_dir()):
         return
     try:
+        if not containerd.answers():
+            _daemon.stop()  # a dockerd that lost its containerd hears of no exit any more
         containerd.start_daemon()
         start_daemon()
         remove_containers()

@@ -166,7 +166,7 @@ async def test_a_filter_narrows_while_it_is_typed_and_escape_shows_everything() 
         assert set(names_of(pilot)) == {"legacy", "builder"}
         await press(pilot, "enter")
         assert pilot.app.focused is table_of(pilot)
-        assert "shows 2" in text_of(screen_lines(pilot))
+        assert "2 shown" in text_of(screen_lines(pilot))
         await press(pilot, "escape")
         assert len(names_of(pilot)) == 14
 

@@ -150,7 +150,7 @@ class ContainersScreen(SampleScreen):
                 parts += ["  ", (sign, tone), (f" {counts[sign]}", "muted")]
         right: list[Part] = []
         if self.look.filter:
-            right += [("filter ", "muted"), (shorten(inert(self.look.filter), 24), "strong"), (f" shows {shown}   ", "muted")]
+            right.append((f"{shown} shown · ", "strong"))
         arrow = "▼" if self.look.descending else "▲"
         right += [(f"{self.look.grouping.value} · sort {FIELDS[self.look.sort].title or 'STATE'} {arrow} ", "muted")]
         left_width, right_width = (
