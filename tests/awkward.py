@@ -50,6 +50,7 @@ WEB = Container(
     group="shop",
     monitor=Monitor(pid=4690, comm="containerd-shim", alive=True),
     cgroup=CgroupMembership(version="v2", path="/system.slice/docker-3fcac954851d.scope", paths={}),
+    has_own_cgroup=True,
     namespaces=NamespaceSet(cgroup=4026532601, ipc=4026532602, mnt=4026532603, net=4026532604, pid=4026532605, user=4026531837),
     shares={"user": "host", "net": ("b" * 64,)},
     pids=(4711, 4730, 4800),
@@ -77,6 +78,7 @@ HOSTILE = Container(
     pod=Pod(name="web-0", namespace="shop", uid="u-1", sandbox_id="c" * 64),
     monitor=Monitor(pid=4690, comm="containerd-shim", alive=True),
     cgroup=CgroupMembership(version="v2", path="/kubepods.slice/evil\x1b]0;title\x07", paths={}),
+    has_own_cgroup=True,
     pids=(25112,),
     note="paused (freezer)",
 )
@@ -90,6 +92,7 @@ ORPHAN = Container(
     created_at="not a time",
     monitor=Monitor(pid=4410, comm="conmon", alive=False),
     cgroup=CgroupMembership(version="v2", path="/user.slice/libpod-legacy.scope", paths={}),
+    has_own_cgroup=True,
     pids=(911, 912),
     note="conmon 4410 is gone: exit status will not be recorded",
 )

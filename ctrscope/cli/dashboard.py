@@ -20,7 +20,8 @@ class Dashboard:
 
     def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
         """Open it; it needs a terminal on both sides."""
-        if not environment.is_tty or not environment.stdin.isatty() or environment.json:
+        # Textual draws on standard error.
+        if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()) or environment.json:
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
         from ctrscope.attach.enter import enter
         from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach

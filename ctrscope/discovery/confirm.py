@@ -32,7 +32,8 @@ SUPERVISORS = (
     "nsjail",
     "minijail0",
 )
-_DECLARED_FIELDS = tuple(field for field in Declared.__struct_fields__)
+#: What a record has beyond a container: the verdict takes its place.
+_CLAIMS = tuple(set(Record.__struct_fields__).difference(Declared.__struct_fields__))
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
 _START_TOLERANCE = 5.0
 
@@ -162,7 +163,9 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
 
 def container_of(record: Record, verdict: Verdict) -> Container:
     """The container without what the kernel adds for running ones."""
-    declared = {name: getattr(record, name) for name in _DECLARED_FIELDS}
+    declared = msgspec.structs.asdict(record)
+    for name in _CLAIMS:
+        del declared[name]
     declared["evidence"] = record.evidence + verdict.evidence
     return Container(
         **declared,

@@ -198,7 +198,8 @@ class _Reader:
             self._gap(source, Reason.MALFORMED, str(error), *fields)
         except OSError as error:
             if error.errno not in VANISHED:
-                self._gaps.append(gap_of(error, self._subject, fields, source, needs="CAP_SYS_PTRACE"))
+                needs = "CAP_SYS_PTRACE" if isinstance(error, PermissionError) else None
+                self._gaps.append(gap_of(error, self._subject, fields, source, needs))
         return None
 
     def _gap(self, source: str, reason: Reason, detail: str, *fields: str, needs: str | None = None) -> None:

@@ -18,13 +18,16 @@ class Kernel:
         self.layout = layout
         self.processes = processes
         self._booted_at = unix_time(host.booted_at)
+        self._memberships: dict[int, CgroupMembership | None] = {}
         self._frozen: dict[str, bool | None] = {}
         self._addresses: dict[int, tuple[str, ...]] = {}
 
     def membership(self, pid: int) -> CgroupMembership | None:
         """Where the process stands; None when it is gone or there are no cgroups."""
-        paths = self.processes.cgroup(pid)
-        return None if paths is None or self.layout is None else self.layout.membership(paths)
+        if pid not in self._memberships:
+            paths = self.processes.cgroup(pid)
+            self._memberships[pid] = self.layout.membership(paths) if self.layout and paths is not None else None
+        return self._memberships[pid]
 
     def is_frozen(self, pid: int, membership: CgroupMembership) -> bool | None:
         """Whether the cgroup of that process is frozen; the root never is."""

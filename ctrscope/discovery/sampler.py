@@ -31,7 +31,7 @@ class Sampler:
         self._previous: Snapshot | None = None
         self._watched: tuple[int, ...] = ()
         self._whole_at = 0.0  # monotonic
-        self._totals = HostTotalsReader()
+        self._totals = HostTotalsReader(hostfs)
 
     def sample(self, focus: Focus) -> Sample:
         """Take one, with the details of what is on the screen."""

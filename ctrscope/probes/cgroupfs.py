@@ -28,8 +28,11 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
         if self.version == "v2":
             # systemd-nspawn leaves a stray "1:name=systemd:/" on v2 hosts; only the v2 line means something there.
             return CgroupMembership(version="v2", path=paths.get("", "/"), paths={})
-        known = {name: path for name, path in paths.items() if name in self.mounts}
-        path = next((known[name] for name in _PREFERRED if known.get(name, "/") != "/"), "/")
+        known = paths if paths.keys() <= self.mounts.keys() else {name: paths[name] for name in paths if name in self.mounts}
+        for name in _PREFERRED:
+            path = known.get(name, "/")
+            if path != "/":
+                break
         return CgroupMembership(version=self.version, path=path, paths=known)
 
     def directory(self, membership: CgroupMembership, controller: str) -> str | None:
@@ -112,10 +115,16 @@ def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership
         name, wanted, directory = "freezer.state", b"FROZEN", layout.directory(membership, "freezer")
     if directory is None:
         return None
-    try:
-        return wanted in host.read(f"{directory}/{name}").splitlines()
-    except OSError:
-        return None
+    # crun with the systemd driver freezes the cgroup below the scope, where init is.
+    inner = f"{directory}/container"
+    for here in (directory, inner) if directory.endswith(".scope") else (directory,):
+        try:
+            frozen = wanted in host.read(f"{here}/{name}").splitlines()
+        except OSError:
+            return None if here == directory else False
+        if frozen:
+            return True
+    return False
 
 
 def _children(host: HostFs, directory: str) -> list[str]:

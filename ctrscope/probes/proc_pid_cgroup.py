@@ -19,11 +19,13 @@ def read_cgroup(host: HostFs, pid: int) -> Mapping[str, str]:
 def parse_cgroup(text: bytes) -> Mapping[str, str]:
     """Shape: controller → path; ``""`` is the v2 hierarchy, ``name=systemd`` a named v1 one."""
     paths: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        parts = line.decode("utf-8", "surrogateescape").split(":", 2)
-        if len(parts) != 3:
+    for number, line in enumerate(text.decode("utf-8", "surrogateescape").rstrip("\n").split("\n"), 1):
+        _, first, rest = line.partition(":")
+        controllers, second, path = rest.partition(":")
+        if not (first and second):
             raise ParseError("fewer than three fields", number)
-        path = parts[2].removesuffix(" (deleted)")
-        for controller in parts[1].split(","):
+        if path.endswith(" (deleted)"):
+            path = path.removesuffix(" (deleted)")
+        for controller in controllers.split(","):
             paths[controller] = path
     return paths

@@ -116,7 +116,7 @@ def _ago(start: float | None, now: float) -> str:
 def _figure(row: Row, value: float | None, part: object, write: Callable[[float], str]) -> str:
     """A figure of the cgroup; *part* is the controller it comes from."""
     cgroup = row.container.cgroup
-    if not row.container.is_running or cgroup is None or cgroup.path == "/":
+    if not row.container.is_running or cgroup is None or (row.stats is None and not row.container.has_own_cgroup):
         return NOT_APPLICABLE  # without a cgroup of its own it has no figures of its own
     if row.stats is None:
         return NOT_PERMITTED

@@ -53,6 +53,7 @@ def pad(text: str, width: int, align: str = "left") -> str:
     return space + text if align == "right" else text + space
 
 
+_NEEDS_QUOTES = frozenset(" \"'")
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -67,6 +68,6 @@ def _escape(char: str) -> str:
 
 def _quote(argument: str) -> str:
     shown = inert(argument)
-    if shown and not any(char in " \"'" for char in shown):
+    if shown and _NEEDS_QUOTES.isdisjoint(shown):
         return shown
     return "'" + shown.replace("'", "'\\''") + "'"

@@ -12,6 +12,7 @@ from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.snapshot import Focus, Snapshot
+from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 
 KEY = "runc/box"
@@ -143,3 +144,11 @@ def test_gaps_about_figures_do_not_pile_up(host: HostTree) -> None:
     first = sampler.sample(Focus()).snapshot.gaps
 
     assert msgspec.to_builtins(sampler.sample(Focus()).snapshot.gaps) == msgspec.to_builtins(first)
+
+
+def test_a_paused_container_of_crun_stays_paused(v2_host: HostFs) -> None:
+    sampler = Sampler(v2_host)
+
+    statuses = [{one.name: str(one.status) for one in sampler.sample(Focus()).snapshot.containers} for _ in range(2)]
+
+    assert [seen["p-paused"] for seen in statuses] == ["paused", "paused"]
