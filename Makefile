@@ -44,6 +44,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m compileall -q ctrscope
 	@touch $@
 
 clean: ## remove what the other targets made in this directory; the virtual machine: tests/lab/vm.sh clean

@@ -58,22 +58,26 @@ class Draft:
     def finish(self, kernel: Kernel, *, namespaces: bool, addresses: bool) -> Container:
         """The container, with what the kernel adds for a running one."""
         container = container_of(self.declared, self.verdict)
-        if self.pid is None:
-            return msgspec.structs.replace(container, note=note_of(container, None))
-        started_at = container.started_at
-        if started_at is None and self.verdict.starttime_ticks is not None and container.status is not ContainerStatus.CREATED:
-            started_at = kernel.started_at(self.verdict.starttime_ticks)
-        return msgspec.structs.replace(
-            container,
-            started_at=started_at,
-            monitor=self.monitor,
-            cgroup=self.membership,
-            has_own_cgroup=self.has_own_cgroup,
-            pids=tuple(self.pids),
-            namespaces=self._namespaces(self.pid, kernel) if namespaces else NamespaceSet(),
-            addresses=(kernel.addresses(self.pid) or container.addresses) if addresses else container.addresses,
-            note=note_of(container, self.monitor),
-        )
+        if self.pid is not None:
+            started_at = container.started_at
+            if (
+                started_at is None
+                and self.verdict.starttime_ticks is not None
+                and container.status is not ContainerStatus.CREATED
+            ):
+                started_at = kernel.started_at(self.verdict.starttime_ticks)
+            container = msgspec.structs.replace(
+                container,
+                started_at=started_at,
+                monitor=self.monitor,
+                cgroup=self.membership,
+                has_own_cgroup=self.has_own_cgroup,
+                pids=tuple(self.pids),
+                namespaces=self._namespaces(self.pid, kernel) if namespaces else NamespaceSet(),
+                addresses=(kernel.addresses(self.pid) or container.addresses) if addresses else container.addresses,
+            )
+        note = note_of(container)
+        return container if note == container.note else msgspec.structs.replace(container, note=note)
 
     def _namespaces(self, pid: int, kernel: Kernel) -> NamespaceSet:
         found = kernel.processes.namespaces(pid)

@@ -5,8 +5,12 @@ directory changed, and every few seconds for what shows in neither.
 """
 
 import time
+from collections.abc import Mapping
+
+import msgspec
 
 from ctrscope.discovery.discover import discover
+from ctrscope.discovery.notes import note_of_figures
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.refresh import refresh, watched
 from ctrscope.model.cgroup import CgroupStats, CpuStats, IoStats
@@ -40,7 +44,7 @@ class Sampler:
         rates = rates_between(self._previous, snapshot) if self._previous is not None else {}
         self._previous = snapshot
         return Sample(
-            snapshot=snapshot,
+            snapshot=with_figure_notes(snapshot, rates),
             rates=rates,
             totals=self._totals.read(),
             details=self._details(snapshot, focus),
@@ -66,6 +70,19 @@ class Sampler:
         from ctrscope.discovery.detail import read_detail  # only once a container is opened
 
         return {container.key: read_detail(self._hostfs, snapshot, container)}
+
+
+def with_figure_notes(snapshot: Snapshot, rates: Mapping[str, Rates]) -> Snapshot:
+    """The snapshot, where a container that has no note yet gets one from its figures."""
+    containers = tuple(
+        msgspec.structs.replace(container, note=note)
+        if container.note is None
+        and container.is_running
+        and (note := note_of_figures(snapshot.stats.get(container.key), rates.get(container.key))) is not None
+        else container
+        for container in snapshot.containers
+    )
+    return msgspec.structs.replace(snapshot, containers=containers)
 
 
 def rates_between(earlier: Snapshot, later: Snapshot) -> dict[str, Rates]:

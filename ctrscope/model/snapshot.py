@@ -48,13 +48,12 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What the dashboard draws: a snapshot, what changed since the last, and how late it is."""
+    """What the dashboard draws: a snapshot, and what changed since the last."""
 
     snapshot: Snapshot
     rates: Mapping[str, Rates]  # by container key
     totals: HostTotals
     details: Mapping[str, Detail]  # by container key, for what Focus asked
-    late: float | None = None  # seconds over the interval; None: in time
     duration: float = 0.0  # seconds it took
 
 

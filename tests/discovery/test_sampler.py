@@ -1,13 +1,14 @@
 """What changes between two snapshots, and when the host is looked at anew."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from ctrscope.discovery.sampler import Sampler, rates_between
-from ctrscope.model.cgroup import CgroupStats, CpuStats
+from ctrscope.discovery.sampler import Sampler, rates_between, with_figure_notes
+from ctrscope.model.cgroup import CgroupStats, CpuStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
@@ -15,12 +16,18 @@ from ctrscope.model.snapshot import Focus, Snapshot
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 
-KEY = "runc/box"
+KEY = f"runc{'@' + str(os.geteuid()) if os.geteuid() else ''}/box"
 
 
 def snapshot(seconds: float, stats: CgroupStats | None, *, starttime: int = 5) -> Snapshot:
     box = Container(
-        id="box", name="box", engine=EngineName.RUNC, status=ContainerStatus.RUNNING, pid=40, starttime_ticks=starttime
+        id="box",
+        name="box",
+        engine=EngineName.RUNC,
+        owner_uid=os.geteuid(),
+        status=ContainerStatus.RUNNING,
+        pid=40,
+        starttime_ticks=starttime,
     )
     host = Host(
         hostname="h",
@@ -152,3 +159,23 @@ def test_a_paused_container_of_crun_stays_paused(v2_host: HostFs) -> None:
     statuses = [{one.name: str(one.status) for one in sampler.sample(Focus()).snapshot.containers} for _ in range(2)]
 
     assert [seen["p-paused"] for seen in statuses] == ["paused", "paused"]
+
+
+def test_heavy_throttling_is_the_note() -> None:
+    before, after = snapshot(10, cpu(0, 100, 10)), snapshot(11, cpu(0, 110, 13))
+
+    (box,) = with_figure_notes(after, rates_between(before, after)).containers
+
+    assert box.note == "throttled in 30 % of periods"
+
+
+def test_memory_close_to_its_limit_is_the_note() -> None:
+    full = snapshot(10, CgroupStats(memory=MemoryStats(current=97, limit=100)))
+
+    assert with_figure_notes(full, {}).containers[0].note == "memory at 97 % of its limit"
+
+
+def test_a_container_at_ease_has_no_note() -> None:
+    easy = snapshot(10, CgroupStats(memory=MemoryStats(current=97, limit="max"), cpu=CpuStats(nr_throttled=1)))
+
+    assert with_figure_notes(easy, {}).containers[0].note is None

@@ -21,6 +21,7 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 from tests.hostfs import DenyingHostFs
 from tests.hosts import unpack
+from tests.requirements import require_root
 
 ALICE = User(1000, "alice", "/home/alice")
 TASKS = "run/containerd/io.containerd.runtime.v2.task"
@@ -324,6 +325,7 @@ def test_k3s_and_rootless_places_are_looked_at(root: Path) -> None:
 
 
 def test_a_rootless_containerd_belongs_to_its_user(root: Path) -> None:
+    require_root("files of another user")
     move(root, "run/user/1000/containerd", "home/alice/.local/share/containerd")
     for path in [*(root / "run/user").rglob("*"), *(root / "home/alice").rglob("*")]:
         os.chown(path, 1000, 1000)

@@ -23,6 +23,7 @@ from ctrscope.model.gap import ParseError, Reason
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 from tests.hostfs import DenyingHostFs
+from tests.requirements import require_root
 
 ALICE = User(1000, "alice", "/home/alice")
 ID = "5073b0ef7dace06b298f52b3452ab4f494b553ff1abcdbd513a9e6c39e954e71"
@@ -214,6 +215,7 @@ def test_containers_of_a_remapped_user_namespace_are_found(root: Path) -> None:
 
 
 def test_a_rootless_docker_belongs_to_its_user(root: Path) -> None:
+    require_root("files of another user")
     home = root / "home/alice/.local/share"
     home.mkdir(parents=True)
     (root / "var/lib/docker").rename(home / "docker")

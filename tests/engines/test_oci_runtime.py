@@ -14,6 +14,7 @@ from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 from tests.engines.surveys import read_both, survey_of
 from tests.hostfs import DenyingHostFs
+from tests.requirements import require_root
 
 FULL_ID = "ab" * 32
 
@@ -46,6 +47,7 @@ def test_runc_containers_are_those_that_runc_lists(v2_root: Path, v2_host: HostF
 
 
 def test_crun_containers_are_those_of_the_system_and_of_users(v2_root: Path, v2_host: HostFs) -> None:
+    require_root("files of another user")
     reading = Crun().read_state(survey_of(v2_host))
     said = {entry["id"] for entry in json.loads((v2_root / "cmd/crun-list.json").read_text())}
     users = {entry["Id"] for entry in json.loads((v2_root / "cmd/rootless-ps.json").read_text()) if entry["State"] == "running"}

@@ -88,6 +88,7 @@ def container(name: str, engine: EngineName = EngineName.DOCKER, **changes: Any)
         "created_at": ago(4 * 86400),
         "started_at": ago(4 * 86400),
         "cgroup": CgroupMembership(version="v2", path=f"/system.slice/{name}.scope", paths={}),
+        "has_own_cgroup": True,
         "namespaces": _HOST_NAMESPACES,
     }
     return Container(**(values | changes))
@@ -100,6 +101,7 @@ def stopped(name: str, engine: EngineName = EngineName.DOCKER, **changes: Any) -
         "pid": None,
         "pids": (),
         "cgroup": None,
+        "has_own_cgroup": False,
         "finished_at": ago(180),
         "exit_code": 0,
     }
@@ -190,7 +192,7 @@ def containers() -> tuple[Container, ...]:
                 path="/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod6f1c.slice/cri-containerd-3fca.scope",
                 paths={},
             ),
-            note="throttled in 31 % of periods: quota 0.5 CPU set by kubepods-burstable.slice",
+            note="throttled in 31 % of periods: quota 0.5 CPU",
             evidence=(
                 Evidence(source="/run/containerd/io.containerd.runtime.v2.task/k8s.io/3fca/init.pid", value="25112"),
                 Evidence(source="/run/containerd/runc/k8s.io/3fca/state.json", value="init_process_start 81723"),
@@ -239,7 +241,7 @@ def containers() -> tuple[Container, ...]:
             pid=None,
             pids=(),
             cgroup=None,
-            note="state.json says running, process 7001 is another one now",
+            note="state says running, but process 7001 is another one",
         ),
         container("alpine", EngineName.LXC, pid=8100, pids=tuple(range(8100, 8109)), started_at=ago(12 * 86400)),
         container("debian", EngineName.NSPAWN, pid=8300, pids=tuple(range(8300, 8315)), started_at=ago(2 * 86400)),
@@ -251,7 +253,7 @@ def containers() -> tuple[Container, ...]:
             pids=(9122, 9123),
             owner_uid=1000,
             started_at=ago(2400),
-            note="2 processes isolated by hand (unshare 9122)",
+            note="2 processes isolated by hand (unshare 9122), no engine's",
         ),
     )
 
@@ -279,7 +281,6 @@ def sample(
     gaps: Sequence[Gap] = (),
     with_figures: bool = True,
     details: Mapping[str, Detail] | None = None,
-    late: float | None = None,
 ) -> Sample:
     """A sample taken *second* seconds after NOW."""
     found = containers() if found is None else tuple(found)
@@ -309,7 +310,6 @@ def sample(
             self_rss=71 * M,
         ),
         details=details or {},
-        late=late,
         duration=0.1,
     )
 

@@ -27,7 +27,6 @@ def test_it_fits_and_keeps_host_and_age(width: int) -> None:
     ("state", "word"),
     [
         (STATE._replace(age=9.0), "LATE"),
-        (STATE._replace(sample=sample(late=3.0)), "LATE"),
         (STATE._replace(paused=True), "PAUSED"),
         (STATE._replace(read_only=True), "READ-ONLY"),
         (STATE._replace(error="OSError: no"), "FAILED"),

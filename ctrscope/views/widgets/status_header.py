@@ -89,7 +89,7 @@ def privileges_text(host: Host) -> str:
 
 def is_late(state: HeaderState) -> bool:
     """Whether the figures are older than they should be."""
-    return state.sample is not None and (state.sample.late is not None or state.age > 2 * state.interval + 1)
+    return state.sample is not None and state.age > 2 * state.interval + 1
 
 
 def _host_pieces(state: HeaderState) -> list[_Piece]:
