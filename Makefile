@@ -38,6 +38,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 	  --generate-hashes --no-header --no-annotate --upgrade --quiet --output-file requirements.lock \
 	  --no-emit-package argparse --no-emit-package pathlib --no-emit-package colorama --no-emit-package win-inet-pton
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, every start would compile sixty modules anew.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is %s, and 3.11 is the oldest that will do: try make PYTHON=python3.12" % sys.version.split()[0])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt install python3-venv" >&2; exit 1; }
