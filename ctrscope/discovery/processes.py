@@ -8,7 +8,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import ParseError
 from ctrscope.model.process import Process, Role
 from ctrscope.model.timestamp import rfc3339
-from ctrscope.probes.host import read_btime
+from ctrscope.probes.host import read_boot_time
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_stat import Stat, parse_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status
@@ -32,7 +32,7 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     init = facts.get(container.pid) if container.pid is not None else None
     if init is not None and container.starttime_ticks not in (None, init.stat.starttime_ticks):
         return ()  # the PID belongs to another process by now, and so may all the others
-    booted_at = read_btime(host)
+    booted_at = read_boot_time(host)
     ticks = os.sysconf("SC_CLK_TCK")
     processes = [
         Process(

@@ -20,7 +20,7 @@ class Host(Value, frozen=True, kw_only=True):
     kernel: str | None  # release, as uname -r
     machine: str | None
     boot_id: str | None
-    booted_at: str | None  # RFC 3339, from btime of proc_stat(5)
+    booted_at: str | None  # RFC 3339, from proc_uptime(5) or btime of proc_stat(5)
     cgroup_version: CgroupVersion | None
     cpus: int | None
     memory_total: int | None  # bytes

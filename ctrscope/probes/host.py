@@ -1,6 +1,7 @@
 """The host itself: release, boot, size, its own namespaces, and what we are allowed to see.
 
-*Source:* proc_sys_kernel(5), proc_stat(5) ``btime``, proc_meminfo(5) ``MemTotal``, proc_pid_status(5) ``CapEff``.
+*Source:* proc_sys_kernel(5), proc_uptime(5), proc_stat(5) ``btime``, proc_meminfo(5) ``MemTotal``, proc_pid_status(5)
+``CapEff``.
 
 The host's own namespaces are those of PID 1; where PID 1 holds a capability that we lack (EACCES), those of kthreadd
 (PID 2), whose links anyone may read; and for the rest the fixed inode numbers that include/linux/proc_ns.h gives the
@@ -42,7 +43,7 @@ def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
         kernel=kernel,
         machine=os.uname().machine if host.root == "/" else None,
         boot_id=_line(host, "/proc/sys/kernel/random/boot_id", gaps, "boot_id"),
-        booted_at=rfc3339(btime) if (btime := read_btime(host)) is not None else None,
+        booted_at=rfc3339(moment) if (moment := read_boot_time(host)) is not None else None,
         cgroup_version=layout.version if layout else None,
         cpus=_count_cpus(host),
         memory_total=_memory_total(host),
@@ -54,14 +55,20 @@ def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
     return Reading(value, tuple(gaps))
 
 
-def read_btime(host: HostFs) -> int | None:
-    """Unix time of boot: ``btime`` of proc_stat(5)."""
+def read_boot_time(host: HostFs) -> float | None:
+    """Unix time of boot, in seconds.
+
+    Source: our clock minus proc_uptime(5), good to 10 ms. Of another root, whose clock is not ours, ``btime`` of
+    proc_stat(5), which is cut to a second.
+    """
     try:
+        if host.root == "/":
+            return time.time() - float(host.read("/proc/uptime").split()[0])
         text = host.read("/proc/stat")
-    except OSError:
+        start = text.find(b"\nbtime ")
+        return float(text[start + 7 : text.index(b"\n", start + 1)]) if start >= 0 else None
+    except (OSError, ValueError, IndexError):
         return None
-    start = text.find(b"\nbtime ")
-    return int(text[start + 7 : text.index(b"\n", start + 1)]) if start >= 0 else None
 
 
 def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, bool]:

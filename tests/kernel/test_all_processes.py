@@ -3,7 +3,6 @@
 import errno
 import os
 import string
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,6 @@ import pytest
 from ctrscope.model.gap import VANISHED
 from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import read_layout, read_members
-from ctrscope.probes.host import read_btime
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_attr import read_label
 from ctrscope.probes.proc_pid_cgroup import read_cgroup
@@ -149,9 +147,3 @@ def test_maps_labels_and_environments_of_every_process() -> None:
             label = read_label(HOST, pid)
             assert label.apparmor is None or label.selinux is None
             assert all(name and "=" not in name for name in read_environ(HOST, pid))
-
-
-def test_the_machine_was_booted_before_now() -> None:
-    btime = read_btime(HOST)
-    assert btime is not None
-    assert abs(time.time() - btime - float(HOST.read("/proc/uptime").split()[0])) < 2
