@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from ctrscope.discovery.kernel import Kernel
-from ctrscope.engines.claims import parse_claim
+from ctrscope.engines.claims import is_full_id, parse_claims
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
@@ -114,8 +114,7 @@ def _reused(record: Record, evidence: Evidence) -> Verdict:
 def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     """What speaks for a PID without a recorded start time, or None."""
     for path in set((kernel.processes.cgroup(stat.pid) or {}).values()):
-        claim = parse_claim(path)
-        if claim is not None and claim.id in (record.id, record.name):
+        if any(claim.id in (record.id, record.name) for claim in parse_claims(path)):
             return f"its cgroup {path} carries the container's id"
         if record.cgroup_path and path == record.cgroup_path != "/":
             return f"it is in the cgroup that the state names: {path}"
@@ -136,14 +135,27 @@ def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMemb
     membership = kernel.membership(pid)
     if membership is None or membership.path == "/":
         return membership, False
-    claim = parse_claim(membership.path)
-    if claim is not None and claim.role == "payload" and claim.id in (record.id, record.name):
-        return _cut(membership, claim.path), True
-    if record.cgroup_path and _is_within(membership.path, record.cgroup_path):
-        return _cut(membership, record.cgroup_path), True
+    for claim in parse_claims(membership.path):
+        if claim.role == "payload" and claim.id in (record.id, record.name):
+            return _cut(membership, claim.path), True
+    if record.cgroup_path and record.cgroup_path != "/" and _is_within(membership.path, record.cgroup_path):
+        cut = _cut(membership, record.cgroup_path)
+        if not record.owner_uid or _is_given_to(record.owner_uid, cut, kernel):
+            return cut, True
     leaf = membership.path.rpartition("/")[2]
-    # nspawn makes "payload" beside its own "supervisor". Any other name could be a cgroup that others are in as well.
-    return membership, leaf == "payload" or record.id in leaf or record.name in leaf
+    # nspawn makes "payload" beside its own "supervisor". Any other name could be a cgroup that others are in as well:
+    # "web" says nothing about webserver.service.
+    is_named = leaf.removesuffix(".scope") in (record.id, record.name) or (is_full_id(record.id) and record.id in leaf)
+    return membership, leaf == "payload" or is_named
+
+
+def _is_given_to(uid: int, membership: CgroupMembership, kernel: Kernel) -> bool:
+    """Whether a cgroup belongs to that user: a user's state may name one that others are in, such as ``/user.slice``."""
+    directory = kernel.layout.own_directory(membership) if kernel.layout is not None else None
+    try:
+        return directory is not None and kernel.hostfs.stat(directory).st_uid == uid
+    except OSError:
+        return False
 
 
 def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | None:
@@ -167,6 +179,8 @@ def container_of(record: Record, verdict: Verdict) -> Container:
     for name in _CLAIMS:
         del declared[name]
     declared["evidence"] = record.evidence + verdict.evidence
+    if verdict.pid is not None:
+        declared["exit_code"] = None  # of an earlier run, or of one that the state believes over
     return Container(
         **declared,
         status=verdict.status,

@@ -19,7 +19,7 @@ from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
 from ctrscope.model.cgroup import CgroupStats
-from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record, container_key
+from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record
 from ctrscope.model.gap import Gap
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import read_layout, read_members
@@ -42,6 +42,8 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
     host, gaps = read_host(hostfs, layout)
     assert host is not None
     kernel = Kernel(hostfs, host, layout, ProcessTable(hostfs))
+    # Listed before the engines' states are read: a container that starts in between is not taken for one without a state.
+    kernel.processes.pids()
     survey = Survey(hostfs, kernel.processes, read_users(hostfs))
     readings = [_read_state(entry, survey) for entry in ENGINES]
     drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
@@ -120,18 +122,24 @@ def _replaced(drafts: list[Draft], late: list[Draft]) -> list[Draft]:
 
     The earlier one is the same container by key (an LXC container on disk, then its monitor), or what an OCI runtime
     said of it before its engine's store was found. An earlier one that runs as the same process knows more: it stays.
+    Two supervisors may name one container, as when a monitor has forked and not yet started init: the one with an init counts.
     """
-    running = {(container_key(draft.declared), draft.pid) for draft in drafts if draft.pid is not None}
-    late = [draft for draft in late if (container_key(draft.declared), draft.pid) not in running]
-    keys = {container_key(draft.declared) for draft in late}
-    directories = {path for draft in late for path in draft.state_dirs}
+    running = {draft.key: draft.pid for draft in drafts if draft.pid is not None}
+    new: dict[str, Draft] = {}
+    for draft in sorted(late, key=lambda draft: draft.pid is None):
+        if draft.key not in running or draft.pid not in (None, running[draft.key]):
+            new.setdefault(draft.key, draft)
+    directories = {(draft.declared.owner_uid or 0, path) for draft in new.values() for path in draft.state_dirs}
     kept = [
         draft
         for draft in drafts
-        if container_key(draft.declared) not in keys
-        and not (draft.declared.engine in _DRIVEN and directories.intersection(draft.state_dirs))
+        if draft.key not in new
+        and not (
+            draft.declared.engine in _DRIVEN
+            and directories.intersection((draft.declared.owner_uid or 0, path) for path in draft.state_dirs)
+        )
     ]
-    return kept + late
+    return [*kept, *new.values()]
 
 
 def _collect_members(drafts: Iterable[Draft], kernel: Kernel) -> None:

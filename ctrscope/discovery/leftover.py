@@ -6,7 +6,7 @@ from ctrscope.discovery.confirm import Verdict
 from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.isolation import Isolated, groups_of, isolation_of
 from ctrscope.discovery.kernel import Kernel
-from ctrscope.engines.claims import Claim, parse_claim
+from ctrscope.engines.claims import Claim, parse_claims
 from ctrscope.model.container import ContainerStatus, EngineName, Evidence, Monitor, Pod, Record
 from ctrscope.model.gap import VANISHED, Gap, Reason
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
@@ -42,12 +42,7 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
 
     A container whose state names no living process is revived; one without any state is added to *drafts*.
     """
-    known: dict[tuple[EngineName, str], Draft] = {}
-    for draft in drafts:
-        known[draft.declared.engine, draft.declared.id] = draft
-        known.setdefault((draft.declared.engine, draft.declared.name), draft)
-        if draft.declared.engine in (EngineName.INCUS, EngineName.LXD):
-            known.setdefault((EngineName.LXC, draft.declared.id), draft)  # theirs are LXC's cgroups
+    known = _by_names(drafts)
     groups: dict[str, tuple[Claim, list[int]]] = {}
     rest: list[int] = []
     claims: dict[str, Claim | None] = {}
@@ -55,14 +50,15 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
         membership = kernel.membership(pid)
         path = membership.path if membership else "/"
         if path not in claims:
-            claims[path] = parse_claim(path)
+            claims[path] = next(iter(parse_claims(path)), None)
         claim = claims[path]
-        if claim is None:
-            rest.append(pid)
-        elif claim.role == "payload":
+        if claim is not None and claim.role == "payload":
             groups.setdefault(claim.path, (claim, []))[1].append(pid)
+        # A supervisor is in the host's PID namespace. Whoever is not has only given its cgroup such a name.
+        elif claim is None or kernel.processes.namespace(pid, NamespaceType.PID) not in (None, kernel.host.namespaces.pid):
+            rest.append(pid)
     for claim, pids in groups.values():
-        owner = known.get((claim.engine, claim.id))
+        owner = _find_named(claim, known)
         if owner is not None and owner.pid is not None:
             outside = owner.monitor.pid if owner.monitor else None
             owner.pids += [pid for pid in pids if pid != outside]
@@ -72,6 +68,29 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
             else:
                 owner.revive(top.pid, pids, claim.path, kernel)
     return rest
+
+
+def _by_names(drafts: Iterable[Draft]) -> dict[tuple[EngineName, int, str], list[Draft]]:
+    """Containers by engine, owner and each name that a cgroup may have for them.
+
+    By owner: in the slice of a user only that user makes cgroups, and may give them the name of anybody's container.
+    """
+    known: dict[tuple[EngineName, int, str], list[Draft]] = {}
+    for draft in drafts:
+        declared = draft.declared
+        owner = declared.owner_uid or 0
+        if declared.engine in (EngineName.INCUS, EngineName.LXD):
+            known.setdefault((EngineName.LXC, owner, declared.id), []).append(draft)  # theirs are LXC's cgroups
+        for name in {declared.id, declared.name}:
+            known.setdefault((declared.engine, owner, name), []).append(draft)
+    return known
+
+
+def _find_named(claim: Claim, known: dict[tuple[EngineName, int, str], list[Draft]]) -> Draft | None:
+    """The container that a claim is about: rather one with that id than one with that name, rather one that runs."""
+    named = known.get((claim.engine, claim.owner_uid, claim.id), ())
+    fitting = [draft for draft in named if claim.engine_namespace in (None, draft.declared.engine_namespace)]
+    return max(fitting, key=lambda draft: (draft.declared.id == claim.id, draft.pid is not None), default=None)
 
 
 def adopt_joined(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel) -> list[int]:

@@ -32,7 +32,7 @@ def find_container(snapshot: Snapshot, query: str) -> Container:
     Errors: NoSuchContainer, AmbiguousContainer.
     """
     containers = snapshot.containers
-    if query.startswith("pid:") and query[4:].isdecimal():
+    if query.startswith("pid:") and query[4:].isdecimal() and len(query) < 20:
         return _only(query, _with_process(containers, int(query[4:])), containers)
     found = (
         [one for one in containers if query in (one.key, one.id)]

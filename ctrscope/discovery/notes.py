@@ -23,7 +23,7 @@ def note_of(container: Container) -> str | None:
         return PAUSED_NOTE
     if container.status is ContainerStatus.STOPPED:
         if container.oom_killed:
-            return f"OOM-killed, exit {container.exit_code}"
+            return "OOM-killed" if container.exit_code is None else f"OOM-killed, exit {container.exit_code}"
         if container.exit_code:
             return f"exit {container.exit_code}" + (" (SIGKILL)" if container.exit_code == 137 else "")
     return None

@@ -32,6 +32,7 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     init = facts.get(container.pid) if container.pid is not None else None
     if init is not None and container.starttime_ticks not in (None, init.stat.starttime_ticks):
         return ()  # the PID belongs to another process by now, and so may all the others
+    roles = _roles(container.pid, facts, host)
     booted_at = read_boot_time(host)
     ticks = os.sysconf("SC_CLK_TCK")
     processes = [
@@ -44,7 +45,7 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
             state=found.stat.state,
             uid=found.status.uid,
             started_at=None if booted_at is None else rfc3339(booted_at + found.stat.starttime_ticks / ticks),
-            role=Role.MONITOR if pid == monitor else _role(pid, container.pid, facts, host),
+            role=Role.MONITOR if pid == monitor else roles[pid],
             starttime_ticks=found.stat.starttime_ticks,
             cpu_ticks=found.stat.utime_ticks + found.stat.stime_ticks,
             container=container.key,
@@ -57,19 +58,31 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     )
 
 
-def _role(pid: int, init: int | None, facts: Mapping[int, _Facts], host: HostFs) -> Role:
-    """By the chain of parents: it leads to init, or out of the container."""
-    if pid == init:
-        return Role.INIT
-    seen = {pid}
-    parent = facts[pid].stat.ppid
-    while parent not in seen and (found := facts.get(parent) or _read_facts(host, parent)) is not None:
-        # An orphan's parent is PID 1 of its PID namespace: the pod's, where containers share one.
-        if parent == init or (len(found.status.nspid) > 1 and found.status.nspid[-1] == 1):
-            return Role.DESCENDANT
-        seen.add(parent)
-        parent = found.stat.ppid
-    return Role.JOINED
+def _roles(init: int | None, facts: Mapping[int, _Facts], host: HostFs) -> dict[int, Role]:
+    """By the chain of parents: it leads to init, or out of the container.
+
+    *Cost:* each parent is read and followed once: a container may fork a chain as long as it likes.
+    """
+    roles = {} if init is None else {init: Role.INIT}
+    known: dict[int, _Facts | None] = {**facts}
+    for pid in facts:
+        chain: dict[int, _Facts] = {}
+        here, found, role = pid, known[pid], Role.JOINED
+        while found is not None and here not in chain:
+            if here in roles:
+                role = roles[here]
+                break
+            chain[here] = found
+            here = found.stat.ppid
+            if here not in known:
+                known[here] = _read_facts(host, here)
+            found = known[here]
+            # An orphan's parent is PID 1 of its PID namespace: the pod's, where containers share one.
+            if found is not None and (here == init or (len(found.status.nspid) > 1 and found.status.nspid[-1] == 1)):
+                role = Role.DESCENDANT
+                break
+        roles.update(dict.fromkeys(chain, role))
+    return roles
 
 
 def _read_facts(host: HostFs, pid: int) -> _Facts | None:

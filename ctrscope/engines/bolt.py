@@ -10,7 +10,6 @@ The daemon keeps an exclusive flock on its file as long as it runs; it is never 
 pages of the one before intact, so what was read is consistent when the transaction id has not moved at the end of it.
 """
 
-import errno
 from collections.abc import Iterator
 from struct import Struct
 
@@ -34,6 +33,8 @@ _PAGE_SIZES = tuple(1024 << shift for shift in range(7))
 _MAX_DEPTH = 64
 #: Elements that all iterations over one file may decode: about a second. Buckets of a hostile file may hold each other.
 _MAX_ELEMENTS = 2_000_000
+#: How often all iterations together may go over the bytes of one file, small files apart: each engine does so twice or thrice.
+_MAX_PASSES, _SMALL = 8, 1024 * 1024
 
 
 def read_bolt(host: HostFs, path: str, owner: int | None = None) -> "Bucket":
@@ -49,11 +50,6 @@ def read_bolt(host: HostFs, path: str, owner: int | None = None) -> "Bucket":
             return root
         content = again
     raise TornReadError(f"{path}: a transaction was committed during each of {_ATTEMPTS} readings")
-
-
-def is_missing(error: OSError | ParseError) -> bool:
-    """Whether there is no such file, which is an answer and no gap."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR)
 
 
 def parse_bolt(content: bytes) -> "Bucket":
@@ -133,7 +129,7 @@ class Bucket:
         waiting = [self._top()]
         while waiting:
             page = waiting.pop()
-            self._file.spend(page.count)
+            self._file.spend(page.count, page.size)
             if page.is_leaf:
                 yield from page.leaves()
             else:
@@ -143,17 +139,19 @@ class Bucket:
 class _File:
     """Pages of a whole file."""
 
-    __slots__ = ("_budget", "_page_size", "content")
+    __slots__ = ("_bytes_left", "_elements_left", "_page_size", "content")
 
     def __init__(self, content: bytes, page_size: int) -> None:
         self.content = content
         self._page_size = page_size
-        self._budget = _MAX_ELEMENTS
+        self._elements_left = _MAX_ELEMENTS
+        self._bytes_left = _MAX_PASSES * len(content) + _SMALL
 
-    def spend(self, elements: int) -> None:
-        self._budget -= elements + 1
-        if self._budget < 0:
-            raise ParseError(f"bolt: more than {_MAX_ELEMENTS} elements; pages refer to each other")
+    def spend(self, elements: int, size: int) -> None:
+        self._elements_left -= elements + 1
+        self._bytes_left -= size
+        if self._elements_left < 0 or self._bytes_left < 0:
+            raise ParseError(f"bolt: more than {_MAX_ELEMENTS} elements or {_MAX_PASSES} passes; pages refer to each other")
 
     def page(self, number: int) -> "_Page":
         offset = number * self._page_size
@@ -193,6 +191,11 @@ class _Page:
         self.count = count
         self.is_leaf = is_leaf
 
+    @property
+    def size(self) -> int:
+        """Bytes of its elements with their keys and values."""
+        return self._end - self._first
+
     def leaf(self, index: int) -> tuple[bool, int, int, int]:
         """Whether the value is a bucket, where the key and the value start, where the value ends."""
         at = self._first + index * _ELEMENT_SIZE
@@ -206,6 +209,7 @@ class _Page:
     def leaves(self) -> Iterator[tuple[bool, int, int, int]]:
         """What ``leaf`` says of every element."""
         at, end = self._first, self._end
+        left = self.size
         elements = memoryview(self._content)[at : at + self.count * _ELEMENT_SIZE]
         for flags, position, key_size, value_size in _LEAF_ELEMENT.iter_unpack(elements):
             key_at = at + position
@@ -213,6 +217,9 @@ class _Page:
             stop = value_at + value_size
             if stop > end:
                 raise ParseError(f"bolt: an element at byte {at} leaves its page")
+            left -= key_size + value_size
+            if left < 0:
+                raise ParseError(f"bolt: elements up to byte {at} share keys or values")
             yield flags & _IS_BUCKET != 0, key_at, value_at, stop
             at += _ELEMENT_SIZE
 

@@ -73,6 +73,19 @@ def parse_claim(path: str) -> Claim | None:
     return None
 
 
+def parse_claims(path: str) -> tuple[Claim, ...]:
+    """Every container that a cgroup path names, the outermost first.
+
+    A container may make cgroups of any name below its own, so only the outermost was named by somebody outside of it.
+    """
+    claims: list[Claim] = []
+    while (claim := parse_claim(path)) is not None:
+        claims.append(claim)
+        path = claim.path.rpartition("/")[0]
+    claims.reverse()
+    return tuple(claims)
+
+
 def unescape_unit(name: str) -> str:
     r"""Undo the escaping of a unit name, systemd.unit(5): ``-`` is ``/``, ``\x2d`` a byte. Broken escapes stay."""
     first, *rest = name.replace("-", "/").split("\\x")

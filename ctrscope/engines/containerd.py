@@ -132,7 +132,10 @@ class _Reader:
 
     def _is_claimed(self, key: _Key) -> bool:
         """Whether it is Docker's. A name that is no full id may be used once in every namespace."""
-        return self._survey.has_state_dir(self._bundle(key)) or (is_full_id(key.id) and self._survey.has_id(key.id))
+        owner = self._root.owner or 0
+        return self._survey.has_state_dir(self._bundle(key), owner) or (
+            is_full_id(key.id) and self._survey.has_id(key.id, owner)
+        )
 
     def _bundle(self, key: _Key) -> str:
         return f"{self._root.state}/{_TASKS}/{key.namespace}/{key.id}"

@@ -6,7 +6,7 @@
 
 import msgspec
 
-from ctrscope.engines.state_file import parse_json, without_var
+from ctrscope.engines.state_file import check_path, parse_json, without_var
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
 
@@ -38,7 +38,7 @@ def read_runc_root(host: HostFs, bundle: str, owner: int | None) -> str | None:
     """
     source = f"{bundle}/options.json"
     root = parse_json(_options_decoder, host.read(source, limit=65536, owner=owner), source).root
-    return without_var(root) if root.startswith("/") else None
+    return without_var(check_path(root, source)) if root else None
 
 
 def find_runtime_name(host: HostFs, bundle: str, owner: int | None) -> str | None:

@@ -51,30 +51,27 @@ def find_roots(survey: Survey) -> tuple[list[ContainerdRoot], list[Gap]]:
 
 def find_running_roots(survey: Survey) -> tuple[list[ContainerdRoot], list[Gap]]:
     """State directories that the arguments of running containerds, and of shims whose container is not known, name."""
+    # Anybody can give a process such arguments: what a user's process names has to be the user's.
     gaps: list[Gap] = []
-    roots = []
+    roots: list[ContainerdRoot] = []
     for stat in survey.processes.named(survey.supervisors, "containerd"):
         arguments = _parse_flags(survey.processes.cmdline(stat.pid) or ())
         if arguments.keys() & {"config", "c", "root", "state"}:
             config = _read_config(survey, arguments.get("config") or arguments.get("c") or _CONFIG_FILE, gaps)
             state, root = arguments.get("state", config.state), arguments.get("root", config.root)
-            roots.append(ContainerdRoot(state, root, owner=_owner(survey, state)))
+            if (uid := survey.uid(stat.pid)) is not None:
+                roots.append(ContainerdRoot(state, root, owner=uid or None))
     inits = [record.pid for record in survey.records if record.pid and record.monitor_expected == "containerd-shim"]
     known = {init.ppid for pid in inits if (init := survey.processes.stat(pid)) is not None}
     unknown = [pid for pid in survey.supervisors if pid not in known]
     for stat in survey.processes.named(unknown, "containerd-shim"):
         address = _parse_flags(survey.processes.cmdline(stat.pid) or ()).get("address", "")
         state = address.rpartition("/")[0]
-        if state.startswith("/") and state not in {root.state for root in roots}:
-            roots.append(ContainerdRoot(state, None, owner=_owner(survey, state)))
+        if state.startswith("/") and (uid := survey.uid(stat.pid)) is not None:
+            owner = uid or None
+            if (state, owner) not in {(root.state, root.owner) for root in roots}:
+                roots.append(ContainerdRoot(state, None, owner=owner))
     return roots, gaps
-
-
-def _owner(survey: Survey, path: str) -> int | None:
-    try:
-        return survey.host.stat(path).st_uid or None
-    except OSError:
-        return None
 
 
 def _parse_flags(arguments: tuple[str, ...]) -> dict[str, str]:
@@ -115,4 +112,6 @@ def _read_config(survey: Survey, path: str, gaps: list[Gap]) -> ContainerdRoot:
 
 
 def _absolute(value: object) -> str | None:
-    return without_var(value.rstrip("/")) if isinstance(value, str) and value.startswith("/") else None
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        return None
+    return without_var(value.rstrip("/"))

@@ -133,7 +133,12 @@ def read_toml_table(host: HostFs, path: str, table: str, *, owner: int | None = 
         found: Any = tomllib.loads(text.decode())
         for name in table.split("."):
             found = found.get(name, {})
-        return {key: value for key, value in found.items() if isinstance(value, str)}
+        values = {key: value for key, value in found.items() if isinstance(value, str)}
+        if any("\0" in value for value in values.values()):
+            raise ParseError(f"{path}: a NUL in a value")
+        return values
+    except ParseError:
+        raise
     except (ValueError, AttributeError, RecursionError) as error:
         raise ParseError(f"{path}: {error}") from error
 

@@ -293,7 +293,9 @@ def _init(state: _State, oci: OciState | None) -> tuple[int | None, int | None]:
     if oci is not None and oci.pid is not None:
         return oci.pid, oci.starttime_ticks
     start = state.init_start_time
-    return state.init_pid or state.pid or None, int(start) if isinstance(start, str) and start.isdecimal() else None
+    return state.init_pid or state.pid or None, int(start) if isinstance(start, str) and start.isdecimal() and len(
+        start
+    ) < 20 else None
 
 
 def _describe(state: _State) -> str:

@@ -59,7 +59,7 @@ class _Reader:
     def __init__(self, host: HostFs, gaps: list[Gap]) -> None:
         self._host = host
         self._gaps = gaps
-        self.records: dict[str, Record] = {}
+        self.records: dict[tuple[int, str], Record] = {}  # by owner too: a user may give a container any id
         self.found: list[str] = []
 
     def read_root(self, root: DockerRoot) -> None:
@@ -92,10 +92,11 @@ class _Reader:
         self.found.append(root.path)
         state_dirs = self._find_state_dirs(root) if names else {}
         for name in names:
-            if is_full_id(name) and name not in self.records:
+            key = (root.owner or 0, name)
+            if is_full_id(name) and key not in self.records:
                 record = self._read_container(root, name, state_dirs.get(name))
                 if record is not None:
-                    self.records[name] = record
+                    self.records[key] = record
 
     def _find_state_dirs(self, root: DockerRoot) -> dict[str, str]:
         """Runtime state directories by container id: of those that have an init, or had one when the shim died."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.state_file import parse_json, without_var
+from ctrscope.engines.state_file import check_path, parse_json, without_var
 from ctrscope.model.gap import Gap, ParseError, gap_of
 
 _DATA_ROOT = "/var/lib/docker"
@@ -77,11 +77,9 @@ def find_running_roots(survey: Survey) -> tuple[list[DockerRoot], list[Gap]]:
         if not arguments:
             continue
         root = _configured(survey, arguments, gaps)
-        try:
-            owner = survey.host.stat(root.path).st_uid
-        except OSError:
-            continue
-        roots.append(root._replace(owner=owner or None))
+        # Anybody can give a process these arguments: what a user's names has to be the user's.
+        if (uid := survey.uid(stat.pid)) is not None:
+            roots.append(root._replace(owner=uid or None))
     return roots, gaps
 
 
@@ -104,7 +102,8 @@ def _daemon_arguments(survey: Survey) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     arguments = survey.processes.cmdline(pid) or ()
-    is_dockerd = bool(arguments) and arguments[0].rpartition("/")[2] == "dockerd"
+    # The PID may be another process's by now, and anybody's.
+    is_dockerd = bool(arguments) and arguments[0].rpartition("/")[2] == "dockerd" and survey.uid(pid) == 0
     return parse_arguments(arguments) if is_dockerd else {}
 
 
@@ -117,7 +116,10 @@ def _configured(survey: Survey, arguments: dict[str, str], gaps: list[Gap]) -> D
 
 def _read_config(survey: Survey, path: str, owner: int | None, gaps: list[Gap]) -> _DaemonConfig | None:
     try:
-        return parse_json(_decoder, survey.host.read(path, owner=owner), path)
+        config = parse_json(_decoder, survey.host.read(path, owner=owner), path)
+        for root in filter(None, (config.data_root, config.graph, config.exec_root)):
+            check_path(root, path)
+        return config
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:

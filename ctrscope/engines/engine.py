@@ -6,7 +6,9 @@
 from typing import ClassVar, NamedTuple, Protocol
 
 from ctrscope.model.container import EngineName, EngineReading, Record
+from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_status import read_status
 from ctrscope.probes.process_table import ProcessTable
 
 
@@ -27,8 +29,8 @@ class Survey:
         self.users = users  # ordinary users with a home directory; root is not among them
         self.supervisors: tuple[int, ...] = ()  # PIDs outside every container found so far; filled before read_supervisors
         self._records: list[Record] = []
-        self._state_dirs: set[str] = set()
-        self._ids: set[str] = set()
+        self._state_dirs: set[tuple[int, str]] = set()
+        self._ids: set[tuple[int, str]] = set()
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -38,17 +40,28 @@ class Survey:
     def add(self, records: tuple[Record, ...]) -> None:
         """Take the records of one engine."""
         for record in records:
+            owner = record.owner_uid or 0
             self._records.append(record)
-            self._ids.add(record.id)
-            self._state_dirs.update(record.state_dirs)
+            self._ids.add((owner, record.id))
+            self._state_dirs.update((owner, path) for path in record.state_dirs)
 
-    def has_id(self, container_id: str) -> bool:
-        """Whether an engine that was read before has a container with that full id."""
-        return container_id in self._ids
+    def has_id(self, container_id: str, owner_uid: int) -> bool:
+        """Whether an engine that was read before has a container of that owner with that full id.
 
-    def has_state_dir(self, path: str) -> bool:
-        """Whether a record already stands for that OCI runtime state directory (``/run/runc/ID``)."""
-        return path in self._state_dirs
+        Of that owner: a user's store may carry the id of anybody's container.
+        """
+        return (owner_uid, container_id) in self._ids
+
+    def has_state_dir(self, path: str, owner_uid: int) -> bool:
+        """Whether a record of that owner already stands for that OCI runtime state directory (``/run/runc/ID``)."""
+        return (owner_uid, path) in self._state_dirs
+
+    def uid(self, pid: int) -> int | None:
+        """Effective uid of a process; None when it is gone. Whose files its arguments may name."""
+        try:
+            return read_status(self.host, pid).uid
+        except (OSError, ParseError):
+            return None
 
 
 class Engine(Protocol):

@@ -19,7 +19,6 @@ from ctrscope.model.container import ContainerStatus, EngineName, EngineReading,
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_status import read_status
 
 DEFAULT_LXCPATH = "/var/lib/lxc"
 _TITLE = "[lxc monitor] "
@@ -94,7 +93,7 @@ class Lxc:
         records: list[Record] = []
         gaps: list[Gap] = []
         for monitor in monitors:
-            lxcpath = monitor.lxcpath or defaults[0]
+            lxcpath = monitor.lxcpath or defaults.get(monitor.uid, defaults[0])
             record = known.get(f"{lxcpath}/{monitor.name}/config")
             # Anybody can give a process that title; only root and the owner run the owner's containers.
             if record is None or monitor.uid not in (0, record.owner_uid):
@@ -119,19 +118,11 @@ def find_monitors(survey: Survey, comms: tuple[str, ...]) -> list[LxcMonitor]:
     monitors: list[LxcMonitor] = []
     for stat in survey.processes.named(survey.supervisors, *comms):
         parsed = parse_monitor(survey.processes.cmdline(stat.pid) or ())
-        uid = read_uid(survey, stat.pid) if parsed is not None else None
+        uid = survey.uid(stat.pid) if parsed is not None else None
         if parsed is not None and uid is not None:
             monitors.append(LxcMonitor(stat.pid, stat.comm, *parsed, uid, None))
     inits = find_inits(survey, [monitor.pid for monitor in monitors])
     return [monitor._replace(init=inits.get(monitor.pid)) for monitor in monitors]
-
-
-def read_uid(survey: Survey, pid: int) -> int | None:
-    """Effective uid of a process; None when it is gone."""
-    try:
-        return read_status(survey.host, pid).uid
-    except (OSError, ParseError):
-        return None
 
 
 def parse_monitor(arguments: tuple[str, ...]) -> tuple[str | None, str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ctrscope.engines.state_file import parse_json
+from ctrscope.engines.state_file import check_path, parse_json
 from ctrscope.model.container import Port
 
 
@@ -44,7 +44,7 @@ def nerdctl_fields(described: Mapping[str, str], container_id: str) -> dict[str,
             for port in parse_json(_ports_decoder, _bytes(ports), "nerdctl/ports")
         )
     if state_dir := described.get("nerdctl/state-dir"):
-        fields["log_path"] = f"{state_dir}/{container_id}-json.log"
+        fields["log_path"] = f"{check_path(state_dir, 'nerdctl/state-dir')}/{container_id}-json.log"
     return fields
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.gap import ParseError
+from ctrscope.engines.state_file import parse_json
 from ctrscope.probes.hostfs import HostFs
 
 
@@ -16,7 +16,6 @@ class OciProcess(msgspec.Struct):
 
     args: tuple[str, ...] | None = None
     env: tuple[str, ...] | None = None
-    cwd: str | None = None
 
 
 class OciRoot(msgspec.Struct):
@@ -29,8 +28,6 @@ class OciLinux(msgspec.Struct, rename="camel"):
     """``linux``."""
 
     cgroups_path: str | None = None
-    masked_paths: tuple[str, ...] | None = None
-    readonly_paths: tuple[str, ...] | None = None
 
 
 class OciConfig(msgspec.Struct):
@@ -38,7 +35,6 @@ class OciConfig(msgspec.Struct):
 
     process: OciProcess | None = None
     root: OciRoot | None = None
-    hostname: str | None = None
     annotations: Mapping[str, str] | None = None
     linux: OciLinux | None = None
 
@@ -53,8 +49,5 @@ def read_oci_config(host: HostFs, bundle: str, *, owner: int | None = None) -> O
 
 
 def parse_oci_config(text: bytes, path: str) -> OciConfig:
-    """Parse a bundle's config.json; *path* is for the error."""
-    try:
-        return _decoder.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…" in a key that is skipped
-        raise ParseError(f"{path}: {error}") from error
+    """Parse a bundle's config.json; *path* is for the error. Errors: ParseError."""
+    return parse_json(_decoder, text, path)

@@ -13,11 +13,10 @@ until the kernel is asked.
 
 from typing import ClassVar
 
-import msgspec
-
 from ctrscope.engines.claims import is_full_id
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
+from ctrscope.engines.oci_config import read_oci_config
 from ctrscope.engines.oci_state import OciState, read_oci_state
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
@@ -34,22 +33,28 @@ class _OciRuntime:
 
     def read_state(self, survey: Survey) -> EngineReading:
         """Containers of the system's and of every user's state root."""
-        roots: list[tuple[str, int | None]] = [(f"/run/{name}", None) for name in self._root_names]
-        for uid in _session_uids(survey.host):
-            roots += [(f"/run/user/{uid}/{name}", uid) for name in self._root_names]
-        return self._read_roots(survey, roots)
+        return self._read_roots(survey, self._usual_roots(survey.host))
 
     def read_supervisors(self, survey: Survey) -> EngineReading | None:
         """Containers of a root that a runtime in the foreground names (``runc --root DIR run ID``)."""
-        roots: dict[str, int | None] = {}
+        usual = {root for root, _ in self._usual_roots(survey.host)}
+        roots: dict[tuple[str, int | None], None] = {}
         for stat in survey.processes.named(survey.supervisors, *self._comms):
             root = find_root(survey.processes.cmdline(stat.pid) or ())
-            if root is not None and not root.startswith(("/run/user/", *(f"/run/{name}" for name in self._root_names))):
-                roots[root] = None
+            # Anybody can give a process these arguments: what a user's names has to be the user's.
+            if root is not None and root not in usual and (uid := survey.uid(stat.pid)) is not None:
+                roots[root, uid or None] = None
         if not roots:
             return None
-        reading = self._read_roots(survey, list(roots.items()))
+        reading = self._read_roots(survey, list(roots))
         return reading if reading.records or reading.gaps else None
+
+    def _usual_roots(self, host: HostFs) -> list[tuple[str, int | None]]:
+        """State roots and who must own what is in them (None: the system's)."""
+        roots: list[tuple[str, int | None]] = [(f"/run/{name}", None) for name in self._root_names]
+        for uid in _session_uids(host):
+            roots += [(f"/run/user/{uid}/{name}", uid) for name in self._root_names]
+        return roots
 
     def _read_roots(self, survey: Survey, roots: list[tuple[str, int | None]]) -> EngineReading:
         found: list[str] = []
@@ -68,7 +73,7 @@ class _OciRuntime:
             for name in names:
                 directory = f"{root}/{name}"
                 # A full id is an engine's; a name may well be another engine's too.
-                if survey.has_state_dir(directory) or (is_full_id(name) and survey.has_id(name)):
+                if survey.has_state_dir(directory, owner_uid) or (is_full_id(name) and survey.has_id(name, owner_uid)):
                     continue
                 try:
                     state = read_oci_state(survey.host, directory, owner=owner)
@@ -140,24 +145,13 @@ def find_root(arguments: tuple[str, ...]) -> str | None:
     return None
 
 
-class _Process(msgspec.Struct):
-    args: tuple[str, ...] | None = None
-
-
-class _Config(msgspec.Struct):
-    process: _Process | None = None
-
-
-_command_decoder = msgspec.json.Decoder(_Config)
-
-
 def _read_command(host: HostFs, bundle: str | None, owner: int | None) -> tuple[str, ...] | None:
     """``process.args`` of the bundle. A bundle may be gone, or the user's own business, once its container is created."""
-    if bundle is None or not bundle.startswith("/"):
+    if bundle is None:
         return None
     try:
-        config = _command_decoder.decode(host.read(f"{bundle}/config.json", owner=owner))
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        config = read_oci_config(host, bundle, owner=owner)
+    except (OSError, ParseError):
         return None
     return config.process.args if config.process else None
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ctrscope.engines.state_file import check_path
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
@@ -89,7 +90,10 @@ def read_oci_state(host: HostFs, directory: str, *, owner: int | None = None) ->
         except (FileNotFoundError, NotADirectoryError):
             continue
         parse = parse_crun_status if name == "status" else parse_runc_state
-        return parse(text, directory, source, awaits_start=host.exists(f"{directory}/exec.fifo"))
+        state = parse(text, directory, source, awaits_start=host.exists(f"{directory}/exec.fifo"))
+        if state.bundle is not None:
+            check_path(state.bundle, source)
+        return state
     return None
 
 

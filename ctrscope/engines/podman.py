@@ -25,7 +25,6 @@ from ctrscope.engines.podman_database import FIELDS, PodmanContainer, PodmanData
 from ctrscope.engines.podman_json import STATUS, real_time
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Pod, Port, Record
 from ctrscope.model.gap import Gap, ParseError, Reason, gap_of
-from ctrscope.probes.hostfs import HostFs
 
 _SUBJECT = "engine podman"
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
@@ -52,18 +51,9 @@ class Podman:
             if stat.pid in monitors:
                 continue
             roots = parse_exit_command_roots(survey.processes.cmdline(stat.pid) or ())
-            if roots is not None and roots[0] not in known and (uid := _read_uid(survey.host, stat.pid)) is not None:
+            if roots is not None and roots[0] not in known and (uid := survey.uid(stat.pid)) is not None:
                 stores[Store(*roots, uid)] = None
         return _merge([_StoreReader(survey, store).read() for store in stores], ()) if stores else None
-
-
-def _read_uid(host: HostFs, pid: int) -> int | None:
-    """Effective uid of a process, in our user namespace; None when it is gone."""
-    try:
-        text = host.read(f"/proc/{pid}/status")
-        return int(text.partition(b"\nUid:")[2].split(None, 2)[1])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _merge(readings: list[EngineReading], gaps: tuple[Gap, ...]) -> EngineReading:

@@ -15,7 +15,7 @@ from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.containers_storage import Store, is_safe_id
 from ctrscope.engines.podman_json import ContainerConfig, ContainerState, PodConfig, PodState
 from ctrscope.engines.sqlite_file import open_sqlite_copy
-from ctrscope.engines.state_file import parse_json
+from ctrscope.engines.state_file import check_path, parse_json
 from ctrscope.model.container import Port
 from ctrscope.model.gap import Gap, ParseError, gap_of
 from ctrscope.model.value import Value
@@ -173,6 +173,8 @@ def _add_container(
         state = parse_json(_state_decoder, _bytes(state_text), f"container {key!r}")
         if not is_safe_id(config.id):
             raise ParseError(f"container {key!r}: id {config.id[:80]!r}")
+        if state.config_path:
+            check_path(state.config_path, f"container {key!r}")
     except ParseError as error:
         report(error)
         return
@@ -197,4 +199,4 @@ def _bytes(value: object) -> bytes:
 
 
 def _text(value: object) -> str | None:
-    return value.decode(errors="surrogateescape") or None if isinstance(value, bytes) else None
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) and value and b"\0" not in value else None

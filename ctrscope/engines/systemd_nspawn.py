@@ -15,7 +15,7 @@ from typing import ClassVar
 import msgspec
 
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.lxc import find_inits, read_uid
+from ctrscope.engines.lxc import find_inits
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.model.timestamp import rfc3339
@@ -73,7 +73,7 @@ class Nspawn:
                 id=name,
                 name=name,
                 engine=self.name,
-                owner_uid=read_uid(survey, stat.pid),
+                owner_uid=survey.uid(stat.pid),
                 runtime=_COMM,
                 status=ContainerStatus.RUNNING,
                 pid=init,

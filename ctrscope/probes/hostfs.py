@@ -8,12 +8,13 @@ Nothing here writes, connects or locks. Special files are never opened.
 """
 
 import errno
+import functools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 #: No state file, /proc file or cgroup file that we parse is larger; a larger one is somebody's joke.
 READ_LIMIT = 16 * 1024 * 1024
@@ -37,6 +38,22 @@ class ProcDir(Protocol):
         """Entries of the directory *name* below it."""
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _on_any_path(method: _Method) -> _Method:
+    """A path that no file can have (NUL, a lone surrogate) is EINVAL like any other error, not a ValueError."""
+
+    @functools.wraps(method)
+    def call(self: "HostFs", path: str, **options: Any) -> Any:
+        try:
+            return method(self, path, **options)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, "not a path", path) from error
+
+    return cast(_Method, call)
+
+
 class HostFs:
     """Files of the host, or of another root. All paths are absolute, as the host itself would name them."""
 
@@ -44,6 +61,7 @@ class HostFs:
         self.root = os.path.normpath(root)
         self._native = self.root == "/"
 
+    @_on_any_path
     def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
         """Whole content of a regular file.
 
@@ -64,6 +82,7 @@ class HostFs:
         finally:
             os.close(handle)
 
+    @_on_any_path
     def readlink(self, path: str) -> str:
         """Target of a symlink, as it is written; bytes that are not UTF-8 come back as surrogates."""
         if self._native:
@@ -71,6 +90,7 @@ class HostFs:
         with self._opened_path(path, follow=False) as handle:
             return os.readlink("", dir_fd=handle)
 
+    @_on_any_path
     def names(self, path: str) -> list[str]:
         """Entries of a directory, in no order."""
         if self._native:
@@ -82,6 +102,7 @@ class HostFs:
             finally:
                 os.close(descriptor)
 
+    @_on_any_path
     def lstat(self, path: str) -> os.stat_result:
         """Attributes of the file itself; a symlink is not followed."""
         if self._native:
@@ -89,6 +110,7 @@ class HostFs:
         with self._opened_path(path, follow=False) as handle:
             return os.fstat(handle)
 
+    @_on_any_path
     def stat(self, path: str) -> os.stat_result:
         """Attributes of the file; symlinks are followed, inside the root."""
         if self._native:

@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -19,7 +21,7 @@ from ctrscope.model.detail import Detail
 from ctrscope.model.gap import Reason
 from ctrscope.model.process import Role
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 from tests.hostfs import DenyingHostFs
 
@@ -280,6 +282,23 @@ def test_an_orphan_in_a_shared_pid_namespace_did_not_come_from_outside(family: H
         30: Role.JOINED,
         40: Role.DESCENDANT,
     }
+
+
+def test_a_parent_outside_is_read_once_however_many_came_from_it(family: HostFs, v2_root: Path) -> None:
+    class Counting(HostFs):
+        opened: ClassVar[list[int]] = []
+
+        @contextmanager
+        def process(self, pid: int) -> Iterator[ProcDir]:
+            self.opened.append(pid)
+            with super().process(pid) as inner:
+                yield inner
+
+    for pid in range(50, 60):
+        _process(Path(family.root), v2_root / "proc/1154", pid, 10, f"{pid}\t9")
+    container = msgspec.structs.replace(_FAMILY, pids=(20, *range(50, 60)), monitor=None)
+    assert {p.role for p in read_processes(Counting(family.root), container)} == {Role.INIT, Role.JOINED}
+    assert (Counting.opened.count(10), Counting.opened.count(1)) == (1, 1)
 
 
 def test_parents_that_go_round_in_a_circle_end(family: HostFs, v2_root: Path) -> None:

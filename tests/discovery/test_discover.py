@@ -14,6 +14,7 @@ from ctrscope.model.gap import Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
+from tests.engines.surveys import add_status
 from tests.hostfs import DenyingHostFs
 from tests.requirements import require_root
 
@@ -403,3 +404,204 @@ def test_figures_of_a_shared_cgroup_are_not_a_containers(host: HostTree) -> None
     assert [gap.detail for gap in snapshot.gaps if gap.fields == ("stats",)] == [
         "it has no cgroup of its own: the figures of /session are also those of other processes"
     ]
+
+
+VICTIM = "ab" * 32
+
+
+def users_runc_state(host: HostTree, name: str, pid: int, cgroup: str, bundle: str = "/b") -> None:
+    """State of uid 1000's own runc about a process of uid 1000."""
+    require_root("files of another user")
+    state = {
+        "id": name,
+        "init_process_pid": pid,
+        "init_process_start": 5000,
+        "cgroup_paths": {"": f"/sys/fs/cgroup{cgroup}"},
+        "config": {"rootfs": "/r", "labels": [f"bundle={bundle}"]},
+    }
+    os.chown(host.file(f"/run/user/1000/runc/{name}/state.json", json.dumps(state)), 1000, 1000)
+
+
+def test_a_user_cannot_take_a_whole_slice_for_a_containers_cgroup(host: HostTree) -> None:
+    users_runc_state(host, "greedy", 40, "/user.slice")
+    host.process(40, starttime=5000, cgroup="/user.slice/user-1000.slice/session-1.scope", namespaces=OWN)
+    os.chown(host.path / "proc/40", 1000, 1000)
+    host.process(50, comm="hidden", cgroup="/user.slice/user-1001.slice/session-2.scope", namespaces={"pid": 77, "mnt": 78})
+    (host.path / "sys/fs/cgroup/user.slice/cgroup.procs").write_text("40\n50\n")
+
+    greedy, hidden = sorted(discover(host.fs, PLAN).containers, key=lambda container: container.pid or 0)
+
+    assert (greedy.pids, greedy.has_own_cgroup) == ((40,), False)
+    assert (hidden.engine, hidden.name) == (EngineName.UNCLAIMED, "hidden")
+
+
+def test_a_users_container_in_a_cgroup_given_to_the_user_has_it_for_its_own(host: HostTree) -> None:
+    mine = "/user.slice/user-1000.slice/user@1000.service/mine"
+    users_runc_state(host, "box", 40, mine)
+    host.process(40, starttime=5000, cgroup=mine, namespaces=OWN)
+    os.chown(host.path / "proc/40", 1000, 1000)
+    os.chown(host.path / f"sys/fs/cgroup{mine}", 1000, 1000)
+
+    assert only(discover(host.fs, PLAN)).has_own_cgroup
+
+
+def test_the_root_cgroup_is_nobodys_own(host: HostTree) -> None:
+    runc_state(host, "box", 40, 5000, cgroup="/")
+    host.process(40, starttime=5000, cgroup="/session.scope", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert container.cgroup is not None
+    assert (container.cgroup.path, container.has_own_cgroup) == ("/session.scope", False)
+
+
+def test_a_cgroup_whose_name_holds_a_short_name_is_not_that_containers(host: HostTree) -> None:
+    status = {"pid": 40, "process-start-time": 5000, "cgroup-path": "", "bundle": "/b", "created": "2023-11-14T22:14:20Z"}
+    host.file("/run/crun/web/status", json.dumps(status))
+    host.process(30, comm="server", cgroup="/system.slice/webserver.service")
+    host.process(40, ppid=30, starttime=5000, cgroup="/system.slice/webserver.service", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.pids, container.has_own_cgroup) == ((40,), False)
+
+
+def test_a_user_cannot_put_processes_into_anothers_container_by_the_name_of_a_cgroup(host: HostTree) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(40, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    theirs = f"/user.slice/user-1000.slice/user@1000.service/docker-{DOCKER_ID}.scope"
+    host.process(50, comm="intruder", cgroup=theirs)
+
+    containers = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert containers[f"docker/{DOCKER_ID}"].pids == (40,)
+    assert containers[f"docker@1000/{DOCKER_ID}"].pids == (50,)
+
+
+def test_a_user_cannot_revive_anothers_container_by_the_name_of_a_cgroup(host: HostTree) -> None:
+    docker_state(host, 0, running=False)
+    theirs = f"/user.slice/user-1000.slice/user@1000.service/docker-{DOCKER_ID}.scope"
+    host.process(50, comm="intruder", cgroup=theirs)
+
+    containers = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert containers[f"docker/{DOCKER_ID}"].status is ContainerStatus.STOPPED
+
+
+def test_a_container_cannot_make_another_one_by_the_name_of_a_cgroup_below_its_own(host: HostTree) -> None:
+    below = f"/docker/{DOCKER_ID}/docker-{VICTIM}.scope"
+    host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    host.process(41, ppid=40, cgroup=below, namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.id, container.pids) == (DOCKER_ID, (40, 41))
+
+
+def test_an_init_that_moved_below_its_cgroup_keeps_the_whole_of_it(host: HostTree) -> None:
+    docker_state(host, 40)
+    below = f"/docker/{DOCKER_ID}/docker-{VICTIM}.scope"
+    host.process(40, starttime=5000, cgroup=below, namespaces=OWN)
+    host.process(41, ppid=40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert container.cgroup is not None
+    assert (container.name, container.pids, container.cgroup.path) == ("web", (40, 41), f"/docker/{DOCKER_ID}")
+
+
+def test_a_sandbox_cannot_hide_in_a_cgroup_named_like_a_supervisors(host: HostTree) -> None:
+    theirs = f"/user.slice/user-1000.slice/user@1000.service/libpod-conmon-{VICTIM}.scope"
+    host.process(50, comm="hidden", cgroup=theirs, namespaces=OWN)
+
+    assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
+
+
+def test_a_users_state_does_not_stand_in_front_of_the_systems(host: HostTree) -> None:
+    task = f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{VICTIM}"
+    host.file(f"{task}/init.pid", "40")
+    host.file(f"{task}/config.json", json.dumps({"process": {"args": ["victim"]}}))
+    host.process(40, cgroup=f"/kubepods/pod1/{VICTIM}", namespaces=OWN)
+    host.file("/etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\n")
+    users_runc_state(host, "trick", 99, "/", bundle=task)
+    docker = "/home/u/.local/share/docker/containers"
+    fake = {"ID": VICTIM, "Name": "/fake", "State": {"Running": False}}
+    os.chown(host.file(f"{docker}/{VICTIM}/config.v2.json", json.dumps(fake)), 1000, 1000)
+
+    containers = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert containers[f"containerd/k8s.io/{VICTIM}"].command == ("victim",)
+    assert containers[f"containerd/k8s.io/{VICTIM}"].note != "containerd has no state of it: found by its cgroup"
+
+
+def test_two_users_may_have_a_container_of_the_same_id(host: HostTree) -> None:
+    require_root("files of another user")
+    host.file("/etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\nv:x:1001:1001::/home/v:/bin/sh\n")
+    for user, uid in (("u", 1000), ("v", 1001)):
+        state = {"ID": VICTIM, "Name": f"/{user}s", "State": {"Running": False, "StartedAt": "2023-11-14T22:14:21Z"}}
+        path = host.file(f"/home/{user}/.local/share/docker/containers/{VICTIM}/config.v2.json", json.dumps(state))
+        os.chown(path, uid, uid)
+
+    assert {container.name for container in discover(host.fs, PLAN).containers} == {"us", "vs"}
+
+
+def test_two_monitors_of_one_name_are_one_container(host: HostTree) -> None:
+    host.file("/var/lib/lxc/web/config", "lxc.rootfs.path = dir:/r\n")
+    title = "[lxc monitor] /var/lib/lxc web"
+    for pid in (30, 31):
+        host.process(pid, comm="lxc-start")
+        (host.path / f"proc/{pid}/cmdline").write_text(title)
+        add_status(host, pid)
+    host.process(40, ppid=31, cgroup="/lxc.payload.web", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.pid) == (ContainerStatus.RUNNING, 40)
+
+
+NUL_STATES = {
+    "/run/user/1000/runc/box/state.json": {"id": "box", "config": {"rootfs": "/r", "labels": ["bundle=/b\0x"]}},
+    "/run/user/1000/crun/box/status": {"pid": 40, "bundle": "/b\0x"},
+    "/home/u/.config/docker/daemon.json": {"data-root": "/d\0x"},
+    "/etc/docker/daemon.json": {"exec-root": "/d\0x", "data-root": "/var/lib/docker"},
+    "/home/u/.config/containers/storage.conf": '[storage]\ngraphroot = "/g\\u0000x"\n',
+    "/etc/containerd/config.toml": 'root = "/g\\u0000x"\n',
+}
+
+
+@pytest.mark.parametrize("path", NUL_STATES)
+def test_a_path_with_a_nul_in_a_state_file_spoils_nothing_else(host: HostTree, path: str) -> None:
+    require_root("files of another user")
+    host.file("/etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\n")
+    runc_state(host, "good", 40, 5000)
+    content = NUL_STATES[path]
+    uid = 0 if path.startswith("/etc/") else 1000
+    os.chown(host.file(path, content if isinstance(content, str) else json.dumps(content)), uid, uid)
+    host.file("/home/u/.local/share/containers/storage/x", "")
+
+    snapshot = discover(host.fs, PLAN)
+
+    assert "good" in {container.name for container in snapshot.containers}
+    assert path.startswith("/etc/containerd") or path in {gap.source for gap in snapshot.gaps}
+
+
+def test_a_container_that_starts_while_states_are_read_is_not_taken_for_a_lost_one(host: HostTree) -> None:
+    class Busy(HostFs):
+        def names(self, path: str) -> list[str]:
+            found = super().names(path)
+            if path == "/run/runc":
+                host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+            return found
+
+    runc_state(host, "other", 99, 1)
+
+    assert only(discover(Busy(str(host.path)), PLAN)).name == "other"
+
+
+def test_what_runs_after_all_has_no_exit_status(host: HostTree) -> None:
+    docker_state(host, 0, running=False)
+    host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+
+    container = only(discover(host.fs, PLAN))
+
+    assert (container.status, container.exit_code) == (ContainerStatus.RUNNING, None)

@@ -1,5 +1,7 @@
 """Surveys over hosts of files, as discovery makes them."""
 
+from pathlib import Path
+
 from ctrscope.engines.engine import Engine, Survey
 from ctrscope.engines.users import read_users
 from ctrscope.model.container import EngineReading
@@ -24,7 +26,18 @@ def read_both(engine: Engine, survey: Survey) -> tuple[EngineReading, EngineRead
 
 def add_status(host: HostTree, pid: int, uid: int = 0) -> None:
     """Give a process of a built host its /proc/PID/status."""
+    host.file(f"/proc/{pid}/status", _status(pid, uid))
+
+
+def add_process(root: Path, pid: int, comm: str, arguments: list[str], uid: int = 0) -> None:
+    """Add a process to an unpacked host: what is read of a supervisor."""
+    process = root / f"proc/{pid}"
+    process.mkdir(parents=True)
+    (process / "stat").write_text(f"{pid} ({comm}) S 1 {' '.join(['0'] * 17)} 300 {' '.join(['0'] * 30)}\n")
+    (process / "cmdline").write_bytes(b"\0".join(argument.encode() for argument in arguments) + b"\0")
+    (process / "status").write_text(_status(pid, uid))
+
+
+def _status(pid: int, uid: int) -> str:
     sets = "".join(f"Cap{name}:\t0\n" for name in ("Inh", "Prm", "Eff", "Bnd", "Amb"))
-    host.file(
-        f"/proc/{pid}/status", f"Name:\tx\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t0\t0\t0\t0\nThreads:\t1\n{sets}"
-    )
+    return f"Name:\tx\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t0\t0\t0\t0\nThreads:\t1\n{sets}"

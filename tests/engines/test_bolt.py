@@ -241,3 +241,21 @@ def test_a_user_cannot_pass_off_somebody_elses_database(tmp_path: Path) -> None:
     (tmp_path / "bolt.db").write_bytes(version(10))
     with pytest.raises(PermissionError):
         read_bolt(HostFs(str(tmp_path)), "/bolt.db", owner=4711)
+
+
+def test_elements_that_share_their_bytes_are_an_error() -> None:
+    # A thousand elements around one long value: each read would be another copy of it.
+    size = 200_000
+    elements = b"".join(struct.pack("<IIII", 0, (1000 - index) * 16, 1, size) for index in range(1000))
+    body = elements + b"k" + bytes(size)
+    overflow = (16 + len(body) - 1) // PAGE
+    page = (struct.pack("<QHHI", 3, 2, 1000, overflow) + body).ljust((overflow + 1) * PAGE, b"\0")
+    with pytest.raises(ParseError, match="share"):
+        list(parse_bolt(database(page)).values())
+
+
+def test_pages_that_are_referred_to_again_and_again_are_an_error() -> None:
+    large = leaf(4, [(b"k", bytes(1_000_000), False)])
+    content = database(branch(3, [(b"k", 4)] * 100), large)
+    with pytest.raises(ParseError, match="refer to each other"):
+        list(parse_bolt(content).values())

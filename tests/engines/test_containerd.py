@@ -19,6 +19,7 @@ from ctrscope.model.container import ContainerStatus, EngineReading, Pod, Port, 
 from ctrscope.model.gap import ParseError, Reason
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
+from tests.engines.surveys import add_process
 from tests.hostfs import DenyingHostFs
 from tests.hosts import unpack
 from tests.requirements import require_root
@@ -334,13 +335,6 @@ def test_a_rootless_containerd_belongs_to_its_user(root: Path) -> None:
     assert (record.owner_uid, record.image) == (1000, "ctrscope.test/busybox:1")
     assert record.starttime_ticks is not None
     assert reading.gaps == ()
-
-
-def add_process(root: Path, pid: int, comm: str, arguments: list[str]) -> None:
-    process = root / f"proc/{pid}"
-    process.mkdir(parents=True)
-    (process / "stat").write_text(f"{pid} ({comm}) S 1 {' '.join(['0'] * 17)} 300 {' '.join(['0'] * 30)}\n")
-    (process / "cmdline").write_bytes(b"\0".join(argument.encode() for argument in arguments) + b"\0")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from ctrscope.model.container import ContainerStatus, EngineReading, Port, Recor
 from ctrscope.model.gap import ParseError, Reason
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
+from tests.engines.surveys import add_process
 from tests.hostfs import DenyingHostFs
 from tests.requirements import require_root
 
@@ -161,13 +162,6 @@ def test_a_broken_daemon_json_leaves_the_usual_place(root: Path) -> None:
     assert [gap.reason for gap in reading.gaps] == [Reason.MALFORMED]
 
 
-def add_process(root: Path, pid: int, comm: str, arguments: list[str]) -> None:
-    process = root / f"proc/{pid}"
-    process.mkdir(parents=True)
-    (process / "stat").write_text(f"{pid} ({comm}) S 1 {' '.join(['0'] * 17)} 300 {' '.join(['0'] * 30)}\n")
-    (process / "cmdline").write_bytes(b"\0".join(argument.encode() for argument in arguments) + b"\0")
-
-
 def test_the_data_root_of_a_running_dockerd_is_honoured(root: Path) -> None:
     (root / "srv").mkdir()
     (root / "var/lib/docker").rename(root / "srv/docker")
@@ -181,6 +175,19 @@ def test_the_data_root_of_a_running_dockerd_is_honoured(root: Path) -> None:
     assert len(reading.records) == 8
     (root / "run/docker.pid").write_text("329")
     assert len(read(host).records) == 8
+
+
+def test_a_users_dockerd_speaks_for_no_files_but_the_users(root: Path) -> None:
+    require_root("files of another user")
+    (root / "srv").mkdir()
+    (root / "var/lib/docker").rename(root / "srv/docker")
+    add_process(root, 329, "dockerd", ["dockerd", "--data-root=/srv/docker"], uid=1000)
+    survey = survey_of(HostFs(str(root)))
+    survey.supervisors = (329,)
+    reading = Docker().read_supervisors(survey)
+    assert reading is not None
+    assert reading.records == ()
+    assert {gap.reason for gap in reading.gaps} == {Reason.DENIED}
 
 
 def test_a_dockerd_at_the_usual_place_adds_nothing(v2_host: HostFs) -> None:

@@ -13,6 +13,7 @@ from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 from tests.engines.surveys import add_status, read_both, survey_of
 from tests.hostfs import DenyingHostFs
+from tests.requirements import require_root
 
 OWN = {"pid": 4026532002, "mnt": 4026532001}
 CONFIG = "lxc.rootfs.path = dir:/var/lib/lxc/web/rootfs\nlxc.uts.name = web\n"
@@ -59,6 +60,18 @@ def test_the_keys_before_lxc_2_1_are_read() -> None:
 def test_a_configuration_that_makes_no_sense_is_a_parse_error(text: bytes) -> None:
     with pytest.raises(ParseError, match="/c/config"):
         parse_lxc_config(text, "/c/config")
+
+
+def test_a_user_who_names_no_lxcpath_means_the_users_own(tmp_path: Path) -> None:
+    require_root("files of another user")
+    host = HostTree(tmp_path)
+    host.file("/etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\n")
+    host.file("/var/lib/lxc/web/config", CONFIG)
+    os.chown(host.file("/home/u/.local/share/lxc/web/config", "lxc.uts.name = mine\n"), 1000, 1000)
+    add_running(host, 30, "web", title="lxc-start\0-F\0-n\0web", uid=1000)
+    _, more = read_both(Lxc(), survey_of(host.fs))
+    assert more is not None
+    assert [(record.owner_uid, record.engine_namespace, record.pid) for record in more.records] == [(1000, None, 31)]
 
 
 def test_a_broken_configuration_is_a_gap_and_the_container_stands(tmp_path: Path) -> None:

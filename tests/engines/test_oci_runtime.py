@@ -12,7 +12,7 @@ from ctrscope.model.container import ContainerStatus, EngineName, Record
 from ctrscope.model.gap import Reason
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
-from tests.engines.surveys import read_both, survey_of
+from tests.engines.surveys import add_status, read_both, survey_of
 from tests.hostfs import DenyingHostFs
 from tests.requirements import require_root
 
@@ -155,10 +155,35 @@ def test_a_runtime_in_the_foreground_tells_its_root(tmp_path: Path) -> None:
     host = HostTree(tmp_path)
     host.file("/srv/state/job/state.json", state("job"))
     host.process(70, comm="runc", cmdline="runc --root /srv/state run -b /b job")
+    add_status(host, 70)
     first, more = read_both(Runc(), survey_of(host.fs))
     assert first.records == ()
     assert more is not None
     assert [(record.id, record.state_dirs) for record in more.records] == [("job", ("/srv/state/job",))]
+
+
+def test_a_root_beside_the_usual_one_is_not_the_usual_one(tmp_path: Path) -> None:
+    host = HostTree(tmp_path)
+    host.file("/run/runc-builds/job/state.json", state("job"))
+    host.process(70, comm="runc", cmdline="runc --root /run/runc-builds run job")
+    add_status(host, 70)
+    _, more = read_both(Runc(), survey_of(host.fs))
+    assert more is not None
+    assert [record.id for record in more.records] == ["job"]
+
+
+def test_a_users_process_speaks_for_no_files_but_the_users(tmp_path: Path) -> None:
+    require_root("files of another user")
+    host = HostTree(tmp_path)
+    # As in /tmp: the directory is root's, and anybody may write to it.
+    host.file("/tmp/job/state.json", state("job"))
+    os.chown(host.file("/tmp/own/state.json", state("own")), 1000, 1000)
+    host.process(70, comm="runc", cmdline="runc --root /tmp run job")
+    add_status(host, 70, uid=1000)
+    _, more = read_both(Runc(), survey_of(host.fs))
+    assert more is not None
+    assert [(record.id, record.owner_uid) for record in more.records] == [("own", 1000)]
+    assert [(gap.reason, gap.source) for gap in more.gaps] == [(Reason.DENIED, "/tmp/job/state.json")]
 
 
 def test_a_runtime_in_the_foreground_of_a_known_root_tells_nothing_new(tmp_path: Path) -> None:

@@ -196,3 +196,11 @@ def test_the_root_link_of_a_captured_process_is_not_followed(tree: Path) -> None
     with pytest.raises(OSError, match="live") as caught, HostFs(str(tree)).inside(4711):
         pass
     assert caught.value.errno == errno.ENOTSUP
+
+
+@pytest.mark.parametrize("path", ["/a\0b", "/a\ud800b", "/" + "x" * 5000])
+@pytest.mark.parametrize("method", ["read", "readlink", "names", "lstat", "stat"])
+def test_a_path_that_no_file_can_have_is_an_os_error(tmp_path: Path, method: str, path: str) -> None:
+    for root in ("/", str(tmp_path)):
+        with pytest.raises(OSError, match=r"not a path|too long|No such file"):
+            getattr(HostFs(root), method)(path)
