@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
@@ -18,6 +18,7 @@ from ctrscope.render.safe import inert
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ctrscope`` and return its exit status. No traceback reaches a user who did not ask for one."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    _open_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without ● is no reason to fail
     try:
@@ -54,8 +55,7 @@ def _run(argv: list[str]) -> int:
         gc.disable()  # a tenth of the time of a command that ends before anything is worth collecting
     verb = load_verb(DASHBOARD if name is None else VERBS[name])
     arguments = parser_of(verb).parse_args(rest)
-    if not os.path.isdir(arguments.root):
-        raise CommandError(ExitStatus.USAGE, f"--root {inert(arguments.root)}: no such directory")
+    _check_root(arguments.root)
     is_tty = sys.stdout.isatty()
     environment = Environment(
         host=HostFs(arguments.root),
@@ -67,9 +67,25 @@ def _run(argv: list[str]) -> int:
         json=arguments.json,
         strict=arguments.strict,
         read_only=arguments.read_only,
-        debug=arguments.debug,
     )
     return verb.run(arguments, environment)
+
+
+def _open_streams() -> None:
+    """Put something harmless for the streams that we were started without: ``print(file=None)`` would mean stdout."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, StringIO())
+
+
+def _check_root(root: str) -> None:
+    """Say why it is no directory to read from: what is not permitted is not missing."""
+    if os.path.isdir(root):
+        return
+    try:
+        HostFs(root).names("/")
+    except OSError as error:
+        raise CommandError(ExitStatus.USAGE, f"--root {inert(root)}: {error.strerror or error}") from None
 
 
 def _explain(error: Exception) -> tuple[ExitStatus, tuple[str, ...]]:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from ctrscope.cli.environment import Environment
-from ctrscope.cli.exit_status import ExitStatus
+from ctrscope.cli.exit_status import CommandError, ExitStatus
+from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.value import Value
 from ctrscope.render.gaps import summarise_gaps
+from ctrscope.render.safe import inert
 
 
 def print_lines(environment: Environment, lines: Iterable[str]) -> None:
@@ -46,6 +48,24 @@ def exit_status(environment: Environment, gaps: Iterable[Gap]) -> ExitStatus:
     """Done, or incomplete when ``--strict`` asks and something could not be read."""
     missing = any(gap.reason is not Reason.NOT_COLLECTED for gap in gaps)
     return ExitStatus.INCOMPLETE if environment.strict and missing else ExitStatus.DONE
+
+
+def find_or_say(environment: Environment, snapshot: Snapshot, query: str) -> Container:
+    """The container that *query* means; when there is none, say first which engines' state was not permitted: it may be there.
+
+    Errors: NoSuchContainer, AmbiguousContainer; CommandError when nothing useful could be read.
+    """
+    from ctrscope.discovery.lookup import NoSuchContainer, find_container
+
+    try:
+        return find_container(snapshot, query)
+    except NoSuchContainer:
+        say_gaps(
+            environment, [gap for gap in snapshot.gaps if gap.reason is Reason.DENIED and gap.subject.startswith("engine ")]
+        )
+        if is_blind(snapshot):
+            raise CommandError(ExitStatus.NOT_PERMITTED, f"not permitted to look for {inert(query)}") from None
+        raise
 
 
 def is_blind(snapshot: Snapshot) -> bool:

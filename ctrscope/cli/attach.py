@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Sequence
 from typing import ClassVar
 
+from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
@@ -74,7 +75,6 @@ class Attach:
         from ctrscope.attach.enter import enter
         from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
         from ctrscope.discovery.discover import discover
-        from ctrscope.discovery.lookup import find_container
         from ctrscope.discovery.plan import Plan
 
         uid, gid = arguments.user or (None, None)
@@ -88,7 +88,7 @@ class Attach:
             namespaces=arguments.namespaces,
         )
         snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
-        container = find_container(snapshot, arguments.id)
+        container = find_or_say(environment, snapshot, arguments.id)
         try:
             return enter(plan_attach(environment.host, container, request))
         except CannotAttach as error:

@@ -20,8 +20,10 @@ class Dashboard:
 
     def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
         """Open it; it needs a terminal on both sides."""
+        if environment.json:
+            raise CommandError(ExitStatus.USAGE, "the dashboard has no JSON answer; ctrscope ps --json lists the containers")
         # Textual draws on standard error.
-        if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()) or environment.json:
+        if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
         from ctrscope.attach.enter import enter
         from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
@@ -36,6 +38,7 @@ class Dashboard:
                 environment.say(inert(str(error)))
                 return error.status
 
-        app = CtrscopeApp(Sampler(environment.host), None if environment.read_only else attach, environment.read_only)
+        is_live = environment.host.root == "/"  # in another root there is nothing to attach to
+        app = CtrscopeApp(Sampler(environment.host), attach if is_live else None, environment.read_only)
         app.run()
         return app.return_code or ExitStatus.DONE

@@ -18,7 +18,6 @@ class Environment(NamedTuple):
     json: bool = False
     strict: bool = False
     read_only: bool = False
-    debug: bool = False
 
     @property
     def width(self) -> int | None:

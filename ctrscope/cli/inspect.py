@@ -4,7 +4,7 @@ import argparse
 import time
 from typing import ClassVar
 
-from ctrscope.cli.answer import exit_status, print_answer, print_lines
+from ctrscope.cli.answer import exit_status, find_or_say, print_answer, print_lines
 from ctrscope.cli.environment import Environment
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
@@ -37,11 +37,10 @@ class Inspect:
         """Print the page, or the object."""
         from ctrscope.discovery.detail import read_detail
         from ctrscope.discovery.discover import discover
-        from ctrscope.discovery.lookup import find_container
         from ctrscope.discovery.plan import Plan
 
         snapshot = discover(environment.host, Plan(namespaces=True, addresses=True, stats=False, stopped=True))
-        container = find_container(snapshot, arguments.id)
+        container = find_or_say(environment, snapshot, arguments.id)
         detail = read_detail(environment.host, snapshot, container, show_secrets=arguments.show_secrets)
         gaps = (*gaps_about(snapshot, container), *detail.gaps)
         if environment.json:

@@ -3,7 +3,7 @@
 import argparse
 from typing import ClassVar
 
-from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines, say_gaps
+from ctrscope.cli.answer import exit_status, find_or_say, is_blind, print_answer, print_lines, say_gaps
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.cli.inspect import ID_HELP, gaps_about
@@ -36,14 +36,13 @@ class Tree:
         """Print the trees of one container or of all that run."""
         from ctrscope.discovery.detail import read_processes
         from ctrscope.discovery.discover import discover
-        from ctrscope.discovery.lookup import find_container
         from ctrscope.discovery.plan import Plan
 
         wanted = arguments.id
         snapshot = discover(environment.host, Plan(namespaces=False, addresses=False, stats=False, stopped=wanted is not None))
         containers, gaps = snapshot.containers, snapshot.gaps
         if wanted is not None:
-            containers = (find_container(snapshot, wanted),)
+            containers = (find_or_say(environment, snapshot, wanted),)
             gaps = gaps_about(snapshot, containers[0])
         trees = supervisor_trees(
             process

@@ -1,19 +1,8 @@
 """Processes, identified the way that survives PID reuse."""
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from ctrscope.model.value import Value
-
-
-class ProcessId(NamedTuple):
-    """One process for as long as the host is up: PIDs are reused, a PID with its start time is not."""
-
-    pid: int
-    starttime_ticks: int  # clock ticks after boot, field 22 of proc_pid_stat(5)
-
-    def __str__(self) -> str:
-        return f"{self.pid}@{self.starttime_ticks}"
 
 
 class Role(StrEnum):

@@ -14,6 +14,20 @@ from ctrscope.probes.hostfs import HostFs
 _SECCOMP: tuple[Literal["disabled", "strict", "filter"], ...] = ("disabled", "strict", "filter")
 
 
+class CapabilityMasks(NamedTuple):
+    """The five sets; bit N is capability number N of capabilities(7)."""
+
+    effective: int
+    permitted: int
+    inheritable: int
+    bounding: int
+    ambient: int
+
+    def named(self) -> CapabilitySets:
+        """The same by name."""
+        return CapabilitySets(**{name: capability_names(mask) for name, mask in self._asdict().items()})
+
+
 class Status(NamedTuple):
     """Fields of proc_pid_status(5) that we use. None: this kernel does not say."""
 
@@ -21,7 +35,7 @@ class Status(NamedTuple):
     gid: int
     groups: tuple[int, ...]
     nspid: tuple[int, ...]  # ours first
-    capabilities: CapabilitySets
+    capabilities: CapabilityMasks
     seccomp: Literal["disabled", "strict", "filter"] | None
     seccomp_filters: int | None
     no_new_privs: bool | None
@@ -44,12 +58,12 @@ def parse_status(text: bytes) -> Status:
             gid=int(lines[b"Gid"].split()[1]),
             groups=_numbers(lines.get(b"Groups", b"")),
             nspid=_numbers(lines.get(b"NSpid", lines[b"Pid"])),
-            capabilities=CapabilitySets(
-                effective=_capabilities(lines[b"CapEff"]),
-                permitted=_capabilities(lines[b"CapPrm"]),
-                inheritable=_capabilities(lines[b"CapInh"]),
-                bounding=_capabilities(lines[b"CapBnd"]),
-                ambient=_capabilities(lines.get(b"CapAmb", b"0")),
+            capabilities=CapabilityMasks(
+                effective=int(lines[b"CapEff"], 16),
+                permitted=int(lines[b"CapPrm"], 16),
+                inheritable=int(lines[b"CapInh"], 16),
+                bounding=int(lines[b"CapBnd"], 16),
+                ambient=int(lines.get(b"CapAmb", b"0"), 16),
             ),
             seccomp=None if seccomp is None else _SECCOMP[seccomp],
             seccomp_filters=int(lines[b"Seccomp_filters"]) if b"Seccomp_filters" in lines else None,
@@ -65,6 +79,3 @@ def parse_status(text: bytes) -> Status:
 def _numbers(text: bytes) -> tuple[int, ...]:
     return tuple(map(int, text.split()))
 
-
-def _capabilities(text: bytes) -> tuple[str, ...]:
-    return capability_names(int(text, 16))

@@ -1,26 +1,30 @@
 """One container from top to bottom, as ``inspect`` prints it: what an SRE asks first stands first."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-from ctrscope.model.cgroup import CgroupStats, Limit, Pressure
+from ctrscope.model.cgroup import CgroupStats, Pressure
 from ctrscope.model.container import Container
-from ctrscope.model.detail import Detail, IdMapLine, Link, Network, Security
+from ctrscope.model.detail import Detail, Link, Network, Security
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import NamespaceType
-from ctrscope.model.process import Role
 from ctrscope.render.fields import engine_text, group_text, ports_text, short_id, since, status_sign
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.tables import Column, format_table
 from ctrscope.render.trees import format_forest
-from ctrscope.render.units import (
-    NOT_APPLICABLE,
-    NOT_PERMITTED,
-    format_bytes,
-    format_duration,
-    format_limit,
-    format_percent,
+from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_duration, format_limit, format_percent
+from ctrscope.render.wording import (
+    MOUNT_TITLES,
+    capabilities_text,
+    count_text,
+    cpus_text,
+    id_map_text,
+    joined_text,
+    mount_cells,
+    seccomp_text,
+    sharing_text,
+    supervision_text,
+    upper_text,
 )
 
 _LABEL = 14
@@ -93,17 +97,8 @@ def _identity(container: Container) -> list[str]:
 def _supervision(container: Container, detail: Detail) -> list[str]:
     if container.pid is None:
         return []
-    monitor = container.monitor
-    if monitor is None:
-        above = "no supervisor"
-    else:
-        above = f"{inert(monitor.comm or '?')} {monitor.pid or ''}".rstrip() + (" alive" if monitor.alive else " is gone")
-    below = sum(1 for process in detail.processes if process.role is Role.DESCENDANT)
-    joined = sum(1 for process in detail.processes if process.role is Role.JOINED)
-    init = next((process for process in detail.processes if process.role is Role.INIT), None)
-    inside = f" (pid {init.nspid[-1]} inside)" if init is not None and len(init.nspid) > 1 else ""
-    more = f" ─ {below} below" + (f", {joined} joined from outside" if joined else "") if detail.processes else ""
-    return [f"{above} ─ init {container.pid}{inside}{more}"]
+    joined = joined_text(detail.processes)
+    return [supervision_text(container, detail.processes), *([f"joined from outside: {joined}"] if joined else [])]
 
 
 def _namespaces(container: Container, names: Mapping[str, str]) -> list[str]:
@@ -114,15 +109,9 @@ def _namespaces(container: Container, names: Mapping[str, str]) -> list[str]:
         ino = container.namespaces.ino(type_)
         if ino is None:
             lines.append(f"{type_:<8}{NOT_PERMITTED}")
-            continue
-        shared = container.shares.get(type_)
-        if shared is None:
-            whose = "its own"
-        elif shared == "host":
-            whose = "the host's"
         else:
-            whose = f"shared with {', '.join(inert(names.get(other, other[:12])) for other in shared)}"
-        lines.append(f"{type_:<8}{ino:<12}{whose}")
+            whose = sharing_text(container.shares.get(type_), lambda other: inert(names.get(other, other[:12])))
+            lines.append(f"{type_:<8}{ino:<12}{whose}")
     return lines
 
 
@@ -142,7 +131,7 @@ def _usage(container: Container, detail: Detail) -> list[str]:
     if usage.cpu is not None:
         cpu = usage.cpu
         used = NOT_PERMITTED if cpu.usage_usec is None else f"{cpu.usage_usec / 1e6:.1f} s"
-        lines += _line("cpu", f"{used} used, limit {_cpus(cpu.limit_cpus)}")
+        lines += _line("cpu", f"{used} used, limit {cpus_text(cpu.limit_cpus)}")
         if cpu.nr_throttled:
             lines += _line("", f"throttled in {cpu.nr_throttled} of {cpu.nr_periods} periods")
     if usage.memory is not None:
@@ -161,8 +150,7 @@ def _usage(container: Container, detail: Detail) -> list[str]:
         if memory.oom_kills:
             lines += _line("", f"{memory.oom_kills} OOM kill{'s' if memory.oom_kills > 1 else ''}")
     if usage.pids is not None:
-        tasks = NOT_PERMITTED if usage.pids.current is None else str(usage.pids.current)
-        lines += _line("tasks", f"{tasks} of {_count(usage.pids.limit)}")
+        lines += _line("tasks", f"{count_text(usage.pids.current)} of {count_text(usage.pids.limit)}")
     if usage.io is not None and usage.io.read_bytes is not None and usage.io.write_bytes is not None:
         lines += _line("io", f"{format_bytes(usage.io.read_bytes)} read, {format_bytes(usage.io.write_bytes)} written")
     lines += _pressure(usage)
@@ -179,14 +167,6 @@ def _pressure(usage: CgroupStats) -> list[str]:
 
     shown = (f"{inert(name)} {words(pressure)}" for name, pressure in usage.pressure.items())
     return _line("stalled", "; ".join(shown) + "   (% of the last 10 s)")
-
-
-def _cpus(limit: float | Literal["max"] | None) -> str:
-    return "max" if limit == "max" else NOT_PERMITTED if limit is None else f"{limit:g} CPUs"
-
-
-def _count(limit: Limit | None) -> str:
-    return NOT_PERMITTED if limit is None else str(limit)
 
 
 def _reach(container: Container, network: Network | None) -> list[str]:
@@ -220,34 +200,24 @@ def _security(security: Security | None) -> list[str]:
         for name in ("effective", "bounding", "ambient"):
             held = getattr(sets, name)
             if held or name == "effective":
-                short = " ".join(inert(capability.removeprefix("CAP_").lower()) for capability in held)
-                lines += _line(name if name != "effective" else "capabilities", short or "none")
-    filters = f", {security.seccomp_filters} filters" if (security.seccomp_filters or 0) > 1 else ""
-    lines += _line("seccomp", security.seccomp and security.seccomp + filters)
+                lines += _line(name if name != "effective" else "capabilities", capabilities_text(held) or "none")
+    lines += _line("seccomp", seccomp_text(security))
     if security.no_new_privs is not None:
         lines += _line("no_new_privs", "yes" if security.no_new_privs else "no")
     lines += _line("apparmor", inert(security.apparmor or ""))
     lines += _line("selinux", inert(security.selinux or ""))
-    lines += _line("uid map", _id_map(security.uid_map))
-    lines += _line("gid map", _id_map(security.gid_map))
+    lines += _line("uid map", id_map_text(security.uid_map))
+    lines += _line("gid map", id_map_text(security.gid_map))
     lines += _line("masked", inert(" ".join(security.masked_paths or ())))
     lines += _line("read-only", inert(" ".join(security.readonly_paths or ())))
     return lines + _line("devices", inert(" ".join(security.devices or ())))
-
-
-def _id_map(lines: tuple[IdMapLine, ...] | None) -> str:
-    if lines is None:
-        return NOT_PERMITTED
-    if len(lines) == 1 and lines[0].inside == lines[0].outside == 0 and lines[0].count == 0xFFFFFFFF:
-        return "none: ids inside are the host's"
-    return ", ".join(f"{line.inside} -> {line.outside} ({line.count})" for line in lines) or NOT_APPLICABLE
 
 
 def _overlay(detail: Detail) -> list[str]:
     if detail.overlay is None:
         return []
     return [
-        *_line("upper", inert(detail.overlay.upper or "none: read-only")),
+        *_line("upper", upper_text(detail.overlay)),
         *_line("work", inert(detail.overlay.work or "")),
         *(f"{'lower':<{_LABEL}}{inert(layer)}" for layer in detail.overlay.lower),
     ]
@@ -256,17 +226,7 @@ def _overlay(detail: Detail) -> list[str]:
 def _mounts(detail: Detail) -> list[str]:
     if not detail.mounts:
         return []
-    rows = [
-        (
-            inert(mount.mount_point),
-            inert(mount.fs_type),
-            inert(mount.source) + (f" [{inert(mount.root)}]" if mount.root != "/" else ""),
-            inert(",".join(mount.options)),
-            inert(" ".join(mount.propagation)) or "private",
-        )
-        for mount in detail.mounts
-    ]
-    return format_table([Column(title) for title in ("MOUNTED ON", "TYPE", "SOURCE", "OPTIONS", "PROPAGATION")], rows)
+    return format_table([Column(title) for title in MOUNT_TITLES], [mount_cells(mount) for mount in detail.mounts])
 
 
 def _environment(detail: Detail) -> list[str]:

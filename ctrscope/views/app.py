@@ -11,7 +11,7 @@ from textual.events import Key
 from textual.screen import Screen
 from textual.signal import Signal
 
-from ctrscope.model.container import Container
+from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.snapshot import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
@@ -161,6 +161,8 @@ class CtrscopeApp(App[None]):
             return "there is nothing to attach to in what is shown: it is not this host, live"
         if container.pid is None:
             return f"{inert(container.name)} does not run: it is {container.status}"
+        if container.status is ContainerStatus.PAUSED:
+            return f"{inert(container.name)} is paused: a shell in it would hang; unpause it first"
         return ""
 
     def ask_attach(self, container: Container) -> None:

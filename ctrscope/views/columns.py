@@ -30,7 +30,7 @@ class _Place(NamedTuple):
 _PLACES = (
     _Place("sign", 0),
     _Place("name", 0, 16, 30),
-    _Place("engine", 60, 12, 18),
+    _Place("engine", 60, 12, 24),
     _Place("group", 120, 10, 24),
     _Place("image", 160, 14, 34),
     _Place("cpu", 0),

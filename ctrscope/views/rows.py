@@ -139,10 +139,12 @@ def sum_row(group: Group) -> Row:
         values = [get(row) for row in rows]
         return sum(values) if values and all(value is not None for value in values) else None
 
+    # One without a cgroup of its own has no figure, and then the group has none: nobody was refused anything.
+    applies = all(row.stats is not None or row.container.has_own_cgroup for row in rows)
     memory = total(lambda row: row.stats.memory.current if row.stats and row.stats.memory else None)
     return Row(
         first,
-        CgroupStats(memory=MemoryStats(current=memory)),
+        CgroupStats(memory=MemoryStats(current=memory) if applies else None),
         Rates(cpu_percent=total(lambda row: row.rates.cpu_percent if row.rates else None)),
     )
 

@@ -1,7 +1,9 @@
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from ctrscope.model.gap import Gap, Reason
 from tests.awkward import WEB
 from tests.cli.conftest import Done, Host
 
@@ -38,10 +40,22 @@ def test_an_unknown_id_exits_4_and_names_the_nearest(awkward: Host, run: Run, ve
     assert done.err == "ctrscope: no such container: wbe; nearest: web\n"
 
 
+def test_an_unknown_id_may_be_in_a_state_that_was_not_permitted(awkward: Host, run: Run) -> None:
+    gap = Gap(subject="engine docker", fields=("containers",), source="/var/lib/docker", reason=Reason.DENIED, needs="root")
+    awkward.snapshot = msgspec.structs.replace(awkward.snapshot, gaps=(gap,))
+    done = run("inspect", "wbe")
+    assert done.status == 4
+    assert done.err.splitlines()[0] == "1 gap: denied (/var/lib/docker), needs root. ctrscope doctor tells more."
+
+
+def test_who_may_read_nothing_is_not_told_that_there_is_none(awkward: Host, run: Run) -> None:
+    gap = Gap(subject="host", fields=("containers",), source="/proc", reason=Reason.DENIED, needs="root")
+    awkward.snapshot = msgspec.structs.replace(awkward.snapshot, gaps=(gap,), containers=(), engines=())
+    assert run("inspect", "web") == (6, "", "ctrscope: not permitted to look for web\n")
+
+
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_an_ambiguous_id_exits_5_and_lists_the_candidates(awkward: Host, run: Run, debug: list[str]) -> None:
-    import msgspec
-
     other = msgspec.structs.replace(WEB, owner_uid=1000)
     awkward.snapshot = msgspec.structs.replace(awkward.snapshot, containers=(WEB, other))
     done = run("inspect", "web", *debug)

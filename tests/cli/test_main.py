@@ -1,7 +1,10 @@
 """What every command does the same way: options, errors, closed pipes."""
 
+import fcntl
 import io
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +69,12 @@ def test_wrong_usage_exits_2_and_prints_nothing(run: Run, line: str) -> None:
     assert done.err
 
 
+def test_a_root_that_cannot_be_read_says_why(run: Run, tmp_path: Path) -> None:
+    assert run("--root", str(tmp_path / "none"), "ps").err == f"ctrscope: --root {tmp_path}/none: No such file or directory\n"
+    (tmp_path / "file").touch()
+    assert run("--root", str(tmp_path / "file"), "ps") == (2, "", f"ctrscope: --root {tmp_path}/file: Not a directory\n")
+
+
 def test_a_mistyped_command_is_told_the_nearest(run: Run) -> None:
     assert run("inspct", "web") == (2, "", "ctrscope: no such command: inspct; did you mean inspect?\n")
 
@@ -124,6 +133,28 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_interrupt_from_outside_exits_130_without_a_word() -> None:
+    command = [sys.executable, "-m", "ctrscope", "schema"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # less than the answer
+        select.select([process.stdout], [], [], 60)  # it is in the middle of writing, and waits for us to read
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_before_the_start_is_no_error(closed: str) -> None:
+    shell = f'exec "$0" -m ctrscope "$1" {closed}'
+    good, bad = (
+        subprocess.run(["sh", "-c", shell, sys.executable, verb], capture_output=True, check=False, timeout=60)
+        for verb in ("schema", "no-such-verb")
+    )
+    assert (good.returncode, good.stderr) == (0, b"")
+    assert (bad.returncode, bad.stdout) == (2, b"")
 
 
 def test_a_full_disk_is_one_line() -> None:

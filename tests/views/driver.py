@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, ParamSpec
 
+from textual.events import Key
 from textual.pilot import Pilot
 
 from ctrscope.model.container import Container
@@ -18,6 +19,11 @@ from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import NOW
 
 P = ParamSpec("P")
+
+#: What the keys type that have a name.
+CHARACTERS = {"slash": "/", "colon": ":", "question_mark": "?", "space": " "}
+#: From a key to what it changes: app, screen, widget, a message of the widget back up, what a screen that it opened draws.
+HOPS = 6
 
 
 class SilentSource:
@@ -76,13 +82,24 @@ async def dashboard(
 async def show(pilot: Pilot[None], sample: Sample) -> None:
     """Hand a sample to the dashboard, the way its thread does, and let it draw."""
     pilot.app.post_message(SampleTaken(sample))
-    await pilot.pause()
+    await settle(pilot)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys and let the dashboard draw."""
-    await pilot.press(*keys)
-    await pilot.pause()
+    """Press keys, each after what the one before it led to, and let the dashboard draw."""
+    for key in keys:
+        pilot.app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
+        await settle(pilot)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Let the dashboard answer and draw.
+
+    Pilot.press and Pilot.pause() wait until the process has been idle for a while, which takes longer than all the rest
+    of a test. Here every widget works off what has been posted to it, once for each time that a message may be handed on.
+    """
+    for _ in range(HOPS):
+        await pilot.pause(0)
 
 
 def app_of(pilot: Pilot[None]) -> DrivenApp:

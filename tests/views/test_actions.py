@@ -5,7 +5,7 @@ import pytest
 from ctrscope.views.actions import ANYWHERE, CONTAINER, CONTAINERS, MOVES, SELECTED, Action, key_names
 from ctrscope.views.widgets.key_bar import KeyBar
 from tests.views.builders import APP, sample
-from tests.views.driver import asynchronous, dashboard, press, screen_lines, table_of
+from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, table_of
 
 SCREENS = {
     "containers": (*CONTAINERS, *SELECTED, *ANYWHERE, *MOVES),
@@ -55,8 +55,8 @@ async def test_every_action_on_the_key_bar_runs_when_it_is_clicked() -> None:
         bar = pilot.app.screen.query_one(KeyBar)
         text = screen_lines(pilot)[-1]
         await pilot.click(bar, offset=(text.index("sort"), 0))
-        await pilot.pause()
+        await settle(pilot)
         assert "sort THR % ▼" in "\n".join(screen_lines(pilot))
         await pilot.click(bar, offset=(text.index("pause"), 0))
-        await pilot.pause()
+        await settle(pilot)
         assert "PAUSED" in screen_lines(pilot)[0]

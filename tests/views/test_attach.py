@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctrscope.model.container import Container
+from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.views.screens.ask import AskScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from tests.views.builders import APP, containers, sample
@@ -78,6 +78,19 @@ async def test_what_does_not_run_cannot_be_entered() -> None:
         assert isinstance(pilot.app.screen, ContainersScreen)
         assert "batch-7 does not run: it is stopped" in messages(pilot)
         assert "a attach" not in screen_lines(pilot)[-1]
+
+
+@asynchronous
+async def test_what_is_paused_is_not_entered_for_a_shell_in_it_would_hang() -> None:
+    entered = Entered()
+    async with dashboard([sample()], attach=entered) as pilot:
+        paused = next(found for found in containers() if found.status is ContainerStatus.PAUSED)
+        table_of(pilot).stand_on(paused.key)
+        await press(pilot, "a")
+        assert isinstance(pilot.app.screen, ContainersScreen)
+        assert f"{paused.name} is paused" in messages(pilot)
+        assert "a attach" not in screen_lines(pilot)[-1]
+        assert entered.containers == []
 
 
 @asynchronous

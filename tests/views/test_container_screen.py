@@ -1,6 +1,7 @@
 """One container, opened: every tab, what is missing, and a container that goes away meanwhile."""
 
 import pytest
+from textual.pilot import Pilot
 
 from ctrscope.model.container import Evidence
 from ctrscope.model.detail import Detail, Security
@@ -10,19 +11,23 @@ from ctrscope.views.panes import PANES
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, detail, minute, process, sample
-from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, show, table_of
+from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, settle, show, table_of
 
 OPENED = sample(details={APP: detail()})
 
 
-def opened_at(tab: str) -> list[str]:
-    return ["right"] * [pane.title for pane in PANES].index(tab)
-
-
-async def open_app(pilot, *keys: str, latest: Sample = OPENED) -> str:  # type: ignore[no-untyped-def]
+async def open_app(pilot: Pilot[None], *keys: str, latest: Sample = OPENED) -> str:
     table_of(pilot).stand_on(APP)
     await press(pilot, "enter", *keys)
     await show(pilot, latest)
+    return "\n".join(screen_lines(pilot))
+
+
+async def tab_of(pilot: Pilot[None], title: str) -> str:
+    screen = pilot.app.screen
+    assert isinstance(screen, ContainerScreen)
+    screen.action_show_tab([pane.title for pane in PANES].index(title))
+    await settle(pilot)
     return "\n".join(screen_lines(pilot))
 
 
@@ -69,7 +74,8 @@ def test_a_tab_shows_what_is_known(tab: str, words: list[str]) -> None:
     @asynchronous
     async def run() -> None:
         async with dashboard(minute(), size=(120, 50)) as pilot:
-            text = await open_app(pilot, *opened_at(tab))
+            await open_app(pilot)
+            text = await tab_of(pilot, tab)
             for word in words:
                 assert word in text
 
@@ -81,7 +87,8 @@ def test_before_the_details_are_read_a_tab_says_so_or_shows_what_is_known(tab: s
     @asynchronous
     async def run() -> None:
         async with dashboard([sample()]) as pilot:
-            text = await open_app(pilot, *opened_at(tab), latest=sample(second=2))
+            await open_app(pilot, latest=sample(second=2))
+            text = await tab_of(pilot, tab)
             body = "\n".join(text.splitlines()[5:-1])
             assert body.strip()
             if tab in ("Processes", "Mounts", "Security", "Environment"):
@@ -106,7 +113,8 @@ def test_a_gap_says_what_it_needs_instead_of_an_empty_tab(tab: str, field: str) 
         gap = denied(f"container {APP}", field, source=f"/proc/25112/{field}")
         unread = sample(details={APP: Detail(gaps=(gap,))})
         async with dashboard([sample()], size=(200, 50)) as pilot:
-            text = await open_app(pilot, *opened_at(tab), latest=unread)
+            await open_app(pilot, latest=unread)
+            text = await tab_of(pilot, tab)
             assert f"{field} from /proc/25112/{field}: denied (Permission denied); needs CAP_SYS_PTRACE" in text
 
     run()
@@ -118,8 +126,8 @@ def test_a_container_that_does_not_run_has_tabs_without_figures(tab: str) -> Non
     async def run() -> None:
         async with dashboard([sample()]) as pilot:
             table_of(pilot).stand_on(next(found.key for found in containers() if found.name == "batch-7"))
-            await press(pilot, "enter", *opened_at(tab))
-            text = "\n".join(screen_lines(pilot))
+            await press(pilot, "enter")
+            text = await tab_of(pilot, tab)
             assert "○ batch-7" in text
             assert "stopped 3m ago" in text
             if tab == "Overview":
@@ -151,7 +159,7 @@ async def test_a_click_on_a_tab_shows_it() -> None:
         screen = pilot.app.screen
         assert isinstance(screen, ContainerScreen)
         await pilot.click("#tabs", offset=(14, 0))
-        await pilot.pause()
+        await settle(pilot)
         assert PANES[screen.tab].title == "Processes"
 
 
@@ -212,9 +220,9 @@ def test_hostile_strings_are_text_on_every_tab(tab: str, size: tuple[int, int]) 
             gaps=tuple(denied(f"container {hostile.key}", name, source=name, needs=name) for name in names),
         )
         async with dashboard([sample([hostile])], size=size) as pilot:
-            await press(pilot, "enter", *opened_at(tab))
+            await press(pilot, "enter")
             await show(pilot, sample([hostile], details={hostile.key: own}))
-            text = "\n".join(screen_lines(pilot))
+            text = await tab_of(pilot, tab)
             assert "[red]markup[/red]" in text
             assert "\x1b" not in text
             assert "\u202e" not in text

@@ -17,6 +17,7 @@ from tests.views.driver import (
     names_of,
     press,
     screen_lines,
+    settle,
     show,
     table_of,
 )
@@ -86,10 +87,10 @@ async def test_a_click_on_a_title_sorts_by_it_and_a_second_one_turns_the_order()
     async with dashboard([sample()]) as pilot:
         table = table_of(pilot)
         await pilot.click(table, offset=(5, 0))
-        await pilot.pause()
+        await settle(pilot)
         assert names_of(pilot) == sorted(names_of(pilot), key=str.casefold)
         await pilot.click(table, offset=(5, 0))
-        await pilot.pause()
+        await settle(pilot)
         assert names_of(pilot) == sorted(names_of(pilot), key=str.casefold, reverse=True)
 
 
@@ -98,11 +99,11 @@ async def test_a_click_selects_and_a_double_click_opens() -> None:
     async with dashboard([sample()]) as pilot:
         table = table_of(pilot)
         await pilot.click(table, offset=(5, 3))
-        await pilot.pause()
+        await settle(pilot)
         assert table.cursor == table.row_keys[2]
         assert isinstance(pilot.app.screen, ContainersScreen)
         await pilot.double_click(table, offset=(5, 4))
-        await pilot.pause()
+        await settle(pilot)
         assert isinstance(pilot.app.screen, ContainerScreen)
         assert pilot.app.screen.key == table.row_keys[3]
 
@@ -186,7 +187,7 @@ async def test_letters_typed_faster_than_the_filter_opens_go_into_it() -> None:
     async with dashboard([sample()]) as pilot:
         for key, character in (("slash", "/"), ("p", "p"), ("a", "a"), ("u", "u"), ("s", "s"), ("e", "e")):
             pilot.app.post_message(Key(key, character))
-        await pilot.pause()
+        await settle(pilot)
         assert set(names_of(pilot)) == {"pause", "d-paused"}
 
 
@@ -287,7 +288,7 @@ def test_the_palette_runs_what_it_offers(key: str) -> None:
 async def test_a_failing_source_is_said_in_the_header_and_the_last_sample_stays() -> None:
     async with dashboard([sample()]) as pilot:
         pilot.app.post_message(SampleFailed(OSError("[Errno 24] Too many open files")))
-        await pilot.pause()
+        await settle(pilot)
         lines = screen_lines(pilot)
         assert "FAILED" in lines[0]
         assert "Too many open files" in text_of(lines)
@@ -300,7 +301,7 @@ async def test_a_failing_source_is_said_in_the_header_and_the_last_sample_stays(
 async def test_a_source_that_fails_at_once_is_said_too() -> None:
     async with dashboard() as pilot:
         pilot.app.post_message(SampleFailed(OSError("no /proc")))
-        await pilot.pause()
+        await settle(pilot)
         assert "FAILED" in screen_lines(pilot)[0]
         assert "no /proc" in text_of(screen_lines(pilot))
 
@@ -322,7 +323,7 @@ async def test_somebody_without_rights_sees_rows_and_what_it_would_take() -> Non
         assert "uid 1000" in lines[0]
         assert set(column_of(pilot, "memory")) == {"·", "–"}
         table_of(pilot).stand_on(found[0].key)
-        await pilot.pause()
+        await settle(pilot)
         assert "app: 1 gap: denied (/sys/fs/cgroup), needs CAP_SYS_PTRACE" in text_of(screen_lines(pilot))
 
 
@@ -330,7 +331,7 @@ async def test_somebody_without_rights_sees_rows_and_what_it_would_take() -> Non
 async def test_a_note_that_is_cut_is_said_in_full_below_the_table() -> None:
     async with dashboard([sample()], size=(80, 24)) as pilot:
         table_of(pilot).stand_on(next(found.key for found in containers() if found.name == "legacy"))
-        await pilot.pause()
+        await settle(pilot)
         assert "legacy: conmon 4410 is gone: exit status will not be recorded" in text_of(screen_lines(pilot))
 
 
@@ -410,7 +411,7 @@ async def test_a_sample_comes_from_the_source_without_being_asked_for() -> None:
     source = Answering()
     async with dashboard(source=source, hook=watch) as pilot:
         await asyncio.wait_for(arrived.wait(), 10)
-        await pilot.pause()
+        await settle(pilot)
         assert len(names_of(pilot)) == 14
     assert source.asked[0] == Focus()
 

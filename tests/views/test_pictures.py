@@ -11,7 +11,7 @@ import textual
 from ctrscope.model.snapshot import Sample
 from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, sample
-from tests.views.driver import asynchronous, dashboard, press, show, table_of
+from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of
 from tests.views.pictures import picture
 
 #: Another version may draw a cell differently without anything being wrong.
@@ -55,6 +55,7 @@ async def test_the_containers_look_like_their_picture(situation: str, size: tupl
         if samples[-1].snapshot.containers:
             table_of(pilot).stand_on(APP)
         await press(pilot, *keys)
+        await settle(pilot)
         compare(SNAPSHOTS / f"containers-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
 
 

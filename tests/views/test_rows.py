@@ -5,7 +5,8 @@ import pytest
 from ctrscope.model.container import EngineName
 from ctrscope.model.snapshot import Rates
 from ctrscope.render.fields import Row
-from ctrscope.views.columns import fit_columns
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
+from ctrscope.views.columns import FIELDS, fit_columns
 from ctrscope.views.history import History
 from ctrscope.views.rows import Grouping, Look, group_rows, matches, rows_of, sort_rows, sum_row, table_rows
 from ctrscope.views.widgets.row_table import Cell, TableRow
@@ -104,6 +105,13 @@ def test_a_group_with_a_member_that_cannot_be_read_has_no_sum() -> None:
     assert total.stats is not None
     assert total.stats.memory is not None
     assert total.stats.memory.current is None
+    assert FIELDS["memory"].get(total, NOW) == NOT_PERMITTED
+
+
+def test_a_group_with_a_member_that_has_no_cgroup_of_its_own_has_no_figure_to_be_refused() -> None:
+    rows = [Row(container("a", group="g"), stats(M, "max")), Row(container("b", group="g", has_own_cgroup=False))]
+    total = sum_row(group_rows(rows, Grouping.POD)[0])
+    assert FIELDS["memory"].get(total, NOW) == NOT_APPLICABLE
 
 
 def test_a_folded_group_shows_its_heading_only() -> None:

@@ -1,13 +1,12 @@
 """Cgroup: where it stands, what it may use, what it uses, and for what it has to wait."""
 
-from typing import Literal
-
 from textual.content import Content
 
-from ctrscope.model.cgroup import CgroupStats, Limit
+from ctrscope.model.cgroup import CgroupStats
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_limit, format_percent
+from ctrscope.render.wording import count_text, cpus_text
 from ctrscope.views.panes.opened import Opened, fact, facts, heading, missing, table
 
 
@@ -41,10 +40,10 @@ def _cpu(stats: CgroupStats, percent: float | None) -> list[_Line]:
     if cpu is None:
         return [("cpu", NOT_APPLICABLE, NOT_APPLICABLE, "no cpu controller here")]
     used = "" if cpu.usage_usec is None else f"{cpu.usage_usec / 1e6:.1f} s used"
-    lines = [("cpu", NOT_PERMITTED if percent is None else f"{format_percent(percent)} %", _cpus(cpu.limit_cpus), used)]
+    lines = [("cpu", NOT_PERMITTED if percent is None else f"{format_percent(percent)} %", cpus_text(cpu.limit_cpus), used)]
     if cpu.nr_periods:
         lasted = "" if cpu.throttled_usec is None else f", {cpu.throttled_usec / 1e6:.1f} s in all"
-        lines.append(("  throttled", _count(cpu.nr_throttled), "", f"of {cpu.nr_periods} periods{lasted}"))
+        lines.append(("  throttled", count_text(cpu.nr_throttled), "", f"of {cpu.nr_periods} periods{lasted}"))
     if cpu.weight is not None:
         lines.append(("  weight", str(cpu.weight), "", ""))
     return lines
@@ -74,7 +73,7 @@ def _tasks(stats: CgroupStats) -> list[_Line]:
     pids = stats.pids
     if pids is None:
         return [("tasks", NOT_APPLICABLE, NOT_APPLICABLE, "no pids controller here")]
-    return [("tasks", _count(pids.current), _count(pids.limit), "threads count too")]
+    return [("tasks", count_text(pids.current), count_text(pids.limit), "threads count too")]
 
 
 def _io(stats: CgroupStats) -> list[_Line]:
@@ -97,13 +96,5 @@ def _pressure(stats: CgroupStats, width: int) -> list[Content]:
     return [Content(""), heading("pressure", "% of the time in which tasks waited"), *table(columns, rows, width)]
 
 
-def _cpus(limit: float | Literal["max"] | None) -> str:
-    return "max" if limit == "max" else NOT_PERMITTED if limit is None else f"{limit:g} CPU"
-
-
 def _bytes(value: int | None) -> str:
     return NOT_PERMITTED if value is None else format_bytes(value)
-
-
-def _count(value: Limit | None) -> str:
-    return NOT_PERMITTED if value is None else str(value)

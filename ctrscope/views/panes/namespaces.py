@@ -5,6 +5,7 @@ from textual.content import Content
 from ctrscope.model.namespace import NamespaceId, NamespaceType
 from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.render.wording import sharing_text
 from ctrscope.views.panes.opened import Opened, missing, table
 
 _COLUMNS = (Column("TYPE"), Column("NAMESPACE"), Column("WHOSE", least=20))
@@ -18,15 +19,7 @@ def draw(opened: Opened) -> list[Content]:
     rows, tones = [], []
     for type_ in NamespaceType:
         ino, shared = container.namespaces.ino(type_), container.shares.get(type_)
-        tone = "plain"
-        if ino is None:
-            whose, tone = "could not be read", "muted"
-        elif shared == "host":
-            whose, tone = "the host's", "watch"
-        elif shared:
-            whose = "shared with " + ", ".join(opened.name_of(other) for other in shared)
-        else:
-            whose = "its own"
+        whose = "could not be read" if ino is None else sharing_text(shared, opened.name_of)
         rows.append((str(type_), NOT_PERMITTED if ino is None else str(NamespaceId(type_, ino)), whose))
-        tones.append(tone)
+        tones.append("muted" if ino is None else "watch" if shared == "host" else "plain")
     return table(_COLUMNS, rows, opened.width, tones)

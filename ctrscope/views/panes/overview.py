@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from ctrscope.model.container import ContainerStatus
-from ctrscope.model.process import Role
 from ctrscope.render.fields import ports_text
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_percent
+from ctrscope.render.wording import joined_text, supervision_text
 from ctrscope.views.history import bar_graph, last_minute
 from ctrscope.views.panes.opened import MARGIN, Opened, facts, wrapped
 from ctrscope.views.rows import cpu_top
@@ -97,24 +97,13 @@ def _supervision(opened: Opened) -> list[Content]:
     container = opened.container
     if container.pid is None:
         return []
-    monitor = container.monitor
-    if monitor is None:
-        text = "no supervisor"
-    else:
-        who = f"{inert(monitor.comm or '?')} {monitor.pid or ''}".rstrip()
-        text = f"{who} {'alive' if monitor.alive else 'is gone'}"
-    text += f" ─ init {container.pid}"
     processes = opened.detail.processes if opened.detail else ()
-    init = next((process for process in processes if process.role is Role.INIT), None)
-    if init:
-        inside = f" (pid {init.nspid[-1]} inside)" if len(init.nspid) > 1 else ""
-        below = sum(process.role is Role.DESCENDANT for process in processes)
-        text += f" {inert(init.comm)}{inside} ─ {below} below"
-    lines = facts("supervision", text, opened.width, "plain" if monitor is None or monitor.alive else "act")
-    joined = [f"{inert(process.comm)} {process.pid}" for process in processes if process.role is Role.JOINED]
-    if joined:
-        lines += facts("joined", f"from outside: {', '.join(joined)}", opened.width, "watch")
-    return lines
+    orphaned = container.monitor is not None and not container.monitor.alive
+    joined = joined_text(processes)
+    return [
+        *facts("supervision", supervision_text(container, processes), opened.width, "act" if orphaned else "plain"),
+        *facts("joined", joined and f"from outside: {joined}", opened.width, "watch"),
+    ]
 
 
 def _shares(opened: Opened) -> list[Content]:

@@ -2,13 +2,12 @@
 
 from textual.content import Content
 
-from ctrscope.model.detail import CapabilitySets, IdMapLine, Security
+from ctrscope.model.detail import CapabilitySets, Security
 from ctrscope.render.safe import inert
-from ctrscope.render.units import NOT_APPLICABLE
+from ctrscope.render.wording import capabilities_text, id_map_text, is_hosts_id_map, seccomp_text
 from ctrscope.views.panes.opened import Opened, facts, heading, missing
 
 _SETS = ("effective", "permitted", "inheritable", "bounding", "ambient")
-_WHOLE_RANGE = 0xFFFFFFFF  # count of the map of the initial user namespace; user_namespaces(7)
 
 
 def draw(opened: Opened) -> list[Content]:
@@ -27,21 +26,14 @@ def draw(opened: Opened) -> list[Content]:
 
 
 def _confinement(security: Security, width: int) -> list[Content]:
-    count = security.seccomp_filters
-    filters = f" ({count})" if count else ""
-    lines = facts(
-        "seccomp",
-        f"{security.seccomp}{filters}" if security.seccomp else "",
-        width,
-        "watch" if security.seccomp == "disabled" else "plain",
-    )
+    lines = facts("seccomp", seccomp_text(security), width, "watch" if security.seccomp == "disabled" else "plain")
     if security.no_new_privs is not None:
         lines += facts("no_new_privs", "yes" if security.no_new_privs else "no", width)
     lines += facts("apparmor", inert(security.apparmor or ""), width, "watch" if security.apparmor == "unconfined" else "plain")
     lines += facts("selinux", inert(security.selinux or ""), width)
     for label, id_map in (("uid map", security.uid_map), ("gid map", security.gid_map)):
         if id_map is not None:
-            lines += facts(label, _id_map(id_map), width, "watch" if _is_hosts(id_map) else "plain")
+            lines += facts(label, id_map_text(id_map), width, "watch" if is_hosts_id_map(id_map) else "plain")
     return lines
 
 
@@ -51,16 +43,5 @@ def _capabilities(sets: CapabilitySets | None, width: int) -> list[Content]:
     lines = [heading("capabilities")]
     for name in _SETS:
         held: tuple[str, ...] = getattr(sets, name)
-        words = " ".join(inert(capability.removeprefix("CAP_").lower()) for capability in held)
-        lines += facts(name, f"{len(held):>2}  {words}" if held else "none", width)
+        lines += facts(name, f"{len(held):>2}  {capabilities_text(held)}" if held else "none", width)
     return lines
-
-
-def _is_hosts(lines: tuple[IdMapLine, ...]) -> bool:
-    return len(lines) == 1 and lines[0].inside == lines[0].outside == 0 and lines[0].count >= _WHOLE_RANGE
-
-
-def _id_map(lines: tuple[IdMapLine, ...]) -> str:
-    if _is_hosts(lines):
-        return "none: ids inside are the host's"
-    return ", ".join(f"{found.inside} → {found.outside} ({found.count})" for found in lines) or NOT_APPLICABLE
