@@ -9,17 +9,15 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from ctrscope.attach.credentials import (
-    Capabilities,
     Credentials,
-    IdRange,
     PasswdEntry,
+    credentials_of,
     id_exists_inside,
     id_inside,
-    parse_credentials,
-    parse_id_map,
     parse_passwd,
 )
 from ctrscope.model.container import Container, ContainerStatus
+from ctrscope.model.detail import IdMapLine
 from ctrscope.model.gap import ParseError
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.model.value import Value
@@ -28,6 +26,8 @@ from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_cgroup import parse_cgroup, read_cgroup
 from ctrscope.probes.proc_pid_ns import read_namespaces, read_namespaces_of
 from ctrscope.probes.proc_pid_stat import parse_stat
+from ctrscope.probes.proc_pid_status import CapabilityMasks, parse_status, read_status
+from ctrscope.probes.proc_pid_uid_map import parse_id_map
 
 #: Shells in the order in which they are tried inside; the arguments after the first are for busybox.
 SHELLS = (
@@ -147,7 +147,7 @@ def _plan(
     credentials, passwd = None, None
     if whole or NamespaceType.USER in namespaces:
         uid_map, gid_map = (parse_id_map(process.read(file)) for file in ("uid_map", "gid_map"))
-        init = parse_credentials(process.read("status"))
+        init = credentials_of(parse_status(process.read("status")))
         if NamespaceType.USER in namespaces:
             init = translate(init, uid_map, gid_map)
         uid = request.uid if request.uid is not None else 0 if request.privileged else init.uid
@@ -179,11 +179,11 @@ def _plan(
 def read_ourselves(host: HostFs) -> Ourselves:
     """Read what we are. Errors: OSError, ParseError."""
     pid = os.getpid()
-    capabilities = parse_credentials(host.read(f"/proc/{pid}/status")).capabilities
+    capabilities = read_status(host, pid).capabilities
     return Ourselves(
         namespaces=read_namespaces(host, pid),
         cgroups=read_cgroup(host, pid),
-        effective=capabilities.effective if capabilities else 0,
+        effective=capabilities.effective,
         environment=dict(os.environ),
     )
 
@@ -270,7 +270,7 @@ def choose_cgroups(layout: CgroupLayout, ours: Mapping[str, str], theirs: Mappin
     return tuple(directories)
 
 
-def translate(init: Credentials, uid_map: tuple[IdRange, ...], gid_map: tuple[IdRange, ...]) -> Credentials:
+def translate(init: Credentials, uid_map: Sequence[IdMapLine], gid_map: Sequence[IdMapLine]) -> Credentials:
     """Ids of init as they are inside its user namespace. An id that is not mapped is 0; such a group is left out."""
     return Credentials(
         uid=id_inside(uid_map, init.uid) or 0,
@@ -294,7 +294,9 @@ def choose_credentials(init: Credentials, request: AttachRequest, passwd: Passwd
         capabilities = None
     elif capabilities is not None and uid != init.uid:
         given = capabilities.bounding if uid == 0 else 0
-        capabilities = Capabilities(effective=given, permitted=given, inheritable=0, bounding=capabilities.bounding, ambient=0)
+        capabilities = CapabilityMasks(
+            effective=given, permitted=given, inheritable=0, bounding=capabilities.bounding, ambient=0
+        )
     return Credentials(
         uid=uid,
         gid=gid,

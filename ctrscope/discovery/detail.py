@@ -132,7 +132,7 @@ class _Reader:
             or Label()
         )
         return Security(
-            capabilities=None if status is None else status.capabilities,
+            capabilities=None if status is None else status.capabilities.named(),
             seccomp=None if status is None else status.seccomp,
             seccomp_filters=None if status is None else status.seccomp_filters,
             no_new_privs=None if status is None else status.no_new_privs,

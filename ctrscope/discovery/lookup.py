@@ -27,16 +27,16 @@ class AmbiguousContainer(LookupError):  # noqa: N818
 def find_container(snapshot: Snapshot, query: str) -> Container:
     """The one container that *query* means.
 
-    ``pid:N``, a key (``docker/3fca…``), an id, a name, ``engine/name``, ``pod/NAME``, or the beginning of an id, in this
-    order: what matches exactly is preferred to what only begins like it.
+    ``pid:N``, a key (``docker/3fca…``), an id or a name (of runc's and containerd's the id is the name), ``engine/name``,
+    ``pod/NAME``, or the beginning of an id, in this order: what matches exactly is preferred to what only begins like it.
     Errors: NoSuchContainer, AmbiguousContainer.
     """
     containers = snapshot.containers
     if query.startswith("pid:") and query[4:].isdecimal() and len(query) < 20:
         return _only(query, _with_process(containers, int(query[4:])), containers)
     found = (
-        [one for one in containers if query in (one.key, one.id)]
-        or [one for one in containers if query == one.name]
+        [one for one in containers if query == one.key]
+        or [one for one in containers if query in (one.id, one.name)]
         or [one for one in containers if query in (f"{one.engine}/{one.name}", _qualified_name(one))]
         or _in_pod(containers, query)
         or [one for one in containers if query and one.id.startswith(query)]

@@ -32,9 +32,9 @@ class _Visitor(Thread, Generic[T]):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        from nsenter import Namespace  # loads libc through ctypes, argparse and logging
-
         try:
+            from nsenter import Namespace  # loads libc through ctypes, argparse and logging
+
             with Namespace(self._pid, "net"):
                 self.results.append(self._call())
         except BaseException as error:  # it is raised again where the result is waited for

@@ -78,4 +78,3 @@ def parse_status(text: bytes) -> Status:
 
 def _numbers(text: bytes) -> tuple[int, ...]:
     return tuple(map(int, text.split()))
-

@@ -1,14 +1,15 @@
 """Who the command runs as, from literal text."""
 
-import pytest
-
-from ctrscope.attach.credentials import IdRange, id_inside, parse_credentials, parse_id_map, parse_passwd
-from ctrscope.model.gap import ParseError
+from ctrscope.attach.credentials import credentials_of, id_exists_inside, id_inside, parse_passwd
+from ctrscope.probes.proc_pid_status import parse_status
+from ctrscope.probes.proc_pid_uid_map import parse_id_map
 
 STATUS = b"""Name:\tnginx: (worker
+Pid:\t4711
 Uid:\t100000\t100033\t100000\t100000
 Gid:\t100000\t100044\t100000\t100000
 Groups:\t4 100005
+Threads:\t1
 NoNewPrivs:\t1
 CapInh:\t0000000000000000
 CapPrm:\t00000000a80425fb
@@ -16,10 +17,11 @@ CapEff:\t0000000000000400
 CapBnd:\t00000000a80425fb
 CapAmb:\t0000000000000001
 """
+MAP = parse_id_map(b"         0       1000          1\n         1     100000      65536\n")
 
 
-def test_effective_ids_groups_and_masks_are_read() -> None:
-    found = parse_credentials(STATUS)
+def test_the_command_gets_effective_ids_groups_and_masks() -> None:
+    found = credentials_of(parse_status(STATUS))
     assert (found.uid, found.gid, found.groups, found.no_new_privs) == (100033, 100044, (4, 100005), True)
     assert found.capabilities is not None
     assert found.capabilities.bounding == 0xA80425FB
@@ -28,24 +30,15 @@ def test_effective_ids_groups_and_masks_are_read() -> None:
 
 
 def test_without_the_line_new_privileges_are_not_ruled_out() -> None:
-    assert parse_credentials(STATUS.replace(b"NoNewPrivs:\t1\n", b"")).no_new_privs is False
-
-
-@pytest.mark.parametrize("text", [b"", b"Uid:\t1\n", STATUS.replace(b"CapBnd", b"CapXyz"), STATUS.replace(b"a80425fb", b"zz")])
-def test_half_a_status_file_is_an_error(text: bytes) -> None:
-    with pytest.raises(ParseError):
-        parse_credentials(text)
+    assert credentials_of(parse_status(STATUS.replace(b"NoNewPrivs:\t1\n", b""))).no_new_privs is False
 
 
 def test_ids_are_found_in_every_line_of_a_map() -> None:
-    ranges = parse_id_map(b"         0       1000          1\n         1     100000      65536\n")
-    assert ranges == (IdRange(0, 1000, 1), IdRange(1, 100000, 65536))
-    assert [id_inside(ranges, outside) for outside in (1000, 100000, 165535, 165536, 0)] == [0, 1, 65536, None, None]
+    assert [id_inside(MAP, outside) for outside in (1000, 100000, 165535, 165536, 0)] == [0, 1, 65536, None, None]
 
 
-def test_a_map_that_is_none_is_an_error() -> None:
-    with pytest.raises(ParseError):
-        parse_id_map(b"0 1000\n")
+def test_an_id_exists_inside_when_a_line_covers_it() -> None:
+    assert [id_exists_inside(MAP, inside) for inside in (0, 1, 65536, 65537)] == [True, True, True, False]
 
 
 def test_the_first_good_line_of_passwd_counts() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.attach.credentials import Capabilities, Credentials, PasswdEntry
+from ctrscope.attach.credentials import Credentials, PasswdEntry
 from ctrscope.attach.plan import (
     AttachRequest,
     CannotAttach,
@@ -22,10 +22,11 @@ from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_status import CapabilityMasks
 from tests.hostfs import DenyingHostFs
 
 OURS = NamespaceSet(cgroup=1, ipc=2, mnt=3, net=4, pid=5, time=6, user=7, uts=8)
-CAPABILITIES = Capabilities(effective=1, permitted=3, inheritable=0, bounding=7, ambient=0)
+CAPABILITIES = CapabilityMasks(effective=1, permitted=3, inheritable=0, bounding=7, ambient=0)
 INIT = Credentials(uid=33, gid=44, groups=(5, 6), capabilities=CAPABILITIES, no_new_privs=True)
 
 
@@ -73,7 +74,7 @@ def test_the_command_runs_as_init() -> None:
 def test_root_in_a_container_of_an_ordinary_user_gets_what_the_container_may_have() -> None:
     chosen = choose_credentials(INIT, AttachRequest(uid=0), None)
     assert (chosen.uid, chosen.gid, chosen.groups, chosen.no_new_privs) == (0, 0, (), True)
-    assert chosen.capabilities == Capabilities(effective=7, permitted=7, inheritable=0, bounding=7, ambient=0)
+    assert chosen.capabilities == CapabilityMasks(effective=7, permitted=7, inheritable=0, bounding=7, ambient=0)
 
 
 def test_another_user_gets_no_capability_and_the_group_of_passwd() -> None:

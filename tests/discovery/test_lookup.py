@@ -80,3 +80,11 @@ def test_a_typing_error_is_told_the_nearest_names() -> None:
     with pytest.raises(NoSuchContainer) as raised:
         find_container(host(WEB, STOPPED, pod), "wbe")
     assert raised.value.nearest[0] == "web"
+
+
+def test_an_id_that_is_another_containers_name_is_ambiguous() -> None:
+    plain = msgspec.structs.replace(STOPPED, id="web", name="web", engine=EngineName.RUNC)
+    with pytest.raises(AmbiguousContainer) as raised:
+        find_container(host(WEB, plain), "web")
+    assert raised.value.candidates == (WEB, plain)
+    assert find_container(host(WEB, plain), plain.key) is plain

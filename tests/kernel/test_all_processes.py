@@ -69,7 +69,7 @@ def test_status_of_every_process() -> None:
             looked_at += 1
             assert status.nspid[0] == pid
             assert all(number >= 0 for number in (status.uid, status.gid, *status.groups, *status.nspid))
-            sets = status.capabilities
+            sets = status.capabilities.named()
             assert set(sets.effective) <= set(sets.permitted) <= _CAPABILITIES
             assert set(sets.ambient) <= set(sets.permitted) & set(sets.inheritable)
             assert set(sets.bounding) <= _CAPABILITIES

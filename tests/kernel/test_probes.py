@@ -212,7 +212,7 @@ def test_confinement_is_what_setpriv_set() -> None:
     ) as pid:
         status = read_status(HOST, pid)
     assert status.no_new_privs is True
-    assert status.capabilities.bounding == ("CAP_CHOWN", "CAP_KILL")
+    assert status.capabilities.named().bounding == ("CAP_CHOWN", "CAP_KILL")
     assert (status.uid, status.gid, status.groups) == (0, 12, ())
     assert status.nspid[-1] == pid
 

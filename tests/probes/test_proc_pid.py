@@ -93,7 +93,7 @@ def test_ids_are_the_effective_ones() -> None:
 
 
 def test_capabilities_are_named_and_new_ones_numbered() -> None:
-    sets = parse_status(_STATUS).capabilities
+    sets = parse_status(_STATUS).capabilities.named()
     assert sets.permitted == ("CAP_CHOWN", "CAP_41")
     assert sets.inheritable == sets.ambient == ()
     assert len(sets.bounding) == 41
