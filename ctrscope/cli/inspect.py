@@ -41,7 +41,7 @@ class Inspect:
 
         snapshot = discover(environment.host, Plan(namespaces=True, addresses=True, stats=False, stopped=True))
         container = find_or_say(environment, snapshot, arguments.id)
-        detail = read_detail(environment.host, snapshot, container, show_secrets=arguments.show_secrets)
+        detail = read_detail(environment.host, container, show_secrets=arguments.show_secrets)
         gaps = (*gaps_about(snapshot, container), *detail.gaps)
         if environment.json:
             from ctrscope.export.contract import InspectAnswer, inspected

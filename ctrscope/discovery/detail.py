@@ -14,7 +14,6 @@ from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container
 from ctrscope.model.detail import Detail, Limits, Mount, Network, Security
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
-from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
 from ctrscope.probes.cgroupfs import read_frozen, read_layout
 from ctrscope.probes.hostfs import HostFs
@@ -44,7 +43,7 @@ _NETLINK_ONLY = tuple(
 )
 
 
-def read_detail(host: HostFs, snapshot: Snapshot, container: Container, *, show_secrets: bool = False) -> Detail:
+def read_detail(host: HostFs, container: Container, *, show_secrets: bool = False) -> Detail:
     """Read one container. Of one that does not run, or ended meanwhile: only what is on disk.
 
     *Gaps:* each names the keys below the container that are null because of it.

@@ -69,7 +69,7 @@ class Sampler:
             return {}
         from ctrscope.discovery.detail import read_detail  # only once a container is opened
 
-        return {container.key: read_detail(self._hostfs, snapshot, container)}
+        return {container.key: read_detail(self._hostfs, container)}
 
 
 def with_figure_notes(snapshot: Snapshot, rates: Mapping[str, Rates]) -> Snapshot:

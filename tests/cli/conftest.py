@@ -46,7 +46,7 @@ class Host:
         kept = tuple(one for one in self.snapshot.containers if plan.stopped or one.is_running)
         return msgspec.structs.replace(self.snapshot, containers=kept)
 
-    def read_detail(self, host: HostFs, snapshot: Snapshot, container: Container, *, show_secrets: bool = False) -> Detail:
+    def read_detail(self, host: HostFs, container: Container, *, show_secrets: bool = False) -> Detail:
         self.shown_secrets.append(show_secrets)
         return self.detail
 

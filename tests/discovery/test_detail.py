@@ -36,7 +36,7 @@ def _find(snapshot: Snapshot, name: str) -> Container:
 
 
 def _read(host: HostFs, snapshot: Snapshot, name: str, *, show_secrets: bool = False) -> Detail:
-    return read_detail(host, snapshot, _find(snapshot, name), show_secrets=show_secrets)
+    return read_detail(host, _find(snapshot, name), show_secrets=show_secrets)
 
 
 def _inspected(root: Path, engine: str) -> list[dict[str, Any]]:
@@ -185,11 +185,11 @@ def test_what_is_denied_leaves_gaps_and_the_rest_stands(v2_root: Path, snapshot:
 def test_an_init_that_ended_meanwhile_leaves_what_is_on_disk(v2_root: Path, v2_host: HostFs, snapshot: Snapshot) -> None:
     container = _find(snapshot, "p-web")
     reused = msgspec.structs.replace(container, starttime_ticks=1)
-    detail = read_detail(v2_host, snapshot, reused)
+    detail = read_detail(v2_host, reused)
     assert (detail.processes, detail.mounts) == ((), None)
     assert detail.environment is not None
     gone = DenyingHostFs(str(v2_root), {f"/proc/{container.pid}": errno.ENOENT})
-    assert read_detail(gone, snapshot, container).processes == ()
+    assert read_detail(gone, container).processes == ()
 
 
 def test_the_supervisor_comes_first_and_then_init(v2_host: HostFs, snapshot: Snapshot) -> None:

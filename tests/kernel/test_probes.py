@@ -261,7 +261,7 @@ def test_a_detail_of_a_real_process_has_no_gap_but_for_its_cgroup() -> None:
     require("unshare", "ip")
     environment = {"PATH": os.environ["PATH"], "DB_PASSWORD": "hunter2", "APP": "web"}
     with running("unshare", "--net", "--mount", "--uts", script="mount -t tmpfs none /dev", environment=environment) as pid:
-        detail = read_detail(HOST, None, container(pid))  # type: ignore[arg-type]
+        detail = read_detail(HOST, container(pid))
     assert [process.pid for process in detail.processes] == [pid]
     assert detail.environment is not None
     assert (detail.environment["DB_PASSWORD"], detail.environment["APP"]) == ("***", "web")
