@@ -143,10 +143,11 @@ def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMemb
         if not record.owner_uid or _is_given_to(record.owner_uid, cut, kernel):
             return cut, True
     leaf = membership.path.rpartition("/")[2]
-    # nspawn makes "payload" beside its own "supervisor". Any other name could be a cgroup that others are in as well:
-    # "web" says nothing about webserver.service.
+    # nspawn makes "payload" beside its own "supervisor"; without systemd in the root, where all its machines share it. Any
+    # other name could be a cgroup that others are in as well: "web" says nothing about webserver.service.
+    is_payload = leaf == "payload" and membership.path != "/payload"
     is_named = leaf.removesuffix(".scope") in (record.id, record.name) or (is_full_id(record.id) and record.id in leaf)
-    return membership, leaf == "payload" or is_named
+    return membership, is_payload or is_named
 
 
 def _is_given_to(uid: int, membership: CgroupMembership, kernel: Kernel) -> bool:

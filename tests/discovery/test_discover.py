@@ -605,3 +605,14 @@ def test_what_runs_after_all_has_no_exit_status(host: HostTree) -> None:
     container = only(discover(host.fs, PLAN))
 
     assert (container.status, container.exit_code) == (ContainerStatus.RUNNING, None)
+
+
+def test_the_payload_cgroup_that_all_machines_share_is_nobodys_own(host: HostTree) -> None:
+    for pid, name in ((40, "one"), (50, "two")):
+        host.file(f"/run/systemd/machines/{name}", f"NAME={name}\nLEADER={pid}\nCLASS=container\n")
+        host.process(pid - 1, comm="systemd-nspawn", cgroup="/supervisor", cmdline=f"systemd-nspawn -M {name}")
+        host.process(pid, ppid=pid - 1, cgroup="/payload", namespaces={"pid": pid, "mnt": pid})
+
+    containers = discover(host.fs, PLAN).containers
+
+    assert [(one.name, one.pids, one.has_own_cgroup) for one in containers] == [("one", (40,), False), ("two", (50,), False)]
