@@ -119,7 +119,11 @@ def test_one_denied_state_is_one_gap_and_the_others_stand(tmp_path: Path) -> Non
 
 
 def record_of(engine: EngineName, container_id: str, *directories: str) -> Record:
-    return Record(id=container_id, name="x", engine=engine, status=ContainerStatus.RUNNING, state_dirs=directories)
+    """A record of whoever runs the test, whose the files are."""
+    owner = os.geteuid()
+    return Record(
+        id=container_id, name="x", engine=engine, owner_uid=owner, status=ContainerStatus.RUNNING, state_dirs=directories
+    )
 
 
 def test_what_an_engine_above_has_is_not_listed_again(tmp_path: Path) -> None:
