@@ -1,6 +1,6 @@
 """Everything about one container that its row does not say: what ``inspect`` adds and the container page shows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -9,6 +9,7 @@ from ctrscope.discovery.confinement import find_devices, find_masked_paths, find
 from ctrscope.discovery.processes import read_processes
 from ctrscope.discovery.secrets import mask_secrets
 from ctrscope.discovery.stats import shared_cgroup_gap
+from ctrscope.engines.docker_config import parse_environment
 from ctrscope.engines.oci_config import read_oci_config
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container
@@ -87,23 +88,31 @@ class _Reader:
         )
 
     def read_stopped(self) -> Detail:
-        """What the bundle on disk says; everything else is the kernel's and does not apply."""
-        bundle, environment = self._container.bundle, None
-        if bundle is None:
-            self._gap(
-                "config.json", Reason.UNAVAILABLE, "the container does not run, and no bundle of it is known", "environment"
-            )
-            return Detail(gaps=tuple(self._gaps))
-        source = f"{bundle}/config.json"
-        # A user's store may hold links to files that only root may read.
-        config = self._attempt(
-            lambda: read_oci_config(self._host, bundle, owner=self._container.owner_uid or None), source, "environment"
-        )
-        if config is not None and config.process is not None and config.process.env is not None:
-            environment = environment_of(config.process.env)
-        elif not self._gaps:
-            self._gap(source, Reason.UNAVAILABLE, "the container does not run, and its bundle is gone", "environment")
+        """What is on disk; everything else is the kernel's and does not apply."""
+        found = self._read_declared_environment()
+        environment = None if found is None else environment_of(found)
         return Detail(environment=self._masked(environment), gaps=tuple(self._gaps))
+
+    def _read_declared_environment(self) -> Iterable[str] | None:
+        """Environment that init was asked to have: from Docker's own file, or from the bundle."""
+        # A user's store may hold links to files that only root may read.
+        container, owner = self._container, self._container.owner_uid or None
+        own_file = next((one.source for one in container.evidence if one.source.endswith("/config.v2.json")), None)
+        if own_file is not None:
+            return self._attempt(
+                lambda: parse_environment(self._host.read(own_file, owner=owner), own_file), own_file, "environment"
+            )
+        if container.bundle is None:
+            detail = "the container does not run, and no bundle of it is known"
+            self._gap("config.json", Reason.UNAVAILABLE, detail, "environment")
+            return None
+        bundle, source = container.bundle, f"{container.bundle}/config.json"
+        config = self._attempt(lambda: read_oci_config(self._host, bundle, owner=owner), source, "environment")
+        if config is not None and config.process is not None and config.process.env is not None:
+            return config.process.env
+        if not self._gaps:
+            self._gap(source, Reason.UNAVAILABLE, "the container does not run, and its bundle is gone", "environment")
+        return None
 
     def _read_usage(self) -> CgroupStats | None:
         layout, membership = read_layout(self._host), self._container.cgroup

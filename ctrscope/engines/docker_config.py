@@ -88,6 +88,14 @@ class HostConfig(msgspec.Struct, rename="pascal"):
     port_bindings: PortMap | None = None
 
 
+class _Environment(msgspec.Struct, rename="pascal"):
+    env: list[str] | None = None
+
+
+class _ConfigWithEnvironment(msgspec.Struct, rename="pascal"):
+    config: _Environment = msgspec.field(default_factory=_Environment)
+
+
 _config_decoder = msgspec.json.Decoder(ContainerConfig)
 _host_config_decoder = msgspec.json.Decoder(HostConfig)
 
@@ -100,6 +108,12 @@ def parse_config(text: bytes, path: str) -> ContainerConfig:
 def parse_host_config(text: bytes, path: str) -> HostConfig:
     """Parse ``hostconfig.json``. Errors: ParseError."""
     return parse_json(_host_config_decoder, text, path)
+
+
+def parse_environment(text: bytes, path: str) -> list[str]:
+    """``Config.Env`` of ``config.v2.json``: strings ``NAME=value``. Errors: ParseError."""
+    decoder = msgspec.json.Decoder(_ConfigWithEnvironment)  # made here: one container at a time is asked for it
+    return parse_json(decoder, text, path).config.env or []
 
 
 def declared_fields(config: ContainerConfig, host_config: HostConfig | None) -> dict[str, Any]:

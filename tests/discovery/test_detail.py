@@ -148,8 +148,20 @@ def test_a_stopped_container_has_the_environment_of_its_bundle(v2_root: Path, v2
     assert (detail.processes, detail.usage, detail.mounts, detail.security, detail.gaps) == ((), None, None, None, ())
 
 
+def test_a_stopped_docker_container_has_the_environment_of_dockers_own_file(
+    v2_root: Path, v2_host: HostFs, snapshot: Snapshot
+) -> None:
+    stopped = msgspec.structs.replace(_find(snapshot, "d-web"), pid=None)
+    detail = read_detail(v2_host, stopped, show_secrets=True)
+    entries = json.loads((v2_root / "cmd/docker-inspect.json").read_text())
+    said = next(entry for entry in entries if entry["Name"] == "/d-web")["Config"]["Env"]
+    assert detail.environment == dict(variable.split("=", 1) for variable in said)
+    assert detail.gaps == ()
+
+
 def test_a_stopped_container_without_a_bundle_says_so(v2_host: HostFs, snapshot: Snapshot) -> None:
-    detail = _read(v2_host, snapshot, "d-exit7")
+    lost = msgspec.structs.replace(_find(snapshot, "p-exit3"), bundle=None)
+    detail = read_detail(v2_host, lost)
     assert detail.environment is None
     assert [(gap.fields, gap.reason) for gap in detail.gaps] == [(("environment",), Reason.UNAVAILABLE)]
 
