@@ -8,6 +8,7 @@ The host's own namespaces are those of PID 1; where PID 1 holds a capability tha
 initial namespaces (``net`` and ``mnt`` have one only since Linux 6.18).
 """
 
+import errno
 import os
 import time
 
@@ -26,17 +27,9 @@ _INITIAL = NamespaceSet(cgroup=0xEFFFFFFB, ipc=0xEFFFFFFF, pid=0xEFFFFFFC, time=
 def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
     """Facts about the host. Gaps name what could not be read."""
     gaps: list[Gap] = []
-    namespaces, from_pid_1 = _read_host_namespaces(host)
-    if not namespaces.mnt or not namespaces.net:
-        gaps.append(
-            gap_of(
-                PermissionError(13, "links of PID 1 and of kthreadd cannot be read"),
-                "host",
-                ("namespaces",),
-                "/proc/1/ns",
-                "CAP_SYS_PTRACE, and the host's own PID namespace",
-            )
-        )
+    namespaces, error = _read_host_namespaces(host)
+    if error is not None:
+        gaps.append(gap_of(error, "host", ("namespaces",), "/proc/1/ns", "CAP_SYS_PTRACE, and the host's own PID namespace"))
     kernel = _line(host, "/proc/sys/kernel/osrelease", gaps, "kernel")
     value = Host(
         hostname=_line(host, "/proc/sys/kernel/hostname", gaps, "hostname"),
@@ -50,7 +43,7 @@ def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
         clock_ticks=os.sysconf("SC_CLK_TCK"),
         namespaces=namespaces,
         root=host.root,
-        privileges=_read_privileges(namespaces, from_pid_1),
+        privileges=_read_privileges(None if error is not None else namespaces.pid),
     )
     return Reading(value, tuple(gaps))
 
@@ -71,19 +64,22 @@ def read_boot_time(host: HostFs) -> float | None:
         return None
 
 
-def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, bool]:
+def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, OSError | ParseError | None]:
+    """The host's namespaces, and why they are only the fixed numbers when nothing could be read."""
+    refused: OSError | ParseError | None = None
     for pid in (1, 2):
         try:
             found = read_namespaces(host, pid)
-        except (OSError, ParseError):
+        except (OSError, ParseError) as error:
+            refused = refused or error
             continue
         # A container's PID 2 is an ordinary process; kthreadd is in the initial PID namespace.
         if found.mnt is not None and (pid == 1 or found.pid == _INITIAL.pid):
-            return found, pid == 1
-    return _INITIAL, False
+            return found, None
+    return _INITIAL, refused or FileNotFoundError(errno.ENOENT, "no namespaces below it", "/proc/1/ns")
 
 
-def _read_privileges(namespaces: NamespaceSet, from_pid_1: bool) -> Privileges:
+def _read_privileges(pid_namespace: int | None) -> Privileges:
     own = HostFs()
     effective: tuple[str, ...] = ()
     try:
@@ -95,7 +91,7 @@ def _read_privileges(namespaces: NamespaceSet, from_pid_1: bool) -> Privileges:
     return Privileges(
         euid=os.geteuid(),
         capabilities=effective,
-        host_pid_namespace=namespaces.pid == _INITIAL.pid if from_pid_1 or namespaces.pid else None,
+        host_pid_namespace=None if pid_namespace is None else pid_namespace == _INITIAL.pid,
     )
 
 

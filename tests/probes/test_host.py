@@ -1,11 +1,14 @@
+import errno
 import time
 from pathlib import Path
 
 import pytest
 
+from ctrscope.model.gap import Reason
 from ctrscope.probes.host import read_boot_time, read_host
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HOST_NAMESPACES, HostTree
+from tests.hostfs import DenyingHostFs
 
 
 def test_boot_time_of_this_host_is_as_exact_as_uptime() -> None:
@@ -56,3 +59,20 @@ def test_where_neither_can_be_read_it_is_a_gap_and_the_fixed_numbers_stand_in(tm
     assert value is not None
     assert (value.namespaces.user, value.namespaces.mnt) == (0xEFFFFFFD, None)
     assert ("namespaces",) in [gap.fields for gap in gaps]
+
+
+def test_a_root_without_proc_is_unavailable_and_no_matter_of_rights(tmp_path: Path) -> None:
+    value, gaps = read_host(HostFs(str(tmp_path)), None)
+
+    assert value is not None
+    assert value.privileges.host_pid_namespace is None
+    assert {gap.reason for gap in gaps} == {Reason.UNAVAILABLE}
+
+
+def test_closed_links_are_denied(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    host = DenyingHostFs(str(tree.path), {"/proc/1/ns": errno.EACCES})
+
+    assert [(gap.reason, gap.needs) for gap in read_host(host, None).gaps if gap.fields == ("namespaces",)] == [
+        (Reason.DENIED, "CAP_SYS_PTRACE, and the host's own PID namespace")
+    ]
