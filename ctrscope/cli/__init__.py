@@ -9,7 +9,7 @@ from io import StringIO, TextIOWrapper
 
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
-from ctrscope.cli.options import options_of, parser_of, split_verb, unknown_verb
+from ctrscope.cli.options import options_of, parse_arguments, split_verb, unknown_verb
 from ctrscope.cli.verb import DASHBOARD, VERBS, load_verb
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.safe import inert
@@ -54,7 +54,7 @@ def _run(argv: list[str]) -> int:
     if name is not None:
         gc.disable()  # a tenth of the time of a command that ends before anything is worth collecting
     verb = load_verb(DASHBOARD if name is None else VERBS[name])
-    arguments = parser_of(verb).parse_args(rest)
+    arguments = parse_arguments(verb, rest)
     _check_root(arguments.root)
     is_tty = sys.stdout.isatty()
     environment = Environment(

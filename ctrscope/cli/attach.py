@@ -5,7 +5,6 @@ signal N ended it. Unknown and ambiguous ids are 4 and 5, as everywhere.
 """
 
 import argparse
-from collections.abc import Sequence
 from typing import ClassVar
 
 from ctrscope.cli.answer import find_or_say
@@ -63,7 +62,7 @@ class Attach:
         parser.add_argument(
             "--privileged", action="store_true", help="as root, with all our capabilities and no security label"
         )
-        _end_at_dashes(parser)
+        parser.set_defaults(argv=())  # what stands after --
 
     def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
         """Find the container, enter it, hand on the status."""
@@ -79,7 +78,7 @@ class Attach:
 
         uid, gid = arguments.user or (None, None)
         request = AttachRequest(
-            argv=arguments.command,
+            argv=arguments.argv,
             uid=uid,
             gid=gid,
             workdir=arguments.workdir,
@@ -121,22 +120,3 @@ def parse_types(text: str) -> tuple[NamespaceType, ...]:
         return tuple(NamespaceType(name) for name in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: types are {', '.join(NamespaceType)}") from None
-
-
-def _end_at_dashes(parser: argparse.ArgumentParser) -> None:
-    """What stands after ``--`` is the command, untouched.
-
-    argparse alone cannot say this: positional arguments on both sides of an option, one of them optional, are an error to
-    it before Python 3.13.
-    """
-    parse = parser.parse_args
-
-    def parse_args(args: Sequence[str], namespace: None = None) -> argparse.Namespace:
-        end = list(args).index("--") if "--" in args else len(args)
-        arguments = parse(args[:end])
-        arguments.command = tuple(args[end + 1 :])
-        if end < len(args) and not arguments.command:
-            parser.error("no command after --")
-        return arguments
-
-    parser.parse_args = parse_args  # type: ignore[method-assign, assignment]

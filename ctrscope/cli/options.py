@@ -25,6 +25,23 @@ def split_verb(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, list(argv)
 
 
+def parse_arguments(verb: Verb, argv: Sequence[str]) -> argparse.Namespace:
+    """Arguments of one verb. Of one that takes a command (``argv``), that is what stands after ``--``, untouched.
+
+    argparse alone cannot say this: positional arguments on both sides of an option, one of them optional, are an error to
+    it before Python 3.13.
+    """
+    parser = parser_of(verb)
+    if parser.get_default("argv") is None or "--" not in argv:
+        return parser.parse_args(argv)
+    end = list(argv).index("--")
+    arguments = parser.parse_args(argv[:end])
+    arguments.argv = tuple(argv[end + 1 :])
+    if not arguments.argv:
+        parser.error("no command after --")
+    return arguments
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """As wide as the terminal. argparse would import shutil to ask, for every option that it is told of."""
 

@@ -10,25 +10,25 @@ import pytest
 
 from ctrscope.cli import main
 from ctrscope.cli.attach import Attach, parse_types, parse_user, parse_variable
-from ctrscope.cli.options import parser_of
+from ctrscope.cli.options import parse_arguments
 from tests.attach.containers import runc_container
 from tests.requirements import require_root
 
 
 def parse(*argv: str) -> argparse.Namespace:
-    return parser_of(Attach()).parse_args(argv)
+    return parse_arguments(Attach(), argv)
 
 
 def test_options_after_the_command_belong_to_the_command() -> None:
     arguments = parse("web", "-u", "7:8", "--", "ls", "--json", "-u", "x", "--", "y")
     assert arguments.id == "web"
     assert arguments.user == (7, 8)
-    assert arguments.command == ("ls", "--json", "-u", "x", "--", "y")
+    assert arguments.argv == ("ls", "--json", "-u", "x", "--", "y")
     assert arguments.json is False
 
 
 def test_without_a_command_there_is_none() -> None:
-    assert parse("--read-only", "web", "-w", "/tmp").command == ()
+    assert parse("--read-only", "web", "-w", "/tmp").argv == ()
 
 
 @pytest.mark.parametrize("line", ["web --", "web ls", "-- ls", "web -u bob", "web -u 1:x", "web -e K", "web -n ne"])
