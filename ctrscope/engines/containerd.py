@@ -23,6 +23,7 @@ from ctrscope.engines.nerdctl import nerdctl_fields
 from ctrscope.engines.oci_cgroup import find_cgroup_path, parse_cgroups_path
 from ctrscope.engines.oci_config import OciConfig, parse_oci_config
 from ctrscope.engines.oci_state import OciState, read_oci_state
+from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 
@@ -127,6 +128,8 @@ class _Reader:
                     source = f"{directory}/{namespace}"
                     self._gaps.append(gap_of(error, "engine containerd", ("containers",), source))
                 continue
+            names, more = first_of(names, self._root.owner, "engine containerd", f"{directory}/{namespace}")
+            self._gaps += more
             keys.extend(key for name in names if not self._is_claimed(key := _Key(namespace, name)))
         return keys
 

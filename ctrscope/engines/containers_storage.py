@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey, User
-from ctrscope.engines.state_file import parse_json
+from ctrscope.engines.state_file import first_of, parse_json
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, gap_of
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
@@ -170,6 +170,8 @@ def read_stored_containers(host: HostFs, store: Store, subject: str) -> Reading[
             except (OSError, ParseError) as error:
                 gaps.append(gap_of(error, subject, _FIELDS, source))
                 continue
+            entries, more = first_of(entries, store.owner, subject, source, _FIELDS)
+            gaps += more
             for raw in entries:
                 try:
                     found.append(_stored_container(bytes(raw), store, driver, source))

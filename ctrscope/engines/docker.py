@@ -15,6 +15,7 @@ from ctrscope.engines.docker_root import DockerRoot, find_roots, find_running_ro
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_state import OciState, read_oci_state
+from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
@@ -90,6 +91,8 @@ class _Reader:
             self._gaps.append(gap_of(error, "engine docker", ("containers",), directory))
             names = []
         self.found.append(root.path)
+        names, more = first_of(names, root.owner, "engine docker", directory)
+        self._gaps += more
         state_dirs = self._find_state_dirs(root) if names else {}
         for name in names:
             key = (root.owner or 0, name)

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from ctrscope.engines.engine import Survey
+from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.model.namespace import NamespaceSet
@@ -73,6 +74,8 @@ class Lxc:
                     gaps.append(gap_of(error, "engine lxc", ("containers",), lxcpath))
                 continue
             roots.append(lxcpath)
+            names, more = first_of(names, owner, "engine lxc", lxcpath)
+            gaps += more
             for name in names:
                 record = _read_container(survey.host, lxcpath, name, owner, namespace, gaps)
                 if record is not None:

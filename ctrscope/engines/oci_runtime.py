@@ -18,6 +18,7 @@ from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_config import read_oci_config
 from ctrscope.engines.oci_state import OciState, read_oci_state
+from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
@@ -70,6 +71,8 @@ class _OciRuntime:
                     gaps.append(gap_of(error, f"engine {self.name}", ("containers",), root))
                 continue
             found.append(root)
+            names, more = first_of(names, owner_uid, f"engine {self.name}", root)
+            gaps += more
             for name in names:
                 directory = f"{root}/{name}"
                 # A full id is an engine's; a name may well be another engine's too.
