@@ -20,18 +20,10 @@ from ctrscope.probes.proc_pid_uid_map import read_id_map
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
 #: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
 _STATUS_IS_IMPLIED = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, EngineName.LXC, EngineName.NSPAWN)
+#: Programs that make namespaces and wait for what they started in them, by comm.
+ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
 #: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
-SUPERVISORS = (
-    "conmon",
-    "conmonrs",
-    "containerd-shim",
-    "lxc-start",
-    "systemd-nspawn",
-    "bwrap",
-    "unshare",
-    "nsjail",
-    "minijail0",
-)
+SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", *ISOLATORS)
 #: What a record has beyond a container: the verdict takes its place.
 _CLAIMS = tuple(set(Record.__struct_fields__).difference(Declared.__struct_fields__))
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
@@ -73,15 +65,7 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
         return _reused(
             record, Evidence(source=f"/proc/{pid}", value=f"not a process of uid {record.owner_uid}, whose state this is")
         )
-    membership = kernel.membership(pid)
-    frozen = membership is not None and kernel.is_frozen(pid, membership)
-    status = (
-        ContainerStatus.CREATED
-        if record.status is ContainerStatus.CREATED
-        else ContainerStatus.PAUSED
-        if frozen
-        else ContainerStatus.RUNNING
-    )
+    status = ContainerStatus.CREATED if record.status is ContainerStatus.CREATED else kernel.live_status(pid)
     return Verdict(status, pid, stat.starttime_ticks, (Evidence(source=source, value=value),), None)
 
 

@@ -36,11 +36,9 @@ class Draft:
     def revive(self, pid: int, pids: list[int], cgroup_path: str, kernel: Kernel) -> None:
         """The state names no living process, but the container's cgroup holds some: it runs."""
         stat = kernel.processes.stat(pid)
-        membership = kernel.membership(pid)
-        frozen = membership is not None and kernel.is_frozen(pid, membership)
         named = f"process {self.declared.pid}" if self.declared.pid else "no process"
         self.verdict = Verdict(
-            status=ContainerStatus.PAUSED if frozen else ContainerStatus.RUNNING,
+            status=kernel.live_status(pid),
             pid=pid,
             starttime_ticks=stat.starttime_ticks if stat else None,
             evidence=(*self.verdict.evidence, Evidence(source=f"/proc/{pid}/cgroup", value=f"runs in {cgroup_path}")),

@@ -1,6 +1,7 @@
 """The kernel's side of one pass: what every step of discovery asks, read at most once."""
 
 from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.container import ContainerStatus
 from ctrscope.model.host import Host
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.timestamp import rfc3339, unix_time
@@ -19,7 +20,7 @@ class Kernel:
         self.processes = processes
         self._booted_at = unix_time(host.booted_at)
         self._memberships: dict[int, CgroupMembership | None] = {}
-        self._frozen: dict[str, bool | None] = {}
+        self._frozen: dict[str, bool] = {}
         self._addresses: dict[int, tuple[str, ...]] = {}
 
     def membership(self, pid: int) -> CgroupMembership | None:
@@ -29,16 +30,19 @@ class Kernel:
             self._memberships[pid] = self.layout.membership(paths) if self.layout and paths is not None else None
         return self._memberships[pid]
 
-    def is_frozen(self, pid: int, membership: CgroupMembership) -> bool | None:
-        """Whether the cgroup of that process is frozen; the root never is."""
-        if self.layout is None or membership.path == "/":
-            return None
-        stat = self.processes.stat(pid)
+    def live_status(self, pid: int) -> ContainerStatus:
+        """Running, or paused when the cgroup of that process is frozen."""
+        return ContainerStatus.PAUSED if self._is_frozen(pid) else ContainerStatus.RUNNING
+
+    def _is_frozen(self, pid: int) -> bool:
+        membership, stat = self.membership(pid), self.processes.stat(pid)
+        if self.layout is None or membership is None or membership.path == "/":
+            return False  # the root never is
         if "freezer" in membership.paths and stat is not None and stat.state != "D":
             # The v1 freezer holds a task in state D: the refrigerator before Linux 6.1, TASK_FROZEN since.
             return False
         if membership.path not in self._frozen:
-            self._frozen[membership.path] = read_frozen(self.hostfs, self.layout, membership)
+            self._frozen[membership.path] = bool(read_frozen(self.hostfs, self.layout, membership))
         return self._frozen[membership.path]
 
     def namespaces(self, pid: int) -> NamespaceSet:

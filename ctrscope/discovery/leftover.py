@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ctrscope.discovery.confirm import Verdict
+from ctrscope.discovery.confirm import ISOLATORS, Verdict
 from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.isolation import Isolated, groups_of, isolation_of
 from ctrscope.discovery.kernel import Kernel
@@ -193,11 +193,8 @@ def _orphan(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
         cgroup_path=claim.path,
         evidence=(Evidence(source=f"/proc/{top.pid}/cgroup", value=claim.path),),
     )
-    membership = kernel.membership(top.pid)
-    frozen = membership is not None and kernel.is_frozen(top.pid, membership)
-    status = ContainerStatus.PAUSED if frozen else ContainerStatus.RUNNING
     note = f"{claim.engine} has no state of it: found by its cgroup"
-    draft = draft_of(record, Verdict(status, top.pid, top.starttime_ticks, (), note), kernel)
+    draft = draft_of(record, Verdict(kernel.live_status(top.pid), top.pid, top.starttime_ticks, (), note), kernel)
     draft.pids = [top.pid, *(pid for pid in pids if pid != top.pid)]
     return draft
 
@@ -209,7 +206,7 @@ def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
     stat = init.stat
     naming = next(type_ for type_ in _NAMING if type_ in init.types)
     parent = kernel.processes.stat(stat.ppid)
-    is_monitored = parent is not None and (parent.pid in {member.pid for member in group} or parent.comm in _ISOLATORS)
+    is_monitored = parent is not None and (parent.pid in {member.pid for member in group} or parent.comm in ISOLATORS)
     monitor = Monitor(pid=parent.pid, comm=parent.comm, alive=True) if is_monitored and parent is not None else None
     owns_cgroup = _owns_cgroup(init, group, kernel)
     record = Record(
@@ -225,10 +222,7 @@ def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
             Evidence(source=f"/proc/{stat.pid}/ns", value="not the host's: " + ", ".join(str(type_) for type_ in init.types)),
         ),
     )
-    membership = kernel.membership(stat.pid)
-    frozen = membership is not None and kernel.is_frozen(stat.pid, membership)
-    status = ContainerStatus.PAUSED if frozen else ContainerStatus.RUNNING
-    draft = draft_of(record, Verdict(status, stat.pid, stat.starttime_ticks, (), None), kernel)
+    draft = draft_of(record, Verdict(kernel.live_status(stat.pid), stat.pid, stat.starttime_ticks, (), None), kernel)
     outside = monitor.pid if monitor else None
     others = [member.pid for member in group if member.pid not in (stat.pid, outside)]
     draft.monitor = monitor
@@ -242,10 +236,6 @@ def _owns_cgroup(init: Isolated, group: list[Isolated], kernel: Kernel) -> bool:
     membership = kernel.membership(init.pid)
     directory = kernel.layout.own_directory(membership) if kernel.layout and membership else None
     return directory is not None and {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory))
-
-
-#: Programs that make namespaces and wait for what they started in them.
-_ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
 
 
 def _topmost(pids: list[int], kernel: Kernel) -> Stat | None:

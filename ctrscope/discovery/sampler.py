@@ -48,7 +48,6 @@ class Sampler:
             rates=rates,
             totals=self._totals.read(),
             details=self._details(snapshot, focus),
-            duration=time.monotonic() - started,
         )
 
     def _refreshed(self, started: float) -> Snapshot | None:

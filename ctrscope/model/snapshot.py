@@ -54,7 +54,6 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rates: Mapping[str, Rates]  # by container key
     totals: HostTotals
     details: Mapping[str, Detail]  # by container key, for what Focus asked
-    duration: float = 0.0  # seconds it took
 
 
 class Focus(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,6 @@ class Stat(NamedTuple):
     is_kernel_thread: bool
     utime_ticks: int
     stime_ticks: int
-    num_threads: int
     starttime_ticks: int  # after boot
 
 
@@ -46,7 +45,6 @@ def parse_stat(text: bytes) -> Stat:
             is_kernel_thread=bool(int(fields[6]) & _KTHREAD),
             utime_ticks=int(fields[11]),
             stime_ticks=int(fields[12]),
-            num_threads=int(fields[17]),
             starttime_ticks=int(fields[19]),
         )
     except (ValueError, IndexError) as error:

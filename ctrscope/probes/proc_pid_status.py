@@ -39,7 +39,6 @@ class Status(NamedTuple):
     seccomp: Literal["disabled", "strict", "filter"] | None
     seccomp_filters: int | None
     no_new_privs: bool | None
-    threads: int
 
 
 def read_status(host: HostFs, pid: int) -> Status:
@@ -68,7 +67,6 @@ def parse_status(text: bytes) -> Status:
             seccomp=None if seccomp is None else _SECCOMP[seccomp],
             seccomp_filters=int(lines[b"Seccomp_filters"]) if b"Seccomp_filters" in lines else None,
             no_new_privs=bool(int(lines[b"NoNewPrivs"])) if b"NoNewPrivs" in lines else None,
-            threads=int(lines[b"Threads"]),
         )
     except KeyError as error:
         raise ParseError(f"no line {error.args[0].decode()!r}") from error

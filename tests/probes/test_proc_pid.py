@@ -28,7 +28,7 @@ def test_a_process_may_have_any_name(name: bytes) -> None:
     stat = parse_stat(_STAT % name)
     assert stat.comm.encode("utf-8", "surrogateescape") == name
     assert (stat.pid, stat.state, stat.ppid, stat.starttime_ticks) == (4711, "S", 1, 81723)
-    assert (stat.utime_ticks, stat.stime_ticks, stat.num_threads, stat.is_kernel_thread) == (12, 34, 3, False)
+    assert (stat.utime_ticks, stat.stime_ticks, stat.is_kernel_thread) == (12, 34, False)
 
 
 def test_a_kernel_thread_is_known_by_its_flag() -> None:
@@ -89,7 +89,7 @@ def test_ids_are_the_effective_ones() -> None:
     status = parse_status(_STATUS)
     assert (status.uid, status.gid, status.groups) == (1001, 6, (5, 27))
     assert status.nspid == (4711, 12, 1)
-    assert (status.seccomp, status.seccomp_filters, status.no_new_privs, status.threads) == ("filter", 1, True, 3)
+    assert (status.seccomp, status.seccomp_filters, status.no_new_privs) == ("filter", 1, True)
 
 
 def test_capabilities_are_named_and_new_ones_numbered() -> None:

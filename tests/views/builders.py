@@ -310,7 +310,6 @@ def sample(
             self_rss=71 * M,
         ),
         details=details or {},
-        duration=0.1,
     )
 
 
