@@ -11,10 +11,11 @@ from ctrscope.model.cgroup import (
     PressureLine,
 )
 from ctrscope.model.container import Container, ContainerStatus, EngineName, EngineStatus, Evidence, Monitor, Pod, Port
-from ctrscope.model.detail import CapabilitySets, Detail, IdMapLine, Limits, Link, Mount, Network, Overlay, Route, Security
+from ctrscope.model.detail import CapabilitySets, Detail, Limits, Mount, Overlay, Security
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.host import Host, Privileges
-from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.namespace import IdMapLine, NamespaceSet
+from ctrscope.model.network import Link, Network, Route
 from ctrscope.model.process import Process, Role
 from ctrscope.model.snapshot import Snapshot
 

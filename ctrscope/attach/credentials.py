@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ctrscope.model.detail import IdMapLine
+from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.value import Value
 from ctrscope.probes.proc_pid_status import CapabilityMasks, Status
 

@@ -17,9 +17,8 @@ from ctrscope.attach.credentials import (
     parse_passwd,
 )
 from ctrscope.model.container import Container, ContainerStatus
-from ctrscope.model.detail import IdMapLine
 from ctrscope.model.gap import ParseError
-from ctrscope.model.namespace import NamespaceSet, NamespaceType
+from ctrscope.model.namespace import IdMapLine, NamespaceSet, NamespaceType
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import CgroupLayout, read_frozen, read_layout
 from ctrscope.probes.hostfs import HostFs, ProcDir

@@ -2,7 +2,7 @@
 
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName
-from ctrscope.model.snapshot import Rates
+from ctrscope.model.rates import Rates
 
 PAUSED_NOTE = "paused (freezer)"
 

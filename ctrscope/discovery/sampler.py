@@ -15,7 +15,9 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.refresh import refresh, watched
 from ctrscope.model.cgroup import CgroupStats, CpuStats, IoStats
 from ctrscope.model.detail import Detail
-from ctrscope.model.snapshot import Focus, Rates, Sample, Snapshot
+from ctrscope.model.rates import Rates
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 

@@ -11,9 +11,10 @@ import msgspec
 
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, EngineStatus
-from ctrscope.model.detail import Detail, Limits, Mount, Network, Overlay, Security
+from ctrscope.model.detail import Detail, Limits, Mount, Overlay, Security
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
+from ctrscope.model.network import Network
 from ctrscope.model.process import Process
 from ctrscope.model.value import Value
 

@@ -100,3 +100,32 @@ class CgroupStats(Value, frozen=True, kw_only=True):
     io: IoStats | None = None
     pressure: Mapping[str, Pressure] | None = None  # cpu, memory, io
     frozen: bool | None = None
+
+
+class EffectiveLimit(Value, frozen=True, kw_only=True):
+    """The tightest bound of one resource from a cgroup up to the host, and who imposes it."""
+
+    value: float | Literal["max"] | None  # CPUs, bytes or tasks
+    limited_by: str | None = None  # path of the cgroup that imposes it; "host" when only its size bounds it
+
+
+class EffectiveLimits(Value, frozen=True, kw_only=True):
+    """What a cgroup may really use, with every ancestor asked."""
+
+    cpus: EffectiveLimit | None = None
+    memory: EffectiveLimit | None = None
+    swap: EffectiveLimit | None = None
+    pids: EffectiveLimit | None = None
+
+
+class CgroupNode(Value, frozen=True, kw_only=True):
+    """One cgroup of the host with its figures, and those below it."""
+
+    path: str  # v2; on v1 and hybrid the path that controllers agree on
+    kind: str | None = None  # cgroup.type: "domain", "threaded", "domain threaded", "domain invalid"; None on v1
+    controllers: tuple[str, ...] = ()  # enabled for it
+    nprocs: int | None = None  # in it, without those below
+    container: str | None = None  # id of the container whose own cgroup it is
+    stats: CgroupStats | None = None
+    effective: EffectiveLimits | None = None
+    children: tuple["CgroupNode", ...] = ()

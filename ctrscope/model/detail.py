@@ -5,16 +5,10 @@ from typing import Literal
 
 from ctrscope.model.cgroup import CgroupStats, Limit
 from ctrscope.model.gap import Gap
+from ctrscope.model.namespace import IdMapLine
+from ctrscope.model.network import Network
 from ctrscope.model.process import Process
 from ctrscope.model.value import Value
-
-
-class IdMapLine(Value, frozen=True, kw_only=True):
-    """One line of uid_map or gid_map; user_namespaces(7)."""
-
-    inside: int
-    outside: int
-    count: int
 
 
 class CapabilitySets(Value, frozen=True, kw_only=True):
@@ -64,39 +58,6 @@ class Overlay(Value, frozen=True, kw_only=True):
     lower: tuple[str, ...]
     upper: str | None
     work: str | None
-
-
-class Route(Value, frozen=True, kw_only=True):
-    """One route; rtnetlink(7)."""
-
-    dst: str  # CIDR, or "default"
-    gateway: str | None
-    dev: str | None
-    src: str | None
-
-
-class Link(Value, frozen=True, kw_only=True):
-    """One link (interface) of a network namespace; rtnetlink(7)."""
-
-    ifindex: int | None  # None: not told without netlink
-    name: str
-    kind: str | None  # "veth", "bridge"; None: a plain device
-    mac: str | None
-    mtu: int | None
-    state: str | None  # operational state: "UP", "DOWN", "UNKNOWN"
-    addresses: tuple[str, ...] = ()  # CIDR
-    master: int | None = None  # ifindex
-    peer_ifindex: int | None = None  # IFLA_LINK
-    peer_netnsid: int | None = None  # IFLA_LINK_NETNSID, local to this namespace
-    rx_bytes: int | None = None
-    tx_bytes: int | None = None
-
-
-class Network(Value, frozen=True, kw_only=True):
-    """One network namespace as seen from inside."""
-
-    links: tuple[Link, ...] = ()
-    routes: tuple[Route, ...] = ()
 
 
 class Limits(Value, frozen=True, kw_only=True):

@@ -54,3 +54,67 @@ class NamespaceSet(Value, frozen=True, kw_only=True):
             for type_ in NamespaceType
             if (mine := self.ino(type_)) is not None and (theirs := other.ino(type_)) is not None and mine != theirs
         )
+
+
+class HolderKind(StrEnum):
+    """What can keep a namespace alive."""
+
+    PROCESS = "process"
+    THREAD = "thread"  # one task of a process whose main task is elsewhere
+    FD = "fd"  # an open descriptor of its nsfs file
+    BIND_MOUNT = "bind_mount"
+    SOCKET = "socket"  # of a network namespace that no process is in
+    HIERARCHY = "hierarchy"  # a namespace below it, or one that it owns
+
+
+class Holder(Value, frozen=True, kw_only=True):
+    """One thing that keeps a namespace alive."""
+
+    kind: HolderKind
+    pid: int | None  # of the process; of the one whose mount namespace has the bind mount; None for hierarchy
+    path: str | None  # the link, descriptor or mount point; for hierarchy the namespace below: "net:[4026532281]"
+
+
+class Leader(Value, frozen=True, kw_only=True):
+    """The lowest PID of a namespace: the process that lsns(8) shows."""
+
+    pid: int
+    comm: str
+
+
+class TimeOffsets(Value, frozen=True, kw_only=True):
+    """Offsets of a time namespace, in seconds; time_namespaces(7), /proc/PID/timens_offsets."""
+
+    monotonic: float
+    boottime: float
+
+
+class IdMapLine(Value, frozen=True, kw_only=True):
+    """One line of uid_map or gid_map; user_namespaces(7)."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+class Namespace(Value, frozen=True, kw_only=True):
+    """One namespace of the host, and everything that holds it. Encodes to an item of ``namespaces`` of the contract."""
+
+    type: NamespaceType
+    ino: int
+    is_initial: bool = False  # the host's own
+    nprocs: int = 0  # processes in it
+    leader: Leader | None = None  # None: no process is in it
+    owner: int | None = None  # inode of the user namespace that owns it; ioctl_nsfs(2)
+    parent: int | None = None  # pid and user
+    owner_uid: int | None = None  # of a user namespace: who made it; of others: who made the user namespace that owns it
+    containers: tuple[str, ...] = ()  # ids, in the order of the snapshot
+    held_by: tuple[Holder, ...] = ()
+    uid_map: tuple[IdMapLine, ...] | None = None  # user
+    gid_map: tuple[IdMapLine, ...] | None = None  # user
+    offsets: TimeOffsets | None = None  # time
+
+    @property
+    def id(self) -> NamespaceId:
+        """Type and inode number, which together name it."""
+        return NamespaceId(self.type, self.ino)

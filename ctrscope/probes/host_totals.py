@@ -3,7 +3,7 @@
 *Source:* proc_stat(5), proc_meminfo(5), /proc/self/stat, through psutil.
 """
 
-from ctrscope.model.snapshot import HostTotals
+from ctrscope.model.sample import HostTotals
 from ctrscope.probes.hostfs import HostFs
 
 

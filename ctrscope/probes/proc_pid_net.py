@@ -11,8 +11,8 @@ where IPv6 is off. No ``fib_trie`` in a kernel without CONFIG_PROC_FS details of
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ctrscope.model.detail import Link, Network, Route
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
+from ctrscope.model.network import Link, Network, Route
 from ctrscope.probes.hostfs import HostFs
 
 _LOOPBACK, _LINK_LOCAL = 0x10, 0x20  # scopes of if_inet6: IPV6_ADDR_LOOPBACK, IPV6_ADDR_LINKLOCAL of include/net/ipv6.h

@@ -6,8 +6,8 @@ The outside ids are those of the reader's user namespace. A namespace whose map 
 
 from typing import Literal
 
-from ctrscope.model.detail import IdMapLine
 from ctrscope.model.gap import ParseError
+from ctrscope.model.namespace import IdMapLine
 from ctrscope.probes.hostfs import HostFs
 
 

@@ -8,8 +8,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ctrscope.model.detail import Link, Network, Route
 from ctrscope.model.gap import VANISHED, Gap, Reading, Reason, gap_of
+from ctrscope.model.network import Link, Network, Route
 from ctrscope.probes.netns import run_in_network_namespace
 
 _NLM_F_DUMP_INTR = 0x10

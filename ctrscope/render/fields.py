@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Port
-from ctrscope.model.snapshot import Rates
+from ctrscope.model.rates import Rates
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import (

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from ctrscope.model.cgroup import CgroupStats, Pressure
 from ctrscope.model.container import Container
-from ctrscope.model.detail import Detail, Link, Network, Security
+from ctrscope.model.detail import Detail, Security
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.network import Link, Network
 from ctrscope.render.fields import engine_text, group_text, ports_text, short_id, since, status_sign
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, inert_command

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.signal import Signal
 
 from ctrscope.model.container import Container, ContainerStatus
-from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
 from ctrscope.views.actions import ANYWHERE, bindings

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 
 POINTS = 60  # of one container; at one sample a second that is a minute
 SPAN_NS = 60_000_000_000

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus
-from ctrscope.model.snapshot import Rates, Sample
+from ctrscope.model.rates import Rates
+from ctrscope.model.sample import Sample
 from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, engine_text, group_text, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED

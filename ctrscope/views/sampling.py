@@ -11,7 +11,7 @@ from typing import Protocol
 
 from textual.message import Message
 
-from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.model.sample import Focus, Sample
 
 
 class SampleSource(Protocol):

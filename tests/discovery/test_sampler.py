@@ -12,7 +12,8 @@ from ctrscope.model.cgroup import CgroupStats, CpuStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
-from ctrscope.model.snapshot import Focus, Snapshot
+from ctrscope.model.sample import Focus
+from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 

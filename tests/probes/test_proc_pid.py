@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrscope.model.detail import IdMapLine
 from ctrscope.model.gap import ParseError
-from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.namespace import IdMapLine, NamespaceSet
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_attr import Label, parse_label, read_label
 from ctrscope.probes.proc_pid_cgroup import parse_cgroup

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.model.detail import Route
 from ctrscope.model.gap import ParseError, Reason
+from ctrscope.model.network import Route
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_net import (
     parse_dev,

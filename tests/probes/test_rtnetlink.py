@@ -1,6 +1,6 @@
 """Links, addresses and routes from netlink messages as pyroute2 decodes them."""
 
-from ctrscope.model.detail import Link, Network, Route
+from ctrscope.model.network import Link, Network, Route
 from ctrscope.probes.rtnetlink import Dump, parse_network
 
 _LO = {"index": 1, "attrs": [("IFLA_IFNAME", "lo"), ("IFLA_OPERSTATE", "UNKNOWN"), ("IFLA_MTU", 65536)]}

@@ -3,7 +3,7 @@ import pytest
 
 from ctrscope.model.cgroup import CgroupStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, Port
-from ctrscope.model.snapshot import Rates
+from ctrscope.model.rates import Rates
 from ctrscope.render.fields import CONTAINER_FIELDS, STATUS_SIGNS, Row, ports_text
 from tests.awkward import BY_HAND, HOSTILE, NOW, ORPHAN, SNAPSHOT, STATS, STOPPED, WEB
 

@@ -14,22 +14,15 @@ from ctrscope.model.cgroup import (
     PressureLine,
 )
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Evidence, Monitor, Pod, Port
-from ctrscope.model.detail import (
-    CapabilitySets,
-    Detail,
-    IdMapLine,
-    Link,
-    Mount,
-    Network,
-    Overlay,
-    Route,
-    Security,
-)
+from ctrscope.model.detail import CapabilitySets, Detail, Mount, Overlay, Security
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.host import Host, Privileges
-from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.namespace import IdMapLine, NamespaceSet
+from ctrscope.model.network import Link, Network, Route
 from ctrscope.model.process import Process, Role
-from ctrscope.model.snapshot import HostTotals, Rates, Sample, Snapshot
+from ctrscope.model.rates import Rates
+from ctrscope.model.sample import HostTotals, Sample
+from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.timestamp import rfc3339
 
 NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z

@@ -11,7 +11,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 
 from ctrscope.model.container import Container
-from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.sampling import SampleTaken
 from ctrscope.views.screens.containers import ContainersScreen

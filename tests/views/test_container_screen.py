@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 from ctrscope.model.container import Evidence
 from ctrscope.model.detail import Detail, Security
 from ctrscope.model.process import Role
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 from ctrscope.views.panes import PANES
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen

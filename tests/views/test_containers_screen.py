@@ -3,7 +3,7 @@
 import pytest
 from textual.events import Key
 
-from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.sampling import SampleFailed
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen

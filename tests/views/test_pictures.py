@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import textual
 
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, sample
 from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of

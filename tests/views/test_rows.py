@@ -3,7 +3,7 @@
 import pytest
 
 from ctrscope.model.container import EngineName
-from ctrscope.model.snapshot import Rates
+from ctrscope.model.rates import Rates
 from ctrscope.render.fields import Row
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
 from ctrscope.views.columns import FIELDS, fit_columns

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from textual.message import Message
 
-from ctrscope.model.snapshot import Focus, Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from tests.views.builders import sample
 

@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from ctrscope.model.detail import Link
+from ctrscope.model.network import Link
 from ctrscope.render.fields import ports_text
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column

@@ -10,7 +10,8 @@ from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container
 from ctrscope.model.detail import Detail
 from ctrscope.model.gap import Gap
-from ctrscope.model.snapshot import Rates, Snapshot
+from ctrscope.model.rates import Rates
+from ctrscope.model.snapshot import Snapshot
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table

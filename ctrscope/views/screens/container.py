@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 from ctrscope.render.fields import engine_text, group_text, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ctrscope.model.container import Container
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import cell_width, inert, shorten

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from ctrscope.model.container import Container
-from ctrscope.model.snapshot import Sample
+from ctrscope.model.sample import Sample
 from ctrscope.views.actions import ANYWHERE, SELECTED, Action
 from ctrscope.views.widgets.key_bar import KeyBar
 from ctrscope.views.widgets.status_header import StatusHeader

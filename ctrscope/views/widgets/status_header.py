@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ctrscope.model.host import Host
-from ctrscope.model.snapshot import HostTotals, Sample
+from ctrscope.model.sample import HostTotals, Sample
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import format_bytes, format_duration
 from ctrscope.views.history import History, last_minute, sparkline

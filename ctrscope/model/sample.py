@@ -1,0 +1,46 @@
+"""The sample that the dashboard draws: a snapshot, what changed since the last, and what is on the screen."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ctrscope.model.cgroup import CgroupNode
+from ctrscope.model.detail import Detail
+from ctrscope.model.finding import Finding
+from ctrscope.model.namespace import Namespace
+from ctrscope.model.network import LinkRates, NetworkTopology
+from ctrscope.model.rates import Rates
+from ctrscope.model.snapshot import Snapshot
+
+
+class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage of the whole host and of ourselves, for the header."""
+
+    cpu_percent: float | None = None  # of all CPUs
+    memory_used: int | None = None  # total minus available, bytes
+    memory_total: int | None = None
+    self_cpu_percent: float | None = None  # of one CPU
+    self_rss: int | None = None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the dashboard draws: a snapshot, and what changed since the last."""
+
+    snapshot: Snapshot
+    rates: Mapping[str, Rates]  # by container key
+    totals: HostTotals
+    details: Mapping[str, Detail]  # by container key, for what Focus asked
+    findings: tuple[Finding, ...] = ()  # of health, worst first
+    namespaces: tuple[Namespace, ...] | None = None  # what Focus asked; None: nobody did
+    cgroups: CgroupNode | None = None  # the root of the tree
+    topology: NetworkTopology | None = None
+    link_rates: Mapping[tuple[int, int], LinkRates] = {}  # by (inode of the network namespace, ifindex)
+
+
+class Focus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is on the screen, hence what is worth reading."""
+
+    container: str | None = None  # key
+    namespaces: bool = False  # every namespace of the host
+    cgroups: bool = False  # the cgroup tree
+    topology: bool = False  # every network namespace, and what connects them
