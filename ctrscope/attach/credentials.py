@@ -25,6 +25,7 @@ class Credentials(Value, frozen=True, kw_only=True):
 class PasswdEntry(NamedTuple):
     """The fields of passwd(5) that we use."""
 
+    uid: int
     gid: int
     home: str
 
@@ -53,10 +54,46 @@ def id_exists_inside(lines: Sequence[IdMapLine], inside: int) -> bool:
     return any(line.inside <= inside < line.inside + line.count for line in lines)
 
 
-def parse_passwd(text: bytes, uid: int) -> PasswdEntry | None:
-    """The first entry of that uid; lines that are not passwd(5) are passed over."""
+def parse_passwd(text: bytes, user: int | str) -> PasswdEntry | None:
+    """The first entry of that uid or name; lines that are not passwd(5) are passed over."""
     for line in text.splitlines():
         fields = line.decode("utf-8", "surrogateescape").split(":")
-        if len(fields) >= 6 and fields[2] == str(uid) and fields[3].isdecimal():
-            return PasswdEntry(int(fields[3]), fields[5] or "/")
+        if len(fields) < 6 or not fields[2].isdecimal() or not fields[3].isdecimal():
+            continue
+        if user == (fields[0] if isinstance(user, str) else int(fields[2])):
+            return PasswdEntry(int(fields[2]), int(fields[3]), fields[5] or "/")
     return None
+
+
+def translate(init: Credentials, uid_map: Sequence[IdMapLine], gid_map: Sequence[IdMapLine]) -> Credentials:
+    """Ids of init as they are inside its user namespace. An id that is not mapped is 0; such a group is left out."""
+    return Credentials(
+        uid=id_inside(uid_map, init.uid) or 0,
+        gid=id_inside(gid_map, init.gid) or 0,
+        groups=tuple(inside for group in init.groups if (inside := id_inside(gid_map, group)) is not None),
+        capabilities=init.capabilities,
+        no_new_privs=init.no_new_privs,
+    )
+
+
+def choose_credentials(
+    init: Credentials, *, confined: bool, uid: int | None, gid: int | None, passwd: PasswdEntry | None
+) -> Credentials:
+    """Who the command runs as. *uid* and *gid* are what was asked for; *passwd* is the entry of the user that it comes to.
+
+    Confined: as init; another user gets what the container could give to a process of that user: root the bounding set,
+    others nothing. Otherwise root with all our capabilities, or another user without confinement.
+    """
+    asked = uid is not None or not confined
+    uid = uid if uid is not None else init.uid if confined else 0
+    gid = gid if gid is not None else (passwd.gid if passwd else 0) if asked else init.gid
+    groups = () if asked or gid != init.gid else init.groups
+    if not confined:
+        return Credentials(uid=uid, gid=gid, groups=groups, capabilities=None, no_new_privs=False)
+    capabilities = init.capabilities
+    if capabilities is not None and uid != init.uid:
+        given = capabilities.bounding if uid == 0 else 0
+        capabilities = CapabilityMasks(
+            effective=given, permitted=given, inheritable=0, bounding=capabilities.bounding, ambient=0
+        )
+    return Credentials(uid=uid, gid=gid, groups=groups, capabilities=capabilities, no_new_privs=init.no_new_privs)

@@ -19,14 +19,15 @@ from typing import NamedTuple, NoReturn
 
 from ctrscope.attach import inside, syscalls
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
-from ctrscope.attach.plan import AttachPlan, CannotAttach
-from ctrscope.attach.terminal import Likeness, carry, is_interactive, raw_mode, read_likeness
+from ctrscope.attach.request import AttachPlan, CannotAttach
+from ctrscope.attach.terminal import EscapeKeys, Likeness, carry, is_interactive, raw_mode, read_likeness
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.proc_pid_stat import parse_stat
 
 _FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _PATIENCE = 2000  # milliseconds that a command gets to end after its terminal is gone
 _MESSAGE_LIMIT = 8192
+ESCAPE = b"\x10\x11"  # ctrl-p ctrl-q, as docker attach has it
 
 
 class _Started(NamedTuple):
@@ -36,9 +37,10 @@ class _Started(NamedTuple):
     master: int | None  # our end of its terminal
 
 
-def enter(plan: AttachPlan) -> int:
+def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
     """Run the command and return its exit status, 128+N when signal N ended it.
 
+    The keys *escape* leave a session on a terminal: the command loses its terminal, and ends.
     Call it on the main thread: signals are taken over until it returns. Errors: CannotAttach.
     """
     with ExitStack() as stack:
@@ -57,7 +59,7 @@ def enter(plan: AttachPlan) -> int:
         try:
             started = _await_start(plan, child, ours, signals, stack)
             try:
-                _attend(started, signals)
+                _attend(started, signals, EscapeKeys(escape))
             except BaseException:
                 _signal(started.pidfd, signal.SIGKILL)
                 raise
@@ -83,14 +85,18 @@ def opened_target(plan: AttachPlan) -> Iterator[Target]:
 
         try:
             process = hold(f"/proc/{plan.pid}", os.O_PATH | os.O_DIRECTORY)
+            pidfd = os.pidfd_open(plan.pid)
+            stack.callback(os.close, pidfd)
             with open(os.open("stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process), "rb") as file:
                 found = parse_stat(file.read())
             if found.starttime_ticks != plan.starttime_ticks or found.state in "ZX":
                 raise ProcessLookupError
-            root = hold("root", os.O_PATH | os.O_DIRECTORY, process)
+            root = hold("root", os.O_PATH | os.O_DIRECTORY, process) if plan.root or plan.tools else None
             target = Target(
+                pidfd=pidfd,
                 namespaces={type_: hold(f"ns/{type_}", os.O_RDONLY, process) for type_ in plan.namespaces},
-                root=root if plan.root else None,
+                mnt=hold("ns/mnt", os.O_RDONLY, process) if plan.tools else None,
+                root=root,
                 cwd=hold("cwd", os.O_PATH | os.O_DIRECTORY, process) if plan.root else None,
             )
         except (FileNotFoundError, ProcessLookupError, ParseError):
@@ -119,6 +125,11 @@ def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, rep
         entrant = os.fork()
         if entrant == 0:
             inside.become_command(plan, target, joined, likeness, report, myself)
+        # Killed, we could not reap it any more, and it would be a zombie in the container's PID namespace.
+        signal.signal(signal.SIGTERM, lambda number, frame: os.kill(entrant, signal.SIGKILL))
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(entrant, signal.SIGKILL)
         report.send(PIDFD, handle=os.pidfd_open(entrant))
         # What is open here would keep namespaces alive, and pipes of ours open, for as long as the command runs.
         os.closerange(0, os.sysconf("SC_OPEN_MAX"))
@@ -162,7 +173,7 @@ def _await_start(plan: AttachPlan, child: int, ours: socket.socket, signals: int
             return _Started(pidfd, master)
 
 
-def _attend(started: _Started, signals: int) -> None:
+def _attend(started: _Started, signals: int, escape: EscapeKeys) -> None:
     """Wait for the command, passing signals on and carrying its terminal."""
 
     def pass_on(number: int) -> bool:
@@ -180,7 +191,7 @@ def _attend(started: _Started, signals: int) -> None:
                 pass_on(number)
         return
     with raw_mode():
-        carry(started.master, started.pidfd, signals, pass_on)
+        carry(started.master, started.pidfd, signals, pass_on, escape)
     poll = select.poll()
     poll.register(started.pidfd, select.POLLIN)
     if not poll.poll(0):

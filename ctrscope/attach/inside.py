@@ -9,11 +9,14 @@ power only by joining it, so it has to come first. Nobody has to know which: wha
 Nothing is imported, and no file of the host is opened by its name, once the mount namespace is joined.
 Until exec the process is not dumpable: root in the container can neither trace it nor reach descriptors of the host
 through its /proc/PID (CVE-2016-9962).
-*Errors:* init's seccomp filter is not applied: the kernel shows it to a tracer only, and tracing would touch the container.
+
+A seccomp filter is loaded as late as it can be: at the very end under no_new_privs, otherwise while we still have the
+capability that it takes. As with the runtimes, it has to permit what comes after it.
 """
 
 import errno
 import os
+import resource
 import select
 import signal
 import socket
@@ -23,22 +26,25 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.confinement import Confinement, ResourceLimit
 from ctrscope.attach.credentials import Credentials
-from ctrscope.attach.plan import DEFAULT_PATH, AttachPlan, CannotAttach
+from ctrscope.attach.program import execute
+from ctrscope.attach.request import AttachPlan, CannotAttach
 from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
+from ctrscope.attach.tools import mount_beside
 from ctrscope.model.namespace import NamespaceType
 
 ENDED = 125  # the exit status when ctrscope itself failed
-CANNOT_EXECUTE, NOT_FOUND = 126, 127
 PIDFD, TERMINAL, WARNING, REFUSED = b"P", b"T", b"W", b"R"  # the first byte of a message to the outside
-_MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c
 _TEXT_LIMIT = 4096
 
 
 class Target(NamedTuple):
     """Descriptors of what is to be joined, opened while its names still mean something."""
 
+    pidfd: int  # of init
     namespaces: dict[NamespaceType, int]
+    mnt: int | None  # the mount namespace to copy from, for --tools
     root: int | None
     cwd: int | None
 
@@ -102,16 +108,22 @@ def become_command(
         _keep_from_exec()
         # Inside its own user namespace an ordinary user is uid 0 as well.
         _join_cgroups(plan.cgroups, report, delegated=NamespaceType.USER in joined or os.geteuid() != 0)
-        if plan.label is not None:
-            _set_label(*plan.label)
+        _take_limits(plan.confinement, report)
         if plan.credentials is not None:
             _leave_groups()
         _join(target, joined)
         hide()
-        if target.root is not None:
+        if plan.tools:
+            assert target.mnt is not None
+            assert target.root is not None
+            mount_beside(target.mnt, target.root, has_pid_namespace=NamespaceType.PID in target.namespaces)
+        elif target.root is not None:
             with _step("taking its root directory"):
                 os.fchdir(target.root)
                 os.chroot(".")
+        late = plan.credentials is None or plan.credentials.no_new_privs
+        if not late:
+            _load_filter(plan.confinement)
         if plan.credentials is not None:
             with _step(f"becoming uid {plan.credentials.uid}, gid {plan.credentials.gid}"):
                 _become(plan.credentials)
@@ -123,33 +135,12 @@ def become_command(
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if select.select([parent], [], [], 0)[0]:
             os._exit(ENDED)  # it died before we asked to be told
+        if late:
+            _load_filter(plan.confinement)
         execute(plan)
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)
-
-
-def execute(plan: AttachPlan) -> NoReturn:
-    """Exec the command, looking it up in its own PATH. Errors: CannotAttach."""
-    name = plan.argv[0]
-    path = plan.environment.get("PATH", DEFAULT_PATH)
-    candidates = [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
-    reason = None
-    for candidate in candidates:
-        try:
-            if plan.root:
-                _check_program(candidate, _MAX_INTERPRETERS)
-            os.execve(candidate, plan.argv, plan.environment)  # noqa: S606 -- that is what it is for
-        except (FileNotFoundError, NotADirectoryError):
-            if os.path.exists(candidate):
-                raise CannotAttach(
-                    f"{candidate}: cannot be executed: its interpreter or loader is missing", CANNOT_EXECUTE
-                ) from None
-        except OSError as error:
-            reason = reason or f"{candidate}: cannot be executed: {error.strerror}"
-    if reason is not None:
-        raise CannotAttach(reason, CANNOT_EXECUTE)
-    raise CannotAttach(f"{name}: not found there" + ("" if "/" in name else f" (PATH is {path})"), NOT_FOUND)
 
 
 def _keep_from_exec() -> None:
@@ -191,12 +182,54 @@ def _set_label(file: str, label: str) -> None:
         raise CannotAttach(f"taking its security label ({label}): {error.strerror}; --privileged enters without it") from error
 
 
+def _take_limits(confinement: Confinement, report: Report) -> None:
+    """While files of the host still have their names, and we the capabilities that raising a limit takes."""
+    if confinement.label is not None:
+        _set_label(*confinement.label)
+    refused = [limit for limit in confinement.limits if not _set_limit(limit)]
+    if refused:
+        report.send(WARNING, text="some of its resource limits are higher than ours, which stay: not permitted to raise them")
+    if confinement.oom_score_adj is not None:
+        try:
+            handle = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(handle, str(confinement.oom_score_adj).encode())
+            finally:
+                os.close(handle)
+        except PermissionError:
+            report.send(WARNING, text="its oom_score_adj is lower than ours, which stays: not permitted to lower it")
+
+
+def _set_limit(limit: ResourceLimit) -> bool:
+    try:
+        resource.setrlimit(limit.resource, (limit.soft, limit.hard))
+    except (OSError, ValueError):  # ValueError is how Python says EPERM here
+        return False
+    return True
+
+
+def _load_filter(confinement: Confinement) -> None:
+    if confinement.filter is not None:
+        with _step("loading its seccomp filter"):
+            syscalls.seccomp_filter(confinement.filter.program, confinement.filter.flags)
+
+
 def _leave_groups() -> None:
     with suppress(PermissionError):  # an ordinary user, who has none that the container's owner does not have
         os.setgroups([])
 
 
 def _join(target: Target, joined: tuple[NamespaceType, ...]) -> None:
+    wanted = [type_ for type_ in target.namespaces if type_ not in joined]
+    if not wanted:
+        return
+    try:
+        syscalls.setns_process(target.pidfd, wanted)
+    except OSError:
+        _join_one_by_one(target, joined)  # EINVAL before Linux 5.8, EPERM where one has to come before the others
+
+
+def _join_one_by_one(target: Target, joined: tuple[NamespaceType, ...]) -> None:
     refused = []
     for type_, handle in target.namespaces.items():
         if type_ in joined or type_ is NamespaceType.USER:
@@ -277,35 +310,6 @@ def _change_directory(plan: AttachPlan, target: Target) -> None:
             os.getcwd()  # ENOENT: removed, or outside the root
         except OSError:
             os.chdir("/")
-
-
-def _check_program(path: str, depth: int) -> None:
-    """Refuse a program whose name leads, by way of a link in /proc, to a file that the container does not have.
-
-    A shell that is a link to /proc/self/exe, or names that as its interpreter, would be our own interpreter, run inside,
-    where root could then overwrite it (CVE-2019-5736). Such links jump: what they say and where they lead differ.
-    """
-    found, said = os.stat(path), os.path.realpath(path)
-    try:
-        same = os.path.samestat(found, os.lstat(said))
-    except OSError:
-        same = False
-    if not same or depth == 0:
-        raise CannotAttach(f"{path}: refused: it leads to a file outside the container", CANNOT_EXECUTE)
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:
-        return
-    try:
-        head = os.read(handle, 256)
-    except OSError:
-        return  # EISDIR: exec says so itself
-    finally:
-        os.close(handle)
-    if head.startswith(b"#!") and (words := head[2:].split(b"\n")[0].split()):
-        interpreter = os.fsdecode(words[0])
-        if os.path.exists(interpreter):
-            _check_program(interpreter, depth - 1)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
-"""System calls that Python lacks: setns, prctl, capget and capset.
+"""System calls that Python lacks: setns, unshare, prctl, capget and capset, seccomp, mount and its younger sisters.
 
-*Source:* setns(2), prctl(2), capset(2). *Versions:* ``os.setns`` came with Python 3.12; the ``nsenter`` package knows
-neither cgroup nor time namespaces, so setns(2) is called here for all eight.
+*Source:* setns(2), unshare(2), prctl(2), capset(2), seccomp(2), mount(2), open_tree(2), move_mount(2).
+*Versions:* ``os.setns`` came with Python 3.12; the ``nsenter`` package knows neither cgroup nor time namespaces nor pidfds,
+so setns(2) is called here for all eight.
 """
 
 import ctypes
+import errno
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ctrscope.model.namespace import NamespaceType
@@ -31,6 +34,17 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
+
+#: Numbers of system calls. Those from 424 on are the same on every architecture.
+_OPEN_TREE, _MOVE_MOUNT = 428, 429
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SECCOMP_SET_MODE_FILTER = 1
+_AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_AT_FDCWD = -100
 _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,6 +55,10 @@ class _Header(ctypes.Structure):
 
 class _Half(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 class CapabilityMasks(NamedTuple):
@@ -54,6 +72,45 @@ class CapabilityMasks(NamedTuple):
 def setns(handle: int, type_: NamespaceType) -> None:
     """Join the namespace that *handle* refers to. Errors: EPERM, EINVAL (not of that type, or already there)."""
     _check(_libc.setns(handle, CLONE_FLAGS[type_]))
+
+
+def setns_process(pidfd: int, types: Iterable[NamespaceType]) -> None:
+    """Join several namespaces of a process at once: all or none. Errors: EPERM, EINVAL (before Linux 5.8)."""
+    flags = 0
+    for type_ in types:
+        flags |= CLONE_FLAGS[type_]
+    _check(_libc.setns(pidfd, flags))
+
+
+def unshare(type_: NamespaceType) -> None:
+    """Get a new namespace of that type. Errors: EPERM."""
+    _check(_libc.unshare(CLONE_FLAGS[type_]))
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int) -> None:
+    """Mount, or change how mounts below *target* propagate. Errors: EPERM, EINVAL."""
+    names = (None if name is None else os.fsencode(name) for name in (source, target, kind))
+    _check(_libc.mount(*names, ctypes.c_ulong(flags), None))
+
+
+def open_tree(handle: int) -> int:
+    """A detached copy of the mount that *handle* refers to and of those below it. Errors: EINVAL, EPERM, ENOSYS."""
+    flags = _OPEN_TREE_CLONE | _AT_EMPTY_PATH | _AT_RECURSIVE | os.O_CLOEXEC
+    return _check(_libc.syscall(_OPEN_TREE, handle, b"", flags))
+
+
+def move_mount(handle: int, target: str) -> None:
+    """Attach a detached mount. Errors: ENOENT, EINVAL, EPERM."""
+    _check(_libc.syscall(_MOVE_MOUNT, handle, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH))
+
+
+def seccomp_filter(program: bytes, flags: int) -> None:
+    """Load a filter for this thread. Errors: EACCES without no_new_privs and CAP_SYS_ADMIN, EINVAL."""
+    number = _SECCOMP.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, "seccomp(2) has a number on x86-64 and arm64 only")
+    arguments = _Program(len(program) // 8, program)
+    _check(_libc.syscall(number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(arguments)))
 
 
 def prctl(option: int, *arguments: int) -> int:

@@ -14,7 +14,7 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 _TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h; the same on x86-64 and arm64
 _TIOCGPTPEER = 0x5441
@@ -86,19 +86,71 @@ def read_window_size() -> bytes:
 
 @contextmanager
 def raw_mode() -> Iterator[None]:
-    """Our terminal passes every key on as it is; put back however this ends."""
+    """Our terminal passes every key on as it is; put back however this ends, by a guard when we are killed."""
     before = termios.tcgetattr(_STDIN)
-    tty.setraw(_STDIN, termios.TCSADRAIN)
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    guard = os.fork()
+    if guard == 0:
+        _guard(reader, writer, before)
+    os.close(reader)
     try:
+        tty.setraw(_STDIN, termios.TCSADRAIN)
         yield
     finally:
         with suppress(termios.error):  # EIO: the terminal itself went away
             termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)
+        with suppress(BrokenPipeError):  # somebody killed the guard
+            os.write(writer, b"done")
+        os.close(writer)
+        os.waitpid(guard, 0)
 
 
-def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool]) -> None:
+def _guard(reader: int, writer: int, before: list[Any]) -> NoReturn:
+    """Wait for the end of us: a word, or silence when we were killed (SIGKILL), and then put the terminal back."""
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        os.setsid()  # with no controlling terminal of its own it may set this one, foreground or not
+        os.dup2(reader, 1)
+        os.dup2(reader, 2)
+        os.close(writer)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        if not os.read(1, 1):
+            termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)
+    finally:
+        os._exit(0)
+
+
+class EscapeKeys:
+    """Watches for the keys that leave a session. What may be the beginning of them is held back until it is decided."""
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = keys  # empty: there are none
+        self._matched = 0
+        self.pressed = False
+
+    def pass_on(self, typed: bytes) -> bytes:
+        """What of *typed* is for the program; nothing after the keys."""
+        if not self._keys:
+            return typed
+        passed = bytearray()
+        for key in typed:
+            if key == self._keys[self._matched]:
+                self._matched += 1
+                if self._matched == len(self._keys):
+                    self.pressed = True
+                    break
+                continue
+            passed += self._keys[: self._matched]
+            self._matched = 1 if key == self._keys[0] else 0
+            if not self._matched:
+                passed.append(key)
+        return bytes(passed)
+
+
+def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool], escape: EscapeKeys) -> None:
     """Carry bytes between our terminal and *master* until the descriptor *ended* is readable, then what is left.
 
+    The keys of *escape* end it as well.
     *signals* delivers signal numbers as bytes; *on_signal* says whether to go on. Our input is read only when the last
     of it was taken, and written without blocking: a program that reads nothing can still be seen and stopped.
     """
@@ -125,11 +177,14 @@ def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool
             poll.unregister(master)  # EIO: nobody has the other end open; only the end is to be waited for
             continue
         if _STDIN in events:
-            waiting = _read_in()
-            if not waiting:
+            typed = _read_in()
+            if not typed:
                 if not on_signal(signal.SIGHUP):
                     return
                 poll.unregister(_STDIN)
+            waiting = escape.pass_on(typed)
+            if escape.pressed:
+                return
         if waiting:
             waiting = waiting[_write_in(master, waiting) :]
             poll.modify(_STDIN, 0 if waiting else select.POLLIN)

@@ -14,17 +14,23 @@ from ctrscope.cli.inspect import ID_HELP
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.render.safe import inert
 
+_MAX_ID = 2**32 - 2  # -1 means "leave it" to setresuid(2)
 _FAILED = 125  # what says that ctrscope failed, not the command
 _EXAMPLES = """\
-A terminal is made when standard input and output both are one; with a pipe at either end bytes pass as they are.
-The command gets the user, capabilities, security label, environment, directory and cgroup of the container's init, but
-not its seccomp filter, which the kernel shows to tracers only.
+Without --confined the command is the container's doctor: root in its user namespace, with all our capabilities, no security
+label and no seccomp filter, and outside its cgroup, so that a container out of memory does not kill it.
+With --confined it is exactly what a process of the container is: user, groups, capabilities, no_new_privs, seccomp filter,
+security label, resource limits, cgroup, environment and directory are those of init.
+A terminal is made when standard input and output both are one; ctrl-p ctrl-q leaves it. With a pipe at either end bytes
+pass as they are.
 
 examples:
-  ctrscope attach web                               a shell
-  ctrscope attach web -- ps aux                     everything after -- is the command
-  ctrscope attach web -u 0 -w /tmp -- id            as root inside
+  ctrscope attach web                               a debugging shell
+  ctrscope attach web --confined -- ./healthcheck   as docker exec would run it
+  ctrscope attach web -u nginx -w /tmp -- id        as that user
   ctrscope attach web -n net -- ss -ltnp            the host's own ss in the container's network namespace
+  ctrscope attach web -n all,-mnt                   the host's shell in everything but its files
+  ctrscope attach web --tools                       no shell inside? The host's programs, its files in $CTRSCOPE_ROOT
   tar c config | ctrscope attach web -- tar x -C /tmp
 """
 
@@ -40,7 +46,16 @@ class Attach:
         parser.usage = "ctrscope attach ID [options] [-- CMD …]"
         parser.epilog = _EXAMPLES
         parser.add_argument("id", metavar="ID", help=ID_HELP)
-        parser.add_argument("-u", "--user", metavar="UID[:GID]", type=parse_user, help="run as that user; default: as init")
+        parser.add_argument(
+            "-n",
+            "--namespaces",
+            metavar="TYPES",
+            type=parse_types,
+            default=(),
+            help="join exactly these (net,pid · all · all,-mnt); without mnt the command is one of the host's",
+        )
+        parser.add_argument("--confined", action="store_true", help="exactly as a process of the container, not as its doctor")
+        parser.add_argument("-u", "--user", metavar="USER", type=parse_user, help="UID, UID:GID, or a name of its /etc/passwd")
         parser.add_argument("-w", "--workdir", metavar="DIR", help="start in that directory inside; default: init's")
         parser.add_argument(
             "-e",
@@ -51,16 +66,23 @@ class Attach:
             default=[],
             help="set a variable; may be repeated",
         )
+        parser.add_argument("--clear-env", action="store_true", help="start from an empty environment, not init's")
         parser.add_argument(
-            "-n",
-            "--namespaces",
-            metavar="TYPES",
-            type=parse_types,
-            default=(),
-            help="join these only (net,pid,…); without mnt the command is the host's own, as we are, in our cgroup",
+            "--cgroup", action=argparse.BooleanOptionalAction, help="be in its cgroup, or not; default: with --confined only"
         )
         parser.add_argument(
-            "--privileged", action="store_true", help="as root, with all our capabilities and no security label"
+            "--tools",
+            metavar="DIR",
+            nargs="?",
+            const="",
+            help="the host's programs (first those in DIR) in its network, PIDs, IPC, UTS; its files in $CTRSCOPE_ROOT",
+        )
+        parser.add_argument(
+            "--escape",
+            metavar="KEYS",
+            type=parse_keys,
+            default=b"\x10\x11",
+            help="what to type to leave (ctrl-p,ctrl-q); empty: nothing",
         )
         parser.set_defaults(argv=())  # what stands after --
 
@@ -71,25 +93,31 @@ class Attach:
         if environment.read_only:
             environment.say("ctrscope: attach runs a program in the container: refused under --read-only")
             return _FAILED
+        if arguments.tools is not None and (arguments.confined or arguments.workdir):
+            raise CommandError(
+                ExitStatus.USAGE, "--tools runs the host's programs with the host's files: neither --confined nor -w"
+            )
         from ctrscope.attach.enter import enter
-        from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
+        from ctrscope.attach.plan import plan_attach
+        from ctrscope.attach.request import AttachRequest, CannotAttach
         from ctrscope.discovery.discover import discover
         from ctrscope.discovery.plan import Plan
 
-        uid, gid = arguments.user or (None, None)
         request = AttachRequest(
             argv=arguments.argv,
-            uid=uid,
-            gid=gid,
+            namespaces=arguments.namespaces,
+            confined=arguments.confined,
+            user=arguments.user,
             workdir=arguments.workdir,
             environment=dict(arguments.env),
-            privileged=arguments.privileged,
-            namespaces=arguments.namespaces,
+            clear_environment=arguments.clear_env,
+            cgroup=arguments.cgroup,
+            tools=arguments.tools,
         )
         snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
         container = find_or_say(environment, snapshot, arguments.id)
         try:
-            return enter(plan_attach(environment.host, container, request))
+            return enter(plan_attach(environment.host, container, request), arguments.escape)
         except CannotAttach as error:
             environment.say(f"ctrscope: {inert(str(error))}")
             return error.status
@@ -98,12 +126,13 @@ class Attach:
             return _FAILED
 
 
-def parse_user(text: str) -> tuple[int, int | None]:
-    """``UID`` or ``UID:GID``."""
-    uid, colon, gid = text.partition(":")
-    if not uid.isdecimal() or (colon and not gid.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not UID or UID:GID in numbers, as they are inside")
-    return int(uid), int(gid) if colon else None
+def parse_user(text: str) -> str:
+    """``UID``, ``UID:GID``, ``NAME`` or ``NAME:GID``; ids are those inside."""
+    user, colon, gid = text.partition(":")
+    numbers = ((user,) if user.isdecimal() else ()) + ((gid,) if colon else ())
+    if not user or not all(number.isdecimal() and int(number) <= _MAX_ID for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither UID, UID:GID nor a name: groups are numbers, as they are inside")
+    return text
 
 
 def parse_variable(text: str) -> tuple[str, str]:
@@ -115,8 +144,32 @@ def parse_variable(text: str) -> tuple[str, str]:
 
 
 def parse_types(text: str) -> tuple[NamespaceType, ...]:
-    """Types of namespaces, with commas between them."""
-    try:
-        return tuple(NamespaceType(name) for name in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: types are {', '.join(NamespaceType)}") from None
+    """Types of namespaces, with commas between them; ``all``, and ``-TYPE`` for all but that. Empty means all."""
+    known: set[str] = set(NamespaceType)
+    chosen: set[str] = set()
+    for word in text.split(","):
+        if word.startswith("-") and word[1:] in known:
+            chosen = (chosen or known) - {word[1:]}
+        elif word == "all":
+            chosen = known
+        elif word in known:
+            chosen = chosen | {word}
+        else:
+            raise argparse.ArgumentTypeError(f"{text!r}: types are {', '.join(NamespaceType)}, and all; -TYPE takes one away")
+    if not chosen:
+        raise argparse.ArgumentTypeError(f"{text!r} leaves no namespace to join")
+    return () if chosen == known else tuple(type_ for type_ in NamespaceType if type_ in chosen)
+
+
+def parse_keys(text: str) -> bytes:
+    """Keys with commas between them: a letter or sign, or ``ctrl-`` and one; as ``--detach-keys`` of docker."""
+    keys = bytearray()
+    for word in text.split(",") if text else ():
+        key = word.removeprefix("ctrl-").upper() if word.startswith("ctrl-") else ""
+        if len(key) == 1 and "@" <= key <= "_":
+            keys.append(ord(key) - ord("@"))
+        elif len(word) == 1 and word.isascii():
+            keys.append(ord(word))
+        else:
+            raise argparse.ArgumentTypeError(f"{word!r} is no key: write a letter, or ctrl- and a letter")
+    return bytes(keys)

@@ -170,8 +170,8 @@ def runc_container(directory: Path, name: str, **process: Any) -> Iterator[int]:
 
 
 def attach_command(pid: int, *argv: str, **request: Any) -> list[str]:
-    """The command line of ``enter_pid`` below: attach to the container of that init."""
-    return [sys.executable, "-m", "tests.attach.enter_pid", str(pid), json.dumps({"argv": argv, **request})]
+    """The command line of ``enter_pid``: attach to the container of that init, confined unless the request says otherwise."""
+    return [sys.executable, "-m", "tests.attach.enter_pid", str(pid), json.dumps({"argv": argv, "confined": True, **request})]
 
 
 def attach(pid: int, *argv: str, stdin: bytes = b"", **request: Any) -> subprocess.CompletedProcess[bytes]:
@@ -198,6 +198,6 @@ def entered(pid: int, **request: Any) -> Iterator[int]:
 
 def entrant_of(pid: int) -> int:
     """The command that ``ctrscope attach``, which is process *pid*, started: the child of its child."""
-    (between,) = wait_for("go-between", lambda: children(pid))
+    between = wait_for("go-between", lambda: children(pid))[0]  # behind it is the guard of a terminal
     (entrant,) = wait_for("entrant", lambda: children(between))
     return entrant

@@ -6,7 +6,8 @@ import sys
 import msgspec
 
 from ctrscope.attach.enter import enter
-from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
+from ctrscope.attach.plan import plan_attach
+from ctrscope.attach.request import AttachRequest, CannotAttach
 from ctrscope.probes.hostfs import HostFs
 from tests.attach.containers import container_of
 

@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.attach.credentials import Credentials, PasswdEntry
-from ctrscope.attach.plan import (
-    AttachRequest,
-    CannotAttach,
-    check_privileges,
-    choose_cgroups,
-    choose_credentials,
-    choose_environment,
-    choose_label,
-    choose_namespaces,
-    find_shell,
-    plan_attach,
-)
+from ctrscope.attach.confinement import choose_label
+from ctrscope.attach.credentials import Credentials, PasswdEntry, choose_credentials
+from ctrscope.attach.environment import choose_environment, tools_environment
+from ctrscope.attach.plan import check_privileges, choose_cgroups, choose_namespaces, find_ids, plan_attach
+from ctrscope.attach.request import AttachRequest, CannotAttach
+from ctrscope.attach.shells import find_shell
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.cgroupfs import CgroupLayout
@@ -67,35 +60,51 @@ def test_on_v2_only_the_one_hierarchy_counts() -> None:
     assert choose_cgroups(layout, {"": "/shell"}, {"": "/"}) == ("/c",)
 
 
-def test_the_command_runs_as_init() -> None:
-    assert choose_credentials(INIT, AttachRequest(), None) == INIT
+def confined(**asked: int) -> Credentials:
+    return choose_credentials(INIT, confined=True, uid=asked.get("uid"), gid=asked.get("gid"), passwd=None)
+
+
+def test_confined_the_command_runs_as_init() -> None:
+    assert confined() == INIT
 
 
 def test_root_in_a_container_of_an_ordinary_user_gets_what_the_container_may_have() -> None:
-    chosen = choose_credentials(INIT, AttachRequest(uid=0), None)
+    chosen = confined(uid=0)
     assert (chosen.uid, chosen.gid, chosen.groups, chosen.no_new_privs) == (0, 0, (), True)
     assert chosen.capabilities == CapabilityMasks(effective=7, permitted=7, inheritable=0, bounding=7, ambient=0)
 
 
 def test_another_user_gets_no_capability_and_the_group_of_passwd() -> None:
-    chosen = choose_credentials(INIT, AttachRequest(uid=8), PasswdEntry(9, "/home/eight"))
+    chosen = choose_credentials(INIT, confined=True, uid=8, gid=None, passwd=PasswdEntry(8, 9, "/home/eight"))
     assert (chosen.uid, chosen.gid) == (8, 9)
     assert chosen.capabilities is not None
     assert (chosen.capabilities.effective, chosen.capabilities.bounding) == (0, 7)
-    assert choose_credentials(INIT, AttachRequest(uid=8, gid=1), PasswdEntry(9, "/")).gid == 1
+    assert choose_credentials(INIT, confined=True, uid=8, gid=1, passwd=PasswdEntry(8, 9, "/")).gid == 1
 
 
-def test_privileged_is_root_with_our_capabilities() -> None:
-    chosen = choose_credentials(INIT, AttachRequest(privileged=True), None)
-    assert (chosen.uid, chosen.gid, chosen.capabilities, chosen.no_new_privs) == (0, 0, None, False)
+def test_the_doctor_is_root_with_our_capabilities() -> None:
+    chosen = choose_credentials(INIT, confined=False, uid=None, gid=None, passwd=None)
+    assert (chosen.uid, chosen.gid, chosen.groups, chosen.capabilities, chosen.no_new_privs) == (0, 0, (), None, False)
+
+
+def test_a_user_is_found_by_number_or_by_name_in_the_containers_own_passwd(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("broken\nweb:x:33:44::/srv:/bin/sh\n")
+    inside = HostFs(str(tmp_path))
+    assert (find_ids("web", inside, "7:8").uid, find_ids("web", inside, "7:8").gid) == (7, 8)
+    by_name = find_ids("web", inside, "web")
+    assert (by_name.uid, by_name.gid, by_name.passwd) == (33, None, PasswdEntry(33, 44, "/srv"))
+    with pytest.raises(CannotAttach, match="its /etc/passwd has no user root; a number always works"):
+        find_ids("web", inside, "root")
 
 
 def test_the_environment_is_inits_with_our_terminal_and_what_was_asked() -> None:
     chosen = choose_environment(
         {"A": "1", "TERM": "dumb", "HOME": "/srv"},
-        {"TERM": "xterm", "SECRET": "x"},
-        AttachRequest(environment={"A": "2"}),
+        {"TERM": "xterm", "SECRET": "x", "LANG": "de_DE.UTF-8"},
+        AttachRequest(environment={"A": "2"}, confined=True),
         None,
+        is_interactive=True,
     )
     assert chosen == {
         "A": "2",
@@ -105,14 +114,41 @@ def test_the_environment_is_inits_with_our_terminal_and_what_was_asked() -> None
     }
 
 
+def test_the_doctor_brings_terminal_and_locale() -> None:
+    ours = {"TERM": "xterm", "LC_ALL": "de_DE.UTF-8", "LANG": "C", "SECRET": "x"}
+    chosen = choose_environment({"PATH": "/bin", "LANG": "fr"}, ours, AttachRequest(), None, is_interactive=False)
+    assert chosen == {"PATH": "/bin", "TERM": "xterm", "LC_ALL": "de_DE.UTF-8", "LANG": "C", "HOME": "/"}
+
+
+def test_a_cleared_environment_has_what_is_needed_and_what_was_asked() -> None:
+    request = AttachRequest(clear_environment=True, environment={"A": "1"}, confined=True)
+    assert choose_environment({"B": "2"}, {}, request, None, is_interactive=False) == {
+        "A": "1",
+        "HOME": "/",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+
+
 def test_home_is_that_of_the_user() -> None:
-    assert choose_environment({}, {}, AttachRequest(), None)["HOME"] == "/"
-    assert choose_environment({}, {}, AttachRequest(), PasswdEntry(0, "/root"))["HOME"] == "/root"
-    assert choose_environment({"HOME": "/root"}, {}, AttachRequest(uid=3), PasswdEntry(0, "/three"))["HOME"] == "/three"
+    def home(init: dict[str, str], request: AttachRequest, passwd: PasswdEntry | None) -> str:
+        return choose_environment(init, {}, request, passwd, is_interactive=False)["HOME"]
+
+    assert home({}, AttachRequest(confined=True), None) == "/"
+    assert home({}, AttachRequest(confined=True), PasswdEntry(0, 0, "/root")) == "/root"
+    assert home({"HOME": "/root"}, AttachRequest(user="3", confined=True), PasswdEntry(3, 3, "/three")) == "/three"
+
+
+def test_tools_come_first_in_the_path_and_know_where_the_files_are() -> None:
+    found = tools_environment({"PATH": "/bin", "A": "1"}, AttachRequest(tools="/box"), "/mnt")
+    assert found == {"PATH": "/box:/box/bin:/box/sbin:/bin", "A": "1", "CTRSCOPE_ROOT": "/mnt"}
+    assert tools_environment({"PATH": "/bin"}, AttachRequest(tools=""), "/mnt")["PATH"] == "/bin"
 
 
 def test_a_command_of_the_host_keeps_our_environment() -> None:
-    assert choose_environment(None, {"A": "1"}, AttachRequest(environment={"B": "2"}), None) == {"A": "1", "B": "2"}
+    assert choose_environment(None, {"A": "1"}, AttachRequest(environment={"B": "2"}), None, is_interactive=True) == {
+        "A": "1",
+        "B": "2",
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ctrscope.cli import main
-from ctrscope.cli.attach import Attach, parse_types, parse_user, parse_variable
+from ctrscope.cli.attach import Attach, parse_keys, parse_types, parse_user, parse_variable
 from ctrscope.cli.options import parse_arguments
 from tests.attach.containers import runc_container
 from tests.requirements import require_root
@@ -22,7 +22,7 @@ def parse(*argv: str) -> argparse.Namespace:
 def test_options_after_the_command_belong_to_the_command() -> None:
     arguments = parse("web", "-u", "7:8", "--", "ls", "--json", "-u", "x", "--", "y")
     assert arguments.id == "web"
-    assert arguments.user == (7, 8)
+    assert arguments.user == "7:8"
     assert arguments.argv == ("ls", "--json", "-u", "x", "--", "y")
     assert arguments.json is False
 
@@ -31,7 +31,22 @@ def test_without_a_command_there_is_none() -> None:
     assert parse("--read-only", "web", "-w", "/tmp").argv == ()
 
 
-@pytest.mark.parametrize("line", ["web --", "web ls", "-- ls", "web -u bob", "web -u 1:x", "web -e K", "web -n ne"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "web --",
+        "web ls",
+        "-- ls",
+        "web -u :5",
+        "web -u 4294967295",
+        "web -n all,-all",
+        "web -n net,-net",
+        "web --escape ctrl-",
+        "web -u 1:x",
+        "web -e K",
+        "web -n ne",
+    ],
+)
 def test_wrong_usage_is_exit_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(*line.split())
@@ -39,10 +54,21 @@ def test_wrong_usage_is_exit_2(line: str, capsys: pytest.CaptureFixture[str]) ->
     assert "usage: ctrscope attach ID [options] [-- CMD …]" in capsys.readouterr().err
 
 
-def test_users_variables_and_types_are_read_as_they_are_written() -> None:
-    assert parse_user("0") == (0, None)
+def test_users_variables_types_and_keys_are_read_as_they_are_written() -> None:
+    assert parse_user("0") == "0"
+    assert parse_user("www-data:5") == "www-data:5"
     assert parse_variable("A=b=c") == ("A", "b=c")
     assert parse_types("net,uts") == ("net", "uts")
+    assert parse_types("all") == ()
+    assert parse_types("all,-mnt") == parse_types("-mnt") == ("cgroup", "ipc", "net", "pid", "time", "user", "uts")
+    assert parse_keys("ctrl-p,ctrl-q") == b"\x10\x11"
+    assert parse_keys("ctrl-],d") == b"\x1dd"
+    assert parse_keys("") == b""
+
+
+def test_the_hosts_tools_are_neither_confined_nor_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "web", "--tools", "--confined"]) == 2
+    assert "neither --confined nor -w" in capsys.readouterr().err
 
 
 def test_read_only_refuses(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +100,6 @@ def test_a_container_is_found_and_entered_and_a_paused_one_refused(tmp_path: Pat
         result = subprocess.run([*attach, "--", "sh", "-c", "echo $ROLE $HOME; exit 3"], capture_output=True, check=False)
         assert (result.returncode, result.stdout, result.stderr) == (3, b"web /\n", b"")
         subprocess.run(["runc", "pause", name], check=True)
-        paused = subprocess.run([*attach, "--", "true"], capture_output=True, check=False, timeout=60)
+        paused = subprocess.run([*attach, "--confined", "--", "true"], capture_output=True, check=False, timeout=60)
         assert paused.returncode == 125
         assert b"it is paused" in paused.stderr

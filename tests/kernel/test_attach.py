@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import resource
 import select
 import signal
 import struct
@@ -17,7 +18,8 @@ import pytest
 from msgspec.structs import replace
 
 from ctrscope.attach.enter import enter, opened_target
-from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
+from ctrscope.attach.plan import plan_attach
+from ctrscope.attach.request import AttachRequest, CannotAttach
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.cgroupfs import read_layout
@@ -96,13 +98,13 @@ def test_a_user_namespace_with_other_ids_is_entered_as_its_root(tmp_path: Path) 
             assert facts(pid).status == facts(init).status
             assert "100000" in facts(pid).status[0]
             assert "100004 100005" in facts(pid).status[2]
-        result = attach(init, "id", uid=33, gid=44)
+        result = attach(init, "id", user="33:44")
         assert result.stdout == b"uid=33 gid=44\n"
 
 
 def test_a_user_that_the_user_namespace_does_not_have_is_refused_with_the_place_to_look() -> None:
     with unshared("-U", "-r", "-m") as init:
-        result = attach(init, "id", uid=1000)
+        result = attach(init, "id", user="1000")
     assert result.returncode == 125
     assert f"/proc/{init}/uid_map" in result.stderr.decode()
 
@@ -113,7 +115,7 @@ def test_an_ordinary_user_enters_a_container_of_their_own(tmp_path: Path) -> Non
         directory.chmod(0o755)
     with unshared("-U", "-r", *_ALL, rootfs=rootfs, uid=12345) as init:
         inside = "test $(id -u) = 0 && test -e /srv && test ! -e /usr && exit 9"
-        assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", inside))) == (9, "")
+        assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", inside), confined=True)) == (9, "")
 
 
 def test_an_ordinary_user_who_may_not_join_its_cgroup_is_told_and_gets_in(capfd: pytest.CaptureFixture[str]) -> None:
@@ -125,11 +127,11 @@ def test_an_ordinary_user_who_may_not_join_its_cgroup_is_told_and_gets_in(capfd:
     try:
         with unshared("-U", "-r", "-m", uid=12345) as init:
             (cgroup / "cgroup.procs").write_text(str(init))
-            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"))) == (8, "")
+            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"), confined=True)) == (8, "")
         assert "ctrscope: not in its cgroup" in capfd.readouterr().err
         with unshared("-U", "-r", "-p", "-f", uid=12345) as init:
             (cgroup / "cgroup.procs").write_text(str(init))
-            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"))) == (8, "")
+            assert _as_user(12345, init, AttachRequest(argv=("sh", "-c", "exit 8"), confined=True)) == (8, "")
         assert "ctrscope: not in its cgroup" in capfd.readouterr().err
     finally:
         wait_for("empty cgroup", lambda: not (cgroup / "cgroup.procs").read_text())
@@ -205,23 +207,29 @@ def test_pipes_carry_bytes_as_they_are(box: int) -> None:
 
 def test_user_directory_and_variables_are_as_asked(box: int) -> None:
     result = attach(
-        box, "sh", "-c", "id -u; id -g; pwd; echo $ROLE $MORE", uid=7, gid=8, workdir="/srv", environment={"MORE": "x"}
+        box, "sh", "-c", "id -u; id -g; pwd; echo $ROLE $MORE", user="7:8", workdir="/srv", environment={"MORE": "x"}
     )
     assert result.stdout == b"7\n8\n/srv\ninit x\n"
-    assert attach(box, "grep", "CapEff", "/proc/self/status", uid=7).stdout.split()[1].strip(b"0") == b""
+    assert attach(box, "grep", "CapEff", "/proc/self/status", user="7").stdout.split()[1].strip(b"0") == b""
     lost = attach(box, "true", workdir="/nowhere")
     assert (lost.returncode, lost.stderr) == (125, b"box: working directory /nowhere: No such file or directory\n")
 
 
-def test_privileged_keeps_our_capabilities(runc_box: tuple[str, int]) -> None:
+def test_the_doctor_has_our_capabilities_and_stays_out_of_the_cgroup(runc_box: tuple[str, int]) -> None:
     ours = re.search(r"CapBnd:\s*(\w+)", Path("/proc/self/status").read_text())
     assert ours is not None
-    result = attach(runc_box[1], "grep", "-E", "CapEff|NoNewPrivs", "/proc/self/status", privileged=True)
-    assert result.stdout.decode().split() == ["CapEff:", ours[1], "NoNewPrivs:", "0"]
+    with entered(runc_box[1], confined=False) as pid:
+        found = facts(pid)
+        assert f"CapEff:\t{ours[1]}" in found.status
+        assert "NoNewPrivs:\t0" in found.status
+        assert found.namespaces == facts(runc_box[1]).namespaces
+        assert found.cgroup == Path("/proc/self/cgroup").read_text()
+    with entered(runc_box[1], confined=False, cgroup=True) as pid:
+        assert facts(pid).cgroup == facts(runc_box[1]).cgroup
 
 
 def test_a_program_of_the_host_looks_at_the_network_namespace_only(box: int) -> None:
-    with entered(box, namespaces=("net",)) as pid:
+    with entered(box, namespaces=("net",), confined=False) as pid:
         ours = read_namespaces(HostFs(), os.getpid())
         assert read_namespaces(HostFs(), pid).differs_from(ours) == (NamespaceType.NET,)
         assert os.path.samefile(f"/proc/{pid}/root", "/")
@@ -266,15 +274,16 @@ def test_without_a_shell_inside_the_message_says_what_to_do(tmp_path: Path) -> N
         result = attach(init)
     assert result.returncode == 127
     assert b"no shell inside box" in result.stderr
-    assert b"-- CMD" in result.stderr
+    assert b"--tools" in result.stderr
 
 
 def test_a_paused_container_is_refused_and_not_entered(runc_box: tuple[str, int]) -> None:
     name, init = runc_box
     subprocess.run(["runc", "pause", name], check=True)
     container = container_of(init, ContainerStatus.PAUSED)
-    with pytest.raises(CannotAttach, match="box: it is paused, and a command in it would hang; unpause it first"):
-        plan_attach(HostFs(), container, AttachRequest(argv=("true",)))
+    with pytest.raises(CannotAttach, match="box: it is paused, and a command in its cgroup would hang; --thaw"):
+        plan_attach(HostFs(), container, AttachRequest(argv=("true",), confined=True))
+    assert attach(init, "true", confined=False).returncode == 0  # its doctor is not frozen
 
 
 def test_a_reused_pid_is_never_entered(box: int) -> None:
@@ -341,6 +350,89 @@ def test_a_signal_ends_the_session_and_the_terminal_is_put_back(box: int, number
     assert terminal.finish("") in (129, 137, 143)
     assert terminal.is_as_before()
     assert wait_for("nobody left", lambda: _members(box) == [box])
+
+
+def test_killed_the_terminal_is_put_back_and_nobody_is_left(box: int) -> None:
+    terminal = _Terminal(box)
+    shell = entrant_of(terminal.pid)
+    terminal.type("sleep 1000\n", "", until=terminal.runs("sleep"))
+    assert not terminal.is_as_before()
+    os.kill(terminal.pid, signal.SIGKILL)
+    assert terminal.finish("") == -signal.SIGKILL
+    wait_for("terminal put back", terminal.is_as_before)
+    wait_for("shell reaped", lambda: not os.path.exists(f"/proc/{shell}"))
+    # What the shell had started is for init to reap, and this one does not.
+    assert wait_for("nobody left", lambda: [pid for pid in _members(box) if read_stat(HostFs(), pid).state != "Z"] == [box])
+
+
+def test_two_keys_leave_the_session(box: int) -> None:
+    terminal = _Terminal(box)
+    assert "yes2" in terminal.type("\x10echo yes$((1+1))\n", "yes2")  # the first key alone is the shell's
+    terminal.finish("\x10\x11")
+    assert terminal.is_as_before()
+    assert wait_for("nobody left", lambda: _members(box) == [box])
+
+
+def test_the_file_that_was_looked_at_is_the_file_that_runs(box: int) -> None:
+    """Its name is a link that changes all the time: to a program, and to our own interpreter."""
+    inside = Path(f"/proc/{box}/root/bin")
+    swap = f"while :; do ln -sfn true {inside}/prog; ln -sfn /proc/self/exe {inside}/prog; done"
+    with subprocess.Popen(["sh", "-c", swap], start_new_session=True) as swapper:
+        try:
+            wait_for("link", lambda: os.path.islink(inside / "prog"))
+            results = {attach(box, "/bin/prog", "--version").stdout for _ in range(12)}
+        finally:
+            os.killpg(swapper.pid, signal.SIGKILL)
+    assert not any(b"Python" in text for text in results)
+
+
+def test_a_script_runs_with_its_interpreter_and_argument(box: int) -> None:
+    script = Path(f"/proc/{box}/root/srv/script")
+    script.write_text("#!/bin/sh -e\nfalse\necho $0 $1\n")
+    script.chmod(0o755)
+    assert attach(box, "/srv/script", "x").returncode == 1
+    script.write_text("#! /bin/sh\necho $0 $1\n")
+    assert attach(box, "/srv/script", "x").stdout == b"/srv/script x\n"
+    script.chmod(0o644)
+    assert attach(box, "/srv/script", "x").returncode == 126
+
+
+def test_the_hosts_tools_see_network_processes_and_files_of_a_container_that_has_none(tmp_path: Path) -> None:
+    rootfs = make_rootfs(tmp_path / "rootfs")
+    with unshared(*_ALL, rootfs=rootfs, mounts=_MOUNTS.format(rootfs)) as init:
+        for name in os.listdir(rootfs / "bin"):
+            (rootfs / "bin" / name).unlink()
+        (rootfs / "srv" / "mark").write_text("here")
+        before, ours = _state(init), Path("/proc/self/mountinfo").read_text()
+        look = "cd /proc/self; readlink ns/net ns/pid; cat $CTRSCOPE_ROOT/srv/mark /proc/1/comm mountinfo"
+        result = attach(init, "sh", "-c", look, confined=False, tools="")
+        assert (result.returncode, result.stderr) == (0, b"")
+        lines = result.stdout.decode().splitlines()
+        assert lines[:2] == [facts(init).namespaces["net"], facts(init).namespaces["pid"]]
+        assert lines[2] == "heresleep"
+        assert any(" /mnt " in line for line in lines)
+        assert not any("shared:" in line or "master:" in line for line in lines if " /mnt" in line)
+        assert _state(init) == before
+        assert Path("/proc/self/mountinfo").read_text() == ours
+
+
+def test_a_toolbox_comes_first(box: int, tmp_path: Path) -> None:
+    tool = tmp_path / "bin" / "uname"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho from the box\n")
+    tool.chmod(0o755)
+    assert attach(box, "uname", confined=False, tools=str(tmp_path)).stdout == b"from the box\n"
+
+
+def test_limits_and_oom_score_are_those_of_init(runc_box: tuple[str, int]) -> None:
+    init = runc_box[1]
+    resource.prlimit(init, resource.RLIMIT_NOFILE, (333, 444))
+    Path(f"/proc/{init}/oom_score_adj").write_text("321")
+    with entered(init) as pid:
+        assert Path(f"/proc/{pid}/limits").read_text() == Path(f"/proc/{init}/limits").read_text()
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "321\n"
+    with entered(init, confined=False) as pid:
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text() == Path("/proc/self/oom_score_adj").read_text()
 
 
 class _Terminal:

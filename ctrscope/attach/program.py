@@ -1,0 +1,80 @@
+"""Executing the command, once everything has been joined.
+
+*Source:* execve(2), execveat(2), and "Interpreter scripts" there. *Errors:* the statuses of CONTRACT: 126 and 127.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from ctrscope.attach.environment import DEFAULT_PATH
+from ctrscope.attach.request import AttachPlan, CannotAttach
+
+CANNOT_EXECUTE, NOT_FOUND = 126, 127
+_MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c
+_HEAD = 256  # as the kernel: BINPRM_BUF_SIZE
+
+
+def execute(plan: AttachPlan) -> NoReturn:
+    """Exec the command, looking it up in its own PATH. Errors: CannotAttach."""
+    name = plan.argv[0]
+    path = plan.environment.get("PATH", DEFAULT_PATH)
+    candidates = [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
+    reason = None
+    for candidate in candidates:
+        try:
+            if plan.root:
+                _execute_inside(candidate, plan.argv, plan.environment, _MAX_INTERPRETERS)
+            os.execve(candidate, plan.argv, plan.environment)  # noqa: S606 -- that is what it is for
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.exists(candidate):
+                raise CannotAttach(
+                    f"{candidate}: cannot be executed: its interpreter or loader is missing", CANNOT_EXECUTE
+                ) from None
+        except OSError as error:
+            reason = reason or f"{candidate}: cannot be executed: {error.strerror}"
+    if reason is not None:
+        raise CannotAttach(reason, CANNOT_EXECUTE)
+    raise CannotAttach(f"{name}: not found there" + ("" if "/" in name else f" (PATH is {path})"), NOT_FOUND)
+
+
+def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, str], depth: int) -> NoReturn:
+    """Exec a file of the container: the very one that was looked at, whatever its name means by then.
+
+    A shell that is a link to /proc/self/exe, or names that as its interpreter, would be our own interpreter, run inside,
+    where root could then overwrite it (CVE-2019-5736). Such links jump: what they say and where they lead differ. Hence a
+    script's interpreter is started here rather than by the kernel, which would look its name up once more.
+    *Kernel:* before 6.14 a program that is executed by its descriptor has that number for its comm.
+    """
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    found, said = os.fstat(handle), os.path.realpath(path)
+    try:
+        same = os.path.samestat(found, os.lstat(said))
+    except OSError:
+        same = False
+    if not same or depth == 0:
+        raise CannotAttach(f"{path}: refused: it leads to a file outside the container", CANNOT_EXECUTE)
+    first = _first_line(path, found)
+    if first.startswith(b"#!") and (words := first[2:].split(maxsplit=1)):
+        if not os.access(path, os.X_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        interpreter, *argument = (os.fsdecode(word.strip()) for word in words)
+        _execute_inside(interpreter, (interpreter, *argument, path, *argv[1:]), environment, depth - 1)
+    os.execve(handle, list(argv), environment)  # noqa: S606
+
+
+def _first_line(path: str, found: os.stat_result) -> bytes:
+    """The beginning of that file; nothing of one that may be run but not read, or that is another by now."""
+    if not stat.S_ISREG(found.st_mode):
+        return b""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except PermissionError:
+        return b""
+    with open(handle, "rb", buffering=0) as file:
+        if not os.path.samestat(os.fstat(handle), found):
+            return b""
+        head: bytes = file.read(_HEAD) or b""
+    return head.split(b"\n")[0]
