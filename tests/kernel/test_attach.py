@@ -386,6 +386,25 @@ def test_the_file_that_was_looked_at_is_the_file_that_runs(box: int) -> None:
     assert not any(b"Python" in text for text in results)
 
 
+def test_between_joining_and_executing_nothing_of_the_container_is_read_but_the_command(box: int, tmp_path: Path) -> None:
+    """No module, no linker configuration, no locale; and what others may do with the process is settled last."""
+    require("strace")
+    trace = tmp_path / "trace"
+    tracer = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=setns,chroot,prctl,openat,open,execve,execveat,setresuid"]
+    subprocess.run([*tracer, *attach_command(box, "true", confined=False)], check=True, timeout=60)
+    lines = [line.split(maxsplit=1) for line in trace.read_text().splitlines() if " resumed>" not in line]
+    (entrant,) = {pid for pid, call in lines if call.startswith("chroot(")}
+    calls = [call for pid, call in lines if pid == entrant]
+    joined = next(index for index, call in enumerate(calls) if call.startswith("setns("))
+    executed = next(index for index, call in enumerate(calls) if call.startswith("execveat("))
+    opened = [call for call in calls[joined:executed] if call.startswith("open")]
+    assert opened
+    assert all('/true"' in call for call in opened), opened
+    changes = [index for index, call in enumerate(calls[:executed]) if call.startswith(("setns(", "setresuid(", "chroot("))]
+    hidden = [index for index, call in enumerate(calls[:executed]) if "PR_SET_DUMPABLE, SUID_DUMP_DISABLE" in call]
+    assert hidden[-1] > changes[-1]
+
+
 def test_a_script_runs_with_its_interpreter_and_argument(box: int) -> None:
     script = Path(f"/proc/{box}/root/srv/script")
     script.write_text("#!/bin/sh -e\nfalse\necho $0 $1\n")
