@@ -435,6 +435,18 @@ def test_the_hosts_tools_see_network_processes_and_files_of_a_container_that_has
         assert Path("/proc/self/mountinfo").read_text() == ours
 
 
+def test_an_ordinary_user_brings_the_hosts_tools_to_a_container_of_their_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rootfs = make_rootfs(tmp_path / "rootfs")
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    with unshared("-U", "-r", *_ALL, rootfs=rootfs, uid=12345) as init:
+        look = AttachRequest(argv=("sh", "-c", "test -e $CTRSCOPE_ROOT/srv && cat /proc/1/comm && exit 6"), tools="")
+        assert _as_user(12345, init, look) == (6, "")
+    assert capfd.readouterr().out == "sleep\n"
+
+
 def test_a_toolbox_comes_first(box: int, tmp_path: Path) -> None:
     tool = tmp_path / "bin" / "uname"
     tool.parent.mkdir()
