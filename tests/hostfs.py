@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ctrscope.probes.hostfs import READ_LIMIT, HostFs, ProcDir
@@ -31,6 +31,12 @@ class DenyingHostFs(HostFs):
     def readlink(self, path: str) -> str:
         self._check(path)
         return super().readlink(path)
+
+    def readlinks(self, directory: str, *, names: Iterable[str]) -> list[str | None]:
+        names = tuple(names)
+        for name in names:
+            self._check(f"{directory}/{name}")
+        return super().readlinks(directory, names=names)
 
     def names(self, path: str) -> list[str]:
         self._check(path)

@@ -7,24 +7,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.views.builders import APP, detail, minute, sample
+from tests.views.builders import APP, detail, minute, quarter
 from tests.views.driver import dashboard, press, show, table_of
 from tests.views.pictures import picture
+from tests.views.world import full
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 
 
 class Shot(NamedTuple):
-    """One picture: the size of the screen and the keys that lead there, from the row of ``app``."""
+    """One picture: the size of the screen, the keys from the row of ``app`` there, and those after the next sample."""
 
     size: tuple[int, int]
     keys: Sequence[str] = ()
+    then: Sequence[str] = ()
 
 
 SHOTS = {
     "containers": Shot((140, 26), ("t", "t")),
     "container": Shot((120, 34), ("enter",)),
     "processes": Shot((120, 18), ("enter", "right")),
+    "cgroup": Shot((120, 32), ("enter", *["right"] * 3)),
+    "namespaces": Shot((120, 22), ("3",), ("down", "x", *["right"] * 4, "x")),
+    "cgroups": Shot((140, 24), ("4",), ["down"] * 5),
+    "network": Shot((140, 20), ("5",), ("n",)),
+    "findings": Shot((120, 26), ("6",), ("down", "down")),
     "security": Shot((120, 28), ("enter", *["right"] * 6)),
     "help": Shot((120, 40), ("question_mark",)),
 }
@@ -32,10 +39,11 @@ SHOTS = {
 
 async def draw(shot: Shot) -> str:
     """Draw one picture."""
-    async with dashboard(minute(), size=shot.size) as pilot:
+    async with dashboard([*quarter(), *minute()], size=shot.size) as pilot:
         table_of(pilot).stand_on(APP)
         await press(pilot, *shot.keys)
-        await show(pilot, sample(details={APP: detail()}))
+        await show(pilot, full(details={APP: detail()}))
+        await press(pilot, *shot.then)
         return picture(pilot)
 
 

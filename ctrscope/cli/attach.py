@@ -8,9 +8,11 @@ import argparse
 from typing import ClassVar
 
 from ctrscope.cli.answer import find_or_say
+from ctrscope.cli.entering import enter_container, thawed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
+from ctrscope.model.container import ContainerStatus
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.render.safe import inert
 
@@ -77,6 +79,8 @@ class Attach:
             const="",
             help="the host's programs (first those in DIR) in its network, PIDs, IPC, UTS; its files in $CTRSCOPE_ROOT",
         )
+        parser.add_argument("--thaw", action="store_true", help="wake a paused container while you are in; asks first")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument(
             "--escape",
             metavar="KEYS",
@@ -97,9 +101,8 @@ class Attach:
             raise CommandError(
                 ExitStatus.USAGE, "--tools runs the host's programs with the host's files: neither --confined nor -w"
             )
-        from ctrscope.attach.enter import enter
-        from ctrscope.attach.plan import plan_attach
-        from ctrscope.attach.request import AttachRequest, CannotAttach
+        from ctrscope.act.refusal import CannotAct
+        from ctrscope.attach.request import AttachRequest
         from ctrscope.discovery.discover import discover
         from ctrscope.discovery.plan import Plan
 
@@ -116,13 +119,15 @@ class Attach:
         )
         snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
         container = find_or_say(environment, snapshot, arguments.id)
+        if not arguments.thaw:
+            if container.status is ContainerStatus.PAUSED and environment.is_tty:
+                environment.say(f"{inert(container.name)} is paused: nothing in it runs; --thaw wakes it while you are in")
+            return enter_container(environment, container, request, arguments.escape)
         try:
-            return enter(plan_attach(environment.host, container, request), arguments.escape)
-        except CannotAttach as error:
+            with thawed(environment, container, yes=arguments.yes) as awake:
+                return enter_container(environment, awake, request, arguments.escape)
+        except CannotAct as error:
             environment.say(f"ctrscope: {inert(str(error))}")
-            return error.status
-        except OSError as error:  # no more processes, no more descriptors
-            environment.say(f"ctrscope: cannot attach to {inert(container.name)}: {error.strerror or error}")
             return _FAILED
 
 

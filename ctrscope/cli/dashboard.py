@@ -1,12 +1,19 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
+from ctrscope.cli.entering import enter_container
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.model.container import Container
-from ctrscope.render.safe import inert
+from ctrscope.model.namespace import NamespaceType
+
+if TYPE_CHECKING:
+    from ctrscope.act.limit import Change
+    from ctrscope.views.acting import Limits, Proposal
 
 
 class Dashboard:
@@ -25,20 +32,56 @@ class Dashboard:
         # Textual draws on standard error.
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
-        from ctrscope.attach.enter import enter
-        from ctrscope.attach.plan import AttachRequest, CannotAttach, plan_attach
+        from ctrscope.cli.configuration import read_configuration
+        from ctrscope.discovery.find import find
         from ctrscope.discovery.sampler import Sampler
+        from ctrscope.views.acting import Acts
         from ctrscope.views.app import CtrscopeApp
 
-        def attach(container: Container) -> int:
-            """A shell in the container, while the dashboard has stepped aside."""
-            try:
-                return enter(plan_attach(environment.host, container, AttachRequest()))
-            except CannotAttach as error:
-                environment.say(inert(str(error)))
-                return error.status
-
-        is_live = environment.host.root == "/"  # in another root there is nothing to attach to
-        app = CtrscopeApp(Sampler(environment.host), attach if is_live else None, environment.read_only)
+        acts = Acts(attach=partial(_attach, environment), limit=partial(_limit, environment))
+        is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
+        app = CtrscopeApp(
+            Sampler(environment.host, read_configuration(environment).thresholds),
+            acts if is_live else None,
+            environment.read_only,
+            partial(find, environment.host),
+        )
         app.run()
         return app.return_code or ExitStatus.DONE
+
+
+def _attach(environment: Environment, container: Container, types: Sequence[NamespaceType]) -> int:
+    """A shell in these namespaces of the container (none: all), while the dashboard has stepped aside."""
+    from ctrscope.attach.request import AttachRequest
+
+    return enter_container(environment, container, AttachRequest(namespaces=tuple(types)))
+
+
+def _limit(environment: Environment, container: Container, limits: "Limits") -> "Proposal":
+    """What the kernel would be told. Errors: Refused."""
+    from ctrscope.act.limit import LimitRequest, apply_limit, plan_limit
+    from ctrscope.act.refusal import CannotAct
+    from ctrscope.cli.limit import engine_warning, parse_count, parse_cpus, parse_size
+    from ctrscope.views.acting import Proposal, Refused
+
+    try:
+        request = LimitRequest(
+            memory=parse_size(limits.memory) if limits.memory else None,
+            cpus=parse_cpus(limits.cpus) if limits.cpus else None,
+            pids=parse_count(limits.pids) if limits.pids else None,
+        )
+        plan = plan_limit(environment.host, container, request)
+    except (argparse.ArgumentTypeError, CannotAct) as error:
+        raise Refused(str(error)) from error
+
+    def apply() -> Sequence[str]:
+        try:
+            return _lines(apply_limit(environment.host, plan))
+        except CannotAct as error:
+            raise Refused(str(error)) from error
+
+    return Proposal(_lines(plan.changes), engine_warning(container), apply)
+
+
+def _lines(changes: "Iterable[Change]") -> tuple[str, ...]:
+    return tuple(f"{change.resource:<16}{change.before} → {change.after}" for change in changes)

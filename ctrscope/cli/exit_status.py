@@ -13,6 +13,7 @@ class ExitStatus(IntEnum):
     NO_SUCH_CONTAINER = 4
     AMBIGUOUS = 5
     NOT_PERMITTED = 6  # nothing useful could be read
+    FOUND = 10  # --fail-on: something is at least that bad
     INTERRUPTED = 130  # SIGINT, as a shell counts it
     CLOSED_PIPE = 141  # SIGPIPE: who read our output has had enough
 

@@ -9,7 +9,6 @@ from ctrscope.cli.environment import Environment
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.render.page import format_page
 
 #: How a container is named on the command line.
 ID_HELP = "a full id, a unique prefix of one, a name, engine/name, pod/NAME, or pid:N (the container process N is in)"
@@ -51,6 +50,8 @@ class Inspect:
             )
             print_answer(environment, answer)
         else:
+            from ctrscope.render.page import format_page  # here, because every verb imports this module for its ID_HELP
+
             names = {one.id: one.name for one in snapshot.containers}
             print_lines(environment, format_page(container, detail, names, gaps, time.time()))
         return exit_status(environment, gaps)

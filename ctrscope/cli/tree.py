@@ -42,8 +42,9 @@ class Tree:
         snapshot = discover(environment.host, Plan(namespaces=False, addresses=False, stats=False, stopped=wanted is not None))
         containers, gaps = snapshot.containers, snapshot.gaps
         if wanted is not None:
-            containers = (find_or_say(environment, snapshot, wanted),)
-            gaps = gaps_about(snapshot, containers[0])
+            found = find_or_say(environment, snapshot, wanted)
+            containers = (found, *(one for one in containers if one.key.startswith(f"{found.key}/")))  # those inside it too
+            gaps = gaps_about(snapshot, found)
         trees = supervisor_trees(
             process
             for container in containers

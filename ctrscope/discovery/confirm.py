@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ctrscope.discovery.guests import is_named_in, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.engines.claims import is_full_id, parse_claims
 from ctrscope.model.cgroup import CgroupMembership
@@ -49,7 +50,7 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
         return Verdict(record.status, None, None, (), None)
     stat = kernel.processes.stat(pid)
     if stat is None or stat.state in "ZX":
-        return _gone(record, f"process {pid} is {'gone' if stat is None else 'a zombie'}")
+        return gone(record, f"process {pid} is {'gone' if stat is None else 'a zombie'}")
     source = f"/proc/{pid}/stat"
     if record.starttime_ticks is not None:
         if stat.starttime_ticks != record.starttime_ticks:
@@ -79,7 +80,8 @@ def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
         return False
 
 
-def _gone(record: Record, what: str) -> Verdict:
+def gone(record: Record, what: str) -> Verdict:
+    """The verdict on a record whose process there is no more; *what* says so."""
     if record.status not in _LIVE and record.status is not ContainerStatus.CREATED:
         return Verdict(record.status, None, None, (), None)
     evidence = (Evidence(source=f"/proc/{record.pid}", value=what),)
@@ -108,6 +110,9 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     recorded, actual = unix_time(record.started_at), unix_time(kernel.started_at(stat.starttime_ticks))
     if recorded is not None and actual is not None and abs(recorded - actual) < _START_TOLERANCE:
         return f"it started at {kernel.started_at(stat.starttime_ticks)}, as the state says"
+    # One hypervisor or sentry is the process of every container in it, and as old as the first.
+    if sandbox_of(record.runtime) and is_named_in(kernel.processes.cmdline(stat.pid) or (), record):
+        return f"its arguments name the sandbox: {stat.comm}"
     return None
 
 

@@ -18,7 +18,6 @@ from ctrscope.discovery.sharing import find_shares
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
-from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record
 from ctrscope.model.gap import Gap
 from ctrscope.model.snapshot import Snapshot
@@ -57,6 +56,11 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
         _collect_members(drafts, kernel)
         left = _left_over(drafts, kernel)
 
+    nested_gaps: list[Gap] = []
+    if outers := _may_hold_others(drafts, left, kernel):
+        from ctrscope.discovery.nested import find_nested  # few hosts have engines in containers
+
+        left, nested_gaps = find_nested(outers, drafts, left, kernel)
     left = find_orphans(left, drafts, kernel)
     left = adopt_joined(left, drafts, kernel)
     unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
@@ -66,12 +70,11 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
     containers = tuple(draft.finish(kernel, namespaces=plan.namespaces, addresses=plan.addresses) for draft in drafts)
     if plan.namespaces:
         containers = find_shares(containers, host.namespaces)
-    stats: dict[str, CgroupStats] = {}
-    stats_gaps: tuple[Gap, ...] = ()
+    figures = None
     if plan.stats:
         from ctrscope.discovery.stats import read_stats  # only where figures are shown
 
-        stats, stats_gaps = read_stats(containers, hostfs, layout)
+        figures = read_stats(containers, hostfs, layout, host)
     return Snapshot(
         taken_at=taken_at,
         monotonic_ns=monotonic_ns,
@@ -81,11 +84,15 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
         gaps=(
             *gaps,
             *(gap for reading in readings for gap in reading.gaps),
+            *nested_gaps,
             *unclaimed_gaps,
             *(gap for draft in drafts for gap in draft.gaps),
-            *stats_gaps,
+            *(figures.gaps if figures else ()),
         ),
-        stats=stats,
+        stats=figures.stats if figures else {},
+        effective=figures.effective if figures else {},
+        traffic=figures.traffic if figures else {},
+        figure_gaps=figures.gaps if figures else (),
         vanished=kernel.processes.vanished,
     )
 
@@ -150,8 +157,20 @@ def _collect_members(drafts: Iterable[Draft], kernel: Kernel) -> None:
         directory = kernel.layout.own_directory(draft.membership) if draft.membership and draft.has_own_cgroup else None
         if directory is not None:
             outside = draft.monitor.pid if draft.monitor else None
-            draft.pids = [pid for pid in read_members(kernel.hostfs, directory) if pid not in (outside, draft.pid)]
+            draft.pids = [
+                pid for pid in read_members(kernel.hostfs, directory, draft.cgroups_below) if pid not in (outside, draft.pid)
+            ]
         draft.pids.insert(0, draft.pid)
+
+
+def _may_hold_others(drafts: Iterable[Draft], left: Iterable[int], kernel: Kernel) -> list[Draft]:
+    """Containers that show a sign of an engine inside; one more is a process whose parent is inside but whose cgroup is not."""
+    parents = {stat.ppid for pid in left if (stat := kernel.processes.stat(pid)) is not None}
+    return [
+        draft
+        for draft in drafts
+        if draft.pid is not None and (draft.may_hold_others(kernel) or not parents.isdisjoint(draft.pids))
+    ]
 
 
 def _left_over(drafts: Iterable[Draft], kernel: Kernel) -> list[int]:

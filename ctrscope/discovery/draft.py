@@ -3,12 +3,19 @@
 import msgspec
 
 from ctrscope.discovery.confirm import Verdict, container_of, find_monitor, own_membership
+from ctrscope.discovery.guests import guest_gap, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.notes import note_of
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, Evidence, Monitor, Record, container_key
 from ctrscope.model.gap import Gap, gap_of
 from ctrscope.model.namespace import NamespaceSet
+
+
+#: Cgroups below a container's own that its engine made: crun, systemd-nspawn, systemd.
+_MADE_BY_ENGINES = frozenset({"container", "payload", "supervisor", "init.scope"})
+#: An engine that is PID 1 of a container, by comm.
+_ENGINE_COMMS = frozenset({"dockerd", "docker-init", "containerd", "crio", "podman", "incusd", "lxd", "kubelet", "k3s-server"})
 
 
 class Draft:
@@ -21,6 +28,7 @@ class Draft:
         self.has_own_cgroup = False
         self.monitor: Monitor | None = None
         self.pids: list[int] = []  # init first
+        self.cgroups_below: list[str] = []  # directories below that of its own cgroup
         self.gaps: list[Gap] = []
 
     @property
@@ -53,9 +61,20 @@ class Draft:
             self.membership, self.has_own_cgroup = own_membership(self.declared, self.pid, kernel)
             self.monitor = find_monitor(self.declared, self.pid, kernel)
 
+    def may_hold_others(self, kernel: Kernel) -> bool:
+        """Whether there is a sign of an engine inside that costs nothing to see: cgroups made there, or an engine as init."""
+        if any(path.rpartition("/")[2] not in _MADE_BY_ENGINES for path in self.cgroups_below):
+            return True
+        stat = kernel.processes.stat(self.pid) if self.pid is not None else None
+        return stat is not None and stat.comm in _ENGINE_COMMS
+
     def finish(self, kernel: Kernel, *, namespaces: bool, addresses: bool) -> Container:
         """The container, with what the kernel adds for a running one."""
         container = container_of(self.declared, self.verdict)
+        if (sandbox := sandbox_of(container.runtime)) is not None:
+            container = msgspec.structs.replace(container, sandbox=sandbox)
+            if self.pid is not None:
+                self.gaps.append(guest_gap(sandbox, f"container {self.key}", self.pid))
         if self.pid is not None:
             started_at = container.started_at
             if (

@@ -62,9 +62,9 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
         if owner is not None and owner.pid is not None:
             outside = owner.monitor.pid if owner.monitor else None
             owner.pids += [pid for pid in pids if pid != outside]
-        elif (top := _topmost(pids, kernel)) is not None:
+        elif (top := topmost(pids, kernel)) is not None:
             if owner is None:
-                drafts.append(_orphan(claim, top, pids, kernel))
+                drafts.append(orphan_of(claim, top, pids, kernel))
             else:
                 owner.revive(top.pid, pids, claim.path, kernel)
     return rest
@@ -78,6 +78,8 @@ def _by_names(drafts: Iterable[Draft]) -> dict[tuple[EngineName, int, str], list
     known: dict[tuple[EngineName, int, str], list[Draft]] = {}
     for draft in drafts:
         declared = draft.declared
+        if declared.outer is not None:
+            continue  # what a container says of itself is not about processes outside of it
         owner = declared.owner_uid or 0
         if declared.engine in (EngineName.INCUS, EngineName.LXD):
             known.setdefault((EngineName.LXC, owner, declared.id), []).append(draft)  # theirs are LXC's cgroups
@@ -177,7 +179,8 @@ def find_unclaimed(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel)
     ], gaps
 
 
-def _orphan(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
+def orphan_of(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
+    """The container that a cgroup names and no state does."""
     short = claim.id[:12] if len(claim.id) == 64 else claim.id
     record = Record(
         id=claim.id,
@@ -201,7 +204,7 @@ def _orphan(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
 
 def _unclaimed(group: list[Isolated], kernel: Kernel) -> Draft:
     inside = [member for member in group if member.namespaces.pid != kernel.host.namespaces.pid] or group
-    top = _topmost([member.pid for member in inside], kernel)
+    top = topmost([member.pid for member in inside], kernel)
     init = next((member for member in inside if top is not None and member.pid == top.pid), inside[0])
     stat = init.stat
     naming = next(type_ for type_ in _NAMING if type_ in init.types)
@@ -238,7 +241,7 @@ def _owns_cgroup(init: Isolated, group: list[Isolated], kernel: Kernel) -> bool:
     return directory is not None and {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory))
 
 
-def _topmost(pids: list[int], kernel: Kernel) -> Stat | None:
+def topmost(pids: list[int], kernel: Kernel) -> Stat | None:
     """The oldest process whose parent is not among *pids*; zombies do not count."""
     members = set(pids)
     stats = [stat for pid in pids if (stat := kernel.processes.stat(pid)) is not None and stat.state not in "ZX"]

@@ -31,17 +31,21 @@ def find_container(snapshot: Snapshot, query: str) -> Container:
     ``pod/NAME``, or the beginning of an id, in this order: what matches exactly is preferred to what only begins like it.
     Errors: NoSuchContainer, AmbiguousContainer.
     """
+    return _only(query, all_named(snapshot, query), snapshot.containers)
+
+
+def all_named(snapshot: Snapshot, query: str) -> list[Container]:
+    """Every container that *query* means, by the first of ``find_container``'s ways in which there is any."""
     containers = snapshot.containers
     if query.startswith("pid:") and query[4:].isdecimal() and len(query) < 20:
-        return _only(query, _with_process(containers, int(query[4:])), containers)
-    found = (
+        return _with_process(containers, int(query[4:]))
+    return (
         [one for one in containers if query == one.key]
         or [one for one in containers if query in (one.id, one.name)]
         or [one for one in containers if query in (f"{one.engine}/{one.name}", _qualified_name(one))]
         or _in_pod(containers, query)
         or [one for one in containers if query and one.id.startswith(query)]
     )
-    return _only(query, found, containers)
 
 
 def _qualified_name(container: Container) -> str:

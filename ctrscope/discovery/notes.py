@@ -1,8 +1,9 @@
 """The one fact about a container that matters most right now, in words."""
 
-from ctrscope.model.cgroup import CgroupStats
+from collections.abc import Iterable
+
 from ctrscope.model.container import Container, ContainerStatus, EngineName
-from ctrscope.model.rates import Rates
+from ctrscope.model.finding import Finding, Severity
 
 PAUSED_NOTE = "paused (freezer)"
 
@@ -29,19 +30,10 @@ def note_of(container: Container) -> str | None:
     return None
 
 
-#: Percent from which throttling, and memory against its limit, are worth a word.
-_THROTTLED, _FULL = 5, 95
-
-
-def note_of_figures(stats: CgroupStats | None, rates: Rates | None) -> str | None:
-    """What the figures say, when it is worth a word."""
-    throttled = rates.throttled_percent if rates is not None else None
-    if throttled is not None and throttled >= _THROTTLED:
-        cpus = stats.cpu.limit_cpus if stats is not None and stats.cpu is not None else None
-        return f"throttled in {throttled:.0f} % of periods" + (f": quota {cpus:g} CPU" if isinstance(cpus, float) else "")
-    memory = stats.memory if stats is not None else None
-    if memory is not None and memory.current is not None and isinstance(memory.limit, int) and memory.limit:
-        percent = 100 * memory.current / memory.limit
-        if percent >= _FULL:
-            return f"memory at {percent:.0f} % of its limit"
-    return None
+def notes_of(findings: Iterable[Finding]) -> dict[str, str]:
+    """Container key → the title of its worst finding, when it is worth a word in a list. *findings* come worst first."""
+    notes: dict[str, str] = {}
+    for finding in findings:
+        if finding.subject.kind == "container" and finding.severity.rank <= Severity.MEDIUM.rank:
+            notes.setdefault(finding.subject.id, finding.title)
+    return notes

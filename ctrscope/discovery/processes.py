@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import ParseError
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.model.process import Process, Role
 from ctrscope.model.timestamp import rfc3339
-from ctrscope.probes.host import read_boot_time
-from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.host import read_boot_time, read_host_namespaces
+from ctrscope.probes.hostfs import HostFs, ProcDir
+from ctrscope.probes.proc_pid_cgroup import parse_cgroup
+from ctrscope.probes.proc_pid_ns import read_namespaces_of
 from ctrscope.probes.proc_pid_stat import Stat, parse_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status
 from ctrscope.probes.process_table import parse_cmdline
@@ -19,6 +22,8 @@ class _Facts(NamedTuple):
     stat: Stat
     status: Status
     cmdline: tuple[str, ...] | None
+    namespaces: NamespaceSet | None  # None: not permitted
+    cgroup: Mapping[str, str] | None
 
 
 def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
@@ -33,6 +38,7 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     if init is not None and container.starttime_ticks not in (None, init.stat.starttime_ticks):
         return ()  # the PID belongs to another process by now, and so may all the others
     roles = _roles(container.pid, facts, host)
+    stances = _Stances(container, facts, host)
     booted_at = read_boot_time(host)
     ticks = os.sysconf("SC_CLK_TCK")
     processes = [
@@ -49,6 +55,8 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
             starttime_ticks=found.stat.starttime_ticks,
             cpu_ticks=found.stat.utime_ticks + found.stat.stime_ticks,
             container=container.key,
+            outside=() if pid in (monitor, container.pid) else stances.outside(found),
+            is_outside_cgroup=None if pid in (monitor, container.pid) else stances.is_outside_cgroup(found),
         )
         for pid, found in facts.items()
     ]
@@ -56,6 +64,41 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     return tuple(
         sorted(processes, key=lambda p: (order.index(p.role) if p.role in order else len(order), p.starttime_ticks, p.pid))
     )
+
+
+class _Stances:
+    """Where processes of a container stand: in its namespaces and cgroup, or only in one of these."""
+
+    def __init__(self, container: Container, facts: Mapping[int, _Facts], host: HostFs) -> None:
+        self._members, self._host = frozenset(container.pids), host
+        init = facts.get(container.pid) if container.pid is not None else None
+        self._init = init.namespaces if init is not None else None
+        self._cgroup = container.cgroup if container.has_own_cgroup else None
+        self._hosts: NamespaceSet | None = None  # asked for by the first process that differs
+
+    def outside(self, facts: _Facts) -> tuple[NamespaceType, ...] | None:
+        """Namespaces of init that a process is not in; None when that cannot be said.
+
+        What a process of the container made for itself, with unshare(2), is not outside; the host's always is.
+        """
+        if self._init is None or facts.namespaces is None:
+            return None
+        types = facts.namespaces.differs_from(self._init)
+        if not types or facts.stat.ppid not in self._members:
+            return types
+        if self._hosts is None:
+            self._hosts = read_host_namespaces(self._host)
+        return tuple(type_ for type_ in types if facts.namespaces.ino(type_) == self._hosts.ino(type_))
+
+    def is_outside_cgroup(self, facts: _Facts) -> bool | None:
+        """Whether a controller's cgroup of a process is not the container's nor below it. A zombie stands where it stood."""
+        own = self._cgroup
+        if own is None or facts.cgroup is None or facts.stat.state in "ZX":
+            return None
+        paths = {"": own.path} if own.version == "v2" else {name: path for name, path in own.paths.items() if path == own.path}
+        # Only controllers limit anything: neither a named hierarchy nor, on hybrid hosts, the unified one does.
+        limiting = {name: path for name, path in paths.items() if own.version == "v2" or (name and "=" not in name)}
+        return any(not f"{facts.cgroup.get(name, '/')}/".startswith(f"{path}/") for name, path in limiting.items())
 
 
 def _roles(init: int | None, facts: Mapping[int, _Facts], host: HostFs) -> dict[int, Role]:
@@ -96,6 +139,20 @@ def _read_facts(host: HostFs, pid: int) -> _Facts | None:
                 cmdline = parse_cmdline(process.read("cmdline"))
             except PermissionError:
                 cmdline = None
+            return _Facts(stat, status, cmdline, _read_namespaces(process), _read_cgroup(process))
     except (OSError, ParseError):
         return None
-    return _Facts(stat, status, cmdline)
+
+
+def _read_namespaces(process: ProcDir) -> NamespaceSet | None:
+    try:
+        return read_namespaces_of(process)
+    except (OSError, ParseError):
+        return None
+
+
+def _read_cgroup(process: ProcDir) -> Mapping[str, str] | None:
+    try:
+        return parse_cgroup(process.read("cgroup"))
+    except (OSError, ParseError):
+        return None

@@ -8,23 +8,29 @@ import msgspec
 from ctrscope.discovery.notes import PAUSED_NOTE
 from ctrscope.discovery.stats import read_stats
 from ctrscope.model.container import Container, ContainerStatus
-from ctrscope.model.gap import Gap, ParseError
+from ctrscope.model.gap import ParseError
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.probes.cgroup_files import LIMIT_FILES
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.host import now
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_stat import read_stat
 
 
-def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot) -> Snapshot | None:
+def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, limits: bool = True) -> Snapshot | None:
     """The same containers with new figures; None when one of them ended, so that the host has to be looked at anew.
 
+    *limits*: whether they are read too, or taken over.
     *Cost:* one stat line and the cgroup's figures of every running container.
     """
     for container in snapshot.containers:
         if container.pid is not None and not _is_same(hostfs, container):
             return None
-    stats, gaps = read_stats(snapshot.containers, hostfs, layout)
+    stats, effective, traffic, gaps = read_stats(
+        snapshot.containers, hostfs, layout, snapshot.host, None if limits else snapshot
+    )
+    if not limits:
+        gaps += tuple(gap for gap in snapshot.figure_gaps if gap.source.rpartition("/")[2] in LIMIT_FILES)
     containers = tuple(
         _with_status(container, frozen=figures.frozen) if (figures := stats.get(container.key)) is not None else container
         for container in snapshot.containers
@@ -35,17 +41,16 @@ def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot) -> 
         monotonic_ns=time.monotonic_ns(),
         containers=containers,
         stats=stats,
-        gaps=tuple(gap for gap in snapshot.gaps if not _is_about_figures(gap, layout)) + gaps,
+        effective=effective,
+        traffic=traffic,
+        gaps=snapshot.gaps[: len(snapshot.gaps) - len(snapshot.figure_gaps)] + gaps,
+        figure_gaps=gaps,
     )
 
 
 def watched(hostfs: HostFs, snapshot: Snapshot) -> tuple[int, ...]:
     """Moments of change of the engines' state directories: when one differs, containers may have come or gone."""
     return tuple(_mtime(hostfs, root) for status in snapshot.engines for root in status.state_roots)
-
-
-def _is_about_figures(gap: Gap, layout: CgroupLayout | None) -> bool:
-    return gap.fields == ("stats",) or (layout is not None and gap.source.startswith(tuple(layout.mounts.values())))
 
 
 def _is_same(hostfs: HostFs, container: Container) -> bool:

@@ -1,68 +1,99 @@
-"""The dashboard's source: one snapshot after another, and what changed in between.
+"""The dashboard's source: one snapshot after another, what changed in between, and what the screen in front needs.
 
-Most samples only read the figures again. The whole host is looked at when an init process ended, when an engine's state
-directory changed, and every few seconds for what shows in neither.
+Most samples only read the figures again (``Watcher``). What is dear is read while somebody looks at it, and not every second.
 """
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from ctrscope.discovery.discover import discover
-from ctrscope.discovery.notes import note_of_figures
+from ctrscope.discovery.notes import notes_of
 from ctrscope.discovery.plan import Plan
-from ctrscope.discovery.refresh import refresh, watched
-from ctrscope.model.cgroup import CgroupStats, CpuStats, IoStats
+from ctrscope.discovery.rates import rates_between, stats_rates
+from ctrscope.discovery.watcher import Watcher
+from ctrscope.findings import diagnose, diagnose_figures
+from ctrscope.model.cgroup import CgroupNode
 from ctrscope.model.detail import Detail
+from ctrscope.model.finding import Finding
+from ctrscope.model.gap import Gap, Reading
+from ctrscope.model.namespace import Namespace
+from ctrscope.model.network import LinkRates, NetworkTopology, Publication
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.probes.cgroupfs import read_layout
+from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
+if TYPE_CHECKING:
+    from ctrscope.discovery.network_names import NetworkNames
+    from ctrscope.discovery.topology import TopologyReader
+
+T = TypeVar("T")
+
 _PLAN = Plan(namespaces=True, addresses=True, stats=True, stopped=True)
-#: Seconds after which the whole host is looked at again, whatever seems to have changed.
-_WHOLE_EVERY = 5.0
+#: Seconds between two readings of what is not read with every sample, while somebody looks at it.
+_CGROUPS_EVERY, _NAMESPACES_EVERY, _PUBLICATIONS_EVERY, _DIAGNOSIS_EVERY = 1.8, 3.0, 5.0, 5.0
+#: And of health, while nobody does: the header counts what is wrong on every screen.
+_DIAGNOSIS_AT_LEAST_EVERY = 30.0
+
+
+class _Kept(Generic[T]):
+    """What is read again only when it is older than some seconds."""
+
+    def __init__(self, read: Callable[[Snapshot], Reading[T]]) -> None:
+        self._read = read
+        self._reading: Reading[T] = Reading(None)
+        self._read_at = -math.inf
+
+    def get(self, snapshot: Snapshot, seconds: float) -> Reading[T]:
+        if time.monotonic() - self._read_at >= seconds:
+            self._reading = self._read(snapshot)
+            self._read_at = time.monotonic()
+        return self._reading
 
 
 class Sampler:
-    """Takes samples; keeps only the previous snapshot."""
+    """Takes samples; keeps only the previous snapshot, and the last of what is not read every time."""
 
-    def __init__(self, hostfs: HostFs) -> None:
+    def __init__(self, hostfs: HostFs, thresholds: Thresholds | None = None) -> None:
         from ctrscope.probes.host_totals import HostTotalsReader  # psutil, for the dashboard only
 
-        self._hostfs = hostfs
-        self._layout = read_layout(hostfs)
+        self._hostfs, self._thresholds = hostfs, thresholds or Thresholds()
+        self._watcher = Watcher(hostfs, _PLAN)
         self._previous: Snapshot | None = None
-        self._watched: tuple[int, ...] = ()
-        self._whole_at = 0.0  # monotonic
         self._totals = HostTotalsReader(hostfs)
+        self._namespaces = _Kept(self._read_namespaces)
+        self._diagnosis = _Kept(self._read_diagnosis)
+        self._network = _NetworkSampler(hostfs)
+        self._cgroups = _Kept(self._read_cgroups)
+        self._tree: CgroupNode | None = None  # the latest
+        self._tree_rates: Mapping[str, Rates] = {}
 
     def sample(self, focus: Focus) -> Sample:
         """Take one, with the details of what is on the screen."""
-        started = time.monotonic()
-        snapshot = self._refreshed(started) or self._discovered(started)
-        rates = rates_between(self._previous, snapshot) if self._previous is not None else {}
+        previous, snapshot = self._previous, self._watcher.look()
+        rates = rates_between(previous, snapshot) if previous is not None else {}
         self._previous = snapshot
+        findings = self._findings(snapshot, rates, focus) if previous is not None else ()
+        namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
+        topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
+        cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
         return Sample(
-            snapshot=with_figure_notes(snapshot, rates),
+            snapshot=with_notes(snapshot, findings),
             rates=rates,
             totals=self._totals.read(),
             details=self._details(snapshot, focus),
+            findings=findings,
+            namespaces=namespaces,
+            cgroups=cgroups,
+            cgroup_rates=self._tree_rates if focus.cgroups else {},
+            topology=topology,
+            link_rates=link_rates,
+            gaps=(*gaps, *network_gaps, *cgroup_gaps),
         )
-
-    def _refreshed(self, started: float) -> Snapshot | None:
-        previous = self._previous
-        if previous is None or started - self._whole_at > _WHOLE_EVERY or watched(self._hostfs, previous) != self._watched:
-            return None
-        return refresh(self._hostfs, self._layout, previous)
-
-    def _discovered(self, started: float) -> Snapshot:
-        snapshot = discover(self._hostfs, _PLAN)
-        self._whole_at = started
-        self._watched = watched(self._hostfs, snapshot)
-        return snapshot
 
     def _details(self, snapshot: Snapshot, focus: Focus) -> dict[str, Detail]:
         container = snapshot.container(focus.container) if focus.container is not None else None
@@ -72,54 +103,99 @@ class Sampler:
 
         return {container.key: read_detail(self._hostfs, container)}
 
+    def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
+        """What the figures say now, and what else was found when all of health was looked at last."""
+        found = diagnose_figures(snapshot, rates, snapshot.effective, self._thresholds)
+        seconds = _DIAGNOSIS_EVERY if focus.findings else _DIAGNOSIS_AT_LEAST_EVERY
+        whole = self._diagnosis.get(snapshot, seconds).value or ()
+        known = {(finding.rule, finding.subject) for finding in found}
+        more = [finding for finding in whole if (finding.rule, finding.subject) not in known]
+        return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank))
 
-def with_figure_notes(snapshot: Snapshot, rates: Mapping[str, Rates]) -> Snapshot:
-    """The snapshot, where a container that has no note yet gets one from its figures."""
+    def _read_diagnosis(self, snapshot: Snapshot) -> Reading[tuple[Finding, ...]]:
+        from ctrscope.discovery.observe import observe
+
+        observed, gaps = observe(self._hostfs, snapshot)
+        return Reading(diagnose(observed, self._thresholds) if observed is not None else (), gaps)
+
+    def _read_namespaces(self, snapshot: Snapshot) -> Reading[tuple[Namespace, ...]]:
+        from ctrscope.discovery.namespaces import read_namespaces
+
+        return read_namespaces(self._hostfs, snapshot)
+
+    def _read_cgroups(self, snapshot: Snapshot) -> Reading[CgroupNode]:
+        from ctrscope.discovery.cgroups import read_cgroup_tree
+
+        reading = read_cgroup_tree(self._hostfs, snapshot)
+        self._tree_rates = tree_rates_between(self._tree, reading.value)
+        self._tree = reading.value
+        return reading
+
+
+class _NetworkSampler:
+    """The topology with every sample; published ports, who listens there and names of networks every few seconds."""
+
+    def __init__(self, hostfs: HostFs) -> None:
+        self._hostfs = hostfs
+        self._reader: TopologyReader | None = None
+        self._topology: NetworkTopology | None = None
+        self._published: Reading[tuple[Publication, ...]] = Reading(None)
+        self._names: Reading[NetworkNames] = Reading(None)
+        self._published_at = -math.inf  # monotonic
+
+    def read(self, snapshot: Snapshot) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
+        from ctrscope.discovery.link_rates import link_rates_between
+        from ctrscope.discovery.topology import TopologyReader
+
+        self._reader = self._reader or TopologyReader(self._hostfs)
+        is_due = time.monotonic() - self._published_at >= _PUBLICATIONS_EVERY
+        earlier, (topology, gaps) = self._topology, self._reader.read(snapshot, sockets=is_due)
+        self._topology = topology
+        if topology is None:
+            return None, {}, gaps
+        if is_due:
+            from ctrscope.discovery.network_names import read_network_names
+            from ctrscope.discovery.published import find_publications
+
+            self._published = find_publications(self._hostfs, snapshot, topology)
+            self._names = read_network_names(self._hostfs, snapshot)
+            self._published_at = time.monotonic()
+        rates = link_rates_between(earlier, topology) if earlier is not None else {}
+        gaps += (*self._published.gaps, *self._names.gaps)
+        if self._names.value is not None:
+            from ctrscope.discovery.network_names import with_network_names
+
+            topology = with_network_names(topology, self._names.value)
+        return msgspec.structs.replace(topology, publications=self._published.value), rates, gaps
+
+
+def with_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> Snapshot:
+    """The snapshot, where the note of a container is the title of its worst finding, if there is one."""
+    notes = notes_of(findings)
+    if not notes:
+        return snapshot
     containers = tuple(
-        msgspec.structs.replace(container, note=note)
-        if container.note is None
-        and container.is_running
-        and (note := note_of_figures(snapshot.stats.get(container.key), rates.get(container.key))) is not None
-        else container
+        msgspec.structs.replace(container, note=notes[container.key]) if container.key in notes else container
         for container in snapshot.containers
     )
     return msgspec.structs.replace(snapshot, containers=containers)
 
 
-def rates_between(earlier: Snapshot, later: Snapshot) -> dict[str, Rates]:
-    """Change a second of every container that is in both; nothing from a container that was started anew."""
-    seconds = (later.monotonic_ns - earlier.monotonic_ns) / 1e9
-    if seconds <= 0:
-        return {}
-    before = {container.key: container for container in earlier.containers}
-    rates: dict[str, Rates] = {}
-    for container in later.containers:
-        known = before.get(container.key)
-        old, new = earlier.stats.get(container.key), later.stats.get(container.key)
-        if known is None or old is None or new is None or known.starttime_ticks != container.starttime_ticks:
+def tree_rates_between(earlier: CgroupNode | None, later: CgroupNode | None) -> dict[str, Rates]:
+    """Change a second of every cgroup that is in both trees, by path; none of one that was made anew."""
+    before = {node.path: node.stats for node in _walk(earlier)}
+    rates = {}
+    for node in _walk(later):
+        old, new = before.get(node.path), node.stats
+        if old is None or new is None or old.ino != new.ino or old.read_at_ns is None or new.read_at_ns is None:
             continue
-        rates[container.key] = _rates(old, new, seconds)
+        if new.read_at_ns > old.read_at_ns:
+            rates[node.path] = stats_rates(old, new, None, None, (new.read_at_ns - old.read_at_ns) / 1e9)
     return rates
 
 
-def _rates(old: CgroupStats, new: CgroupStats, seconds: float) -> Rates:
-    old_cpu, new_cpu = old.cpu or CpuStats(), new.cpu or CpuStats()
-    old_io, new_io = old.io or IoStats(), new.io or IoStats()
-    usage = _grown(old_cpu.usage_usec, new_cpu.usage_usec)
-    periods = _grown(old_cpu.nr_periods, new_cpu.nr_periods)
-    throttled = _grown(old_cpu.nr_throttled, new_cpu.nr_throttled)
-    read = _grown(old_io.read_bytes, new_io.read_bytes)
-    written = _grown(old_io.write_bytes, new_io.write_bytes)
-    return Rates(
-        cpu_percent=None if usage is None else usage / seconds / 1e4,
-        throttled_percent=None if not periods or throttled is None else 100 * throttled / periods,
-        read_bytes=None if read is None else read / seconds,
-        write_bytes=None if written is None else written / seconds,
-    )
-
-
-def _grown(old: int | None, new: int | None) -> int | None:
-    """How much a counter grew; None when unknown, or when it went backwards: then it is another counter."""
-    if old is None or new is None or new < old:
-        return None
-    return new - old
+def _walk(root: CgroupNode | None) -> Sequence[CgroupNode]:
+    nodes = [] if root is None else [root]
+    for node in nodes:
+        nodes += node.children
+    return nodes

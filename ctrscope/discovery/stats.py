@@ -1,15 +1,19 @@
 """Limits, usage and pressure of every running container that has a cgroup of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-import msgspec
-
-from ctrscope.model.cgroup import CgroupStats
+from ctrscope.discovery.effective import Ancestry
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimits
 from ctrscope.model.container import Container
-from ctrscope.model.gap import Gap, Reason
+from ctrscope.model.gap import Gap, ParseError, Reason
+from ctrscope.model.host import Host
+from ctrscope.model.network import Traffic
+from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
-from ctrscope.probes.cgroupfs import CgroupLayout, read_frozen
+from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_net import read_traffic
 
 
 def shared_cgroup_gap(container: Container, *fields: str) -> Gap:
@@ -20,22 +24,60 @@ def shared_cgroup_gap(container: Container, *fields: str) -> Gap:
     return Gap(subject=f"container {container.key}", fields=fields, source=source, reason=Reason.UNAVAILABLE, detail=detail)
 
 
+class Figures(NamedTuple):
+    """Figures of the running containers, by container key."""
+
+    stats: Mapping[str, CgroupStats]
+    effective: Mapping[str, EffectiveLimits]
+    traffic: Mapping[str, Traffic]
+    gaps: tuple[Gap, ...]
+
+
 def read_stats(
-    containers: Iterable[Container], hostfs: HostFs, layout: CgroupLayout | None
-) -> tuple[dict[str, CgroupStats], tuple[Gap, ...]]:
-    """Shape: container key → figures. A container without a cgroup of its own has none, with a Gap: they would be another's."""
-    stats: dict[str, CgroupStats] = {}
-    gaps: list[Gap] = []
+    containers: Iterable[Container],
+    hostfs: HostFs,
+    layout: CgroupLayout | None,
+    host: Host,
+    known: Snapshot | None = None,
+) -> Figures:
+    """Read them. A container without a cgroup of its own has none, with a Gap: they would be another's.
+
+    *known*: a snapshot whose limits still hold, so that only what moves is read.
+    """
     if layout is None:
-        return stats, ()
+        return Figures({}, {}, {}, ())
+    stats: dict[str, CgroupStats] = {}
+    effective: dict[str, EffectiveLimits] = {}
+    traffic: dict[str, Traffic] = {}
+    gaps: list[Gap] = []
+    ancestry = Ancestry(hostfs, layout)
+    of_network: dict[int, Traffic | None] = {}
     for container in containers:
-        if container.pid is None or container.cgroup is None:
+        if container.pid is None:
+            continue
+        key, net = container.key, container.namespaces.net
+        if net is not None and net != host.namespaces.net:
+            if net not in of_network:
+                of_network[net] = _read_traffic(hostfs, container.pid)
+            if (counted := of_network[net]) is not None:
+                traffic[key] = counted
+        if container.cgroup is None:
             continue
         if not container.has_own_cgroup:
             gaps.append(shared_cgroup_gap(container, "stats"))
             continue
-        value, more = read_cgroup_stats(hostfs, layout, container.cgroup, f"container {container.key}")
+        before = None if known is None else known.stats.get(key)
+        value, more = read_cgroup_stats(hostfs, layout, container.cgroup, f"container {key}", known=before)
         gaps += more
         if value is not None:
-            stats[container.key] = msgspec.structs.replace(value, frozen=read_frozen(hostfs, layout, container.cgroup))
-    return stats, tuple(gaps)
+            stats[key] = value
+            limits = None if known is None or before is None or before.ino != value.ino else known.effective.get(key)
+            effective[key] = limits or ancestry.limits(container.cgroup, value)
+    return Figures(stats, effective, traffic, tuple(gaps))
+
+
+def _read_traffic(hostfs: HostFs, pid: int) -> Traffic | None:
+    try:
+        return read_traffic(hostfs, pid)
+    except (OSError, ParseError):
+        return None

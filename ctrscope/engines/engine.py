@@ -6,9 +6,7 @@
 from typing import ClassVar, NamedTuple, Protocol
 
 from ctrscope.model.container import EngineName, EngineReading, Record
-from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_status import read_status
 from ctrscope.probes.process_table import ProcessTable
 
 
@@ -58,10 +56,7 @@ class Survey:
 
     def uid(self, pid: int) -> int | None:
         """Effective uid of a process; None when it is gone. Whose files its arguments may name."""
-        try:
-            return read_status(self.host, pid).uid
-        except (OSError, ParseError):
-            return None
+        return self.processes.uid(pid)
 
 
 class Engine(Protocol):

@@ -9,12 +9,16 @@ from typing import Literal
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupStats
+from ctrscope.export.stats import ContainerFigures
+from ctrscope.model.cgroup import CgroupNode, CgroupStats, EffectiveLimits, LimitEvents
 from ctrscope.model.container import Container, EngineStatus
 from ctrscope.model.detail import Detail, Limits, Mount, Overlay, Security
+from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
-from ctrscope.model.network import Network
+from ctrscope.model.match import Match
+from ctrscope.model.namespace import Namespace
+from ctrscope.model.network import Edge, Network, NetworkNamespace, NetworkPath, Publication
 from ctrscope.model.process import Process
 from ctrscope.model.value import Value
 
@@ -37,6 +41,8 @@ class InspectedContainer(Container, frozen=True, kw_only=True):
 
     processes: tuple[Process, ...] = ()
     limits: Limits | None = None
+    effective: EffectiveLimits | None = None
+    limit_events: tuple[LimitEvents, ...] = ()
     usage: CgroupStats | None = None
     mounts: tuple[Mount, ...] | None = None
     overlay: Overlay | None = None
@@ -73,6 +79,59 @@ class TreeAnswer(Value, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...]
 
 
+class FindAnswer(Value, frozen=True, kw_only=True):
+    """What ``find --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    matches: tuple[Match, ...]
+    gaps: tuple[Gap, ...]
+
+
+class NsAnswer(Value, frozen=True, kw_only=True):
+    """What ``ns --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    namespaces: tuple[Namespace, ...]
+    gaps: tuple[Gap, ...]
+
+
+class NetAnswer(Value, frozen=True, kw_only=True):
+    """What ``net --json`` prints; of one container only its own namespace, and the edges that lead out of it."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    network_namespaces: tuple[NetworkNamespace, ...]
+    edges: tuple[Edge, ...]
+    publications: tuple[Publication, ...] | None
+    path: NetworkPath | None = None  # the way to a port, with --path
+    gaps: tuple[Gap, ...]
+
+
+class StatsAnswer(Value, frozen=True, kw_only=True):
+    """What ``stats --json`` prints; of a stream, each line."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    stats: tuple[ContainerFigures, ...]
+    gaps: tuple[Gap, ...]
+
+
+class CgroupAnswer(Value, frozen=True, kw_only=True):
+    """What ``cgroup --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    cgroups: CgroupNode | None  # the root; null on a host without cgroups
+    gaps: tuple[Gap, ...]
+
+
 class Source(Value, frozen=True, kw_only=True):
     """One thing that the kernel can be asked."""
 
@@ -103,12 +162,28 @@ class DoctorAnswer(Value, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...]
 
 
+class DiagnoseAnswer(Value, frozen=True, kw_only=True):
+    """What ``diagnose --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    findings: tuple[Finding, ...]  # worst first
+    gaps: tuple[Gap, ...]
+
+
 #: Every answer, by its verb.
 ANSWERS: Mapping[str, type[Value]] = {
     "ps": PsAnswer,
     "inspect": InspectAnswer,
     "tree": TreeAnswer,
+    "stats": StatsAnswer,
+    "cgroup": CgroupAnswer,
+    "ns": NsAnswer,
+    "find": FindAnswer,
+    "net": NetAnswer,
     "doctor": DoctorAnswer,
+    "diagnose": DiagnoseAnswer,
 }
 
 

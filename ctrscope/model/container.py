@@ -81,6 +81,7 @@ class Declared(Value, frozen=True, kw_only=True):
     name: str
     engine: EngineName
     engine_namespace: str | None = None  # containerd namespace
+    outer: str | None = None  # key of the container it runs in; its name begins with that one's, its paths with /proc/PID/root
     owner_uid: int | None = 0  # whose store or state directory it is
     runtime: str | None = None  # "runc", "crun", "io.containerd.runc.v2"
     created_at: str | None = None  # RFC 3339
@@ -129,6 +130,7 @@ class Container(Declared, frozen=True, kw_only=True):
     starttime_ticks: int | None = None
     monitor: Monitor | None = None
     cgroup: CgroupMembership | None = None
+    sandbox: Literal["kata", "gvisor"] | None = None  # it runs on a kernel of its own: ``pid`` is the hypervisor, or the sentry
     has_own_cgroup: bool = False  # False: it shares the cgroup with whoever started it, whose usage is not its usage
     namespaces: NamespaceSet = NamespaceSet()
     shares: Mapping[str, Literal["host"] | tuple[str, ...]] = {}
@@ -137,7 +139,7 @@ class Container(Declared, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Unique on this host: ``docker/3fca…``, ``containerd/k8s.io/3fca…``, ``podman@1000/3fca…``."""
+        """Unique on this host: ``docker/3fca…``, ``containerd/k8s.io/3fca…``, ``podman@1000/3fca…``, ``docker/3…/runc/web``."""
         return container_key(self)
 
     @property
@@ -150,7 +152,8 @@ def container_key(declared: Declared) -> str:
     """Identity of a container on this host."""
     owner = f"@{declared.owner_uid}" if declared.owner_uid else ""
     namespace = f"{declared.engine_namespace}/" if declared.engine_namespace else ""
-    return f"{declared.engine}{owner}/{namespace}{declared.id}"
+    outer = f"{declared.outer}/" if declared.outer else ""
+    return f"{outer}{declared.engine}{owner}/{namespace}{declared.id}"
 
 
 class EngineStatus(Value, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from ctrscope.model.cgroup import CgroupStats, Limit
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, Limit, LimitEvents
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.network import Network
@@ -74,6 +74,8 @@ class Detail(Value, frozen=True, kw_only=True):
 
     processes: tuple[Process, ...] = ()
     limits: Limits | None = None
+    effective: EffectiveLimits | None = None  # limits as they bite: those of the cgroups above, and of the host, too
+    limit_events: tuple[LimitEvents, ...] = ()  # whose limits were hit, the container's own cgroup first
     usage: CgroupStats | None = None
     mounts: tuple[Mount, ...] | None = None
     overlay: Overlay | None = None

@@ -71,8 +71,9 @@ class Holder(Value, frozen=True, kw_only=True):
     """One thing that keeps a namespace alive."""
 
     kind: HolderKind
-    pid: int | None  # of the process; of the one whose mount namespace has the bind mount; None for hierarchy
+    pid: int | None  # of the process; of one (or of a thread) that sees the bind mount; None for hierarchy
     path: str | None  # the link, descriptor or mount point; for hierarchy the namespace below: "net:[4026532281]"
+    mnt: int | None = None  # bind mount: inode of the mount namespace that has it
 
 
 class Leader(Value, frozen=True, kw_only=True):
@@ -103,13 +104,13 @@ class Namespace(Value, frozen=True, kw_only=True):
     type: NamespaceType
     ino: int
     is_initial: bool = False  # the host's own
-    nprocs: int = 0  # processes in it
+    nprocs: int | None = 0  # processes in it; None: none was seen, and not all processes may be looked at
     leader: Leader | None = None  # None: no process is in it
     owner: int | None = None  # inode of the user namespace that owns it; ioctl_nsfs(2)
     parent: int | None = None  # pid and user
     owner_uid: int | None = None  # of a user namespace: who made it; of others: who made the user namespace that owns it
     containers: tuple[str, ...] = ()  # ids, in the order of the snapshot
-    held_by: tuple[Holder, ...] = ()
+    held_by: tuple[Holder, ...] = ()  # of processes at most a hundred, of the host's own only the leader: nprocs counts them
     uid_map: tuple[IdMapLine, ...] | None = None  # user
     gid_map: tuple[IdMapLine, ...] | None = None  # user
     offsets: TimeOffsets | None = None  # time

@@ -13,6 +13,7 @@ class Route(Value, frozen=True, kw_only=True):
     gateway: str | None
     dev: str | None
     src: str | None
+    type: str = "unicast"  # "blackhole", "unreachable", "prohibit", "throw"
 
 
 class Peer(Value, frozen=True, kw_only=True):
@@ -46,13 +47,6 @@ class Link(Value, frozen=True, kw_only=True):
     tx_dropped: int | None = None
 
 
-class Network(Value, frozen=True, kw_only=True):
-    """One network namespace as seen from inside."""
-
-    links: tuple[Link, ...] = ()
-    routes: tuple[Route, ...] = ()
-
-
 class Neighbour(Value, frozen=True, kw_only=True):
     """One entry of the neighbour table (ARP, NDP)."""
 
@@ -60,6 +54,24 @@ class Neighbour(Value, frozen=True, kw_only=True):
     mac: str | None
     dev: str | None
     state: str  # "REACHABLE", "STALE", "FAILED"
+
+
+class Traffic(Value, frozen=True, kw_only=True):
+    """Sums over all links but ``lo`` of one network namespace, since they were made; proc_pid_net(5)."""
+
+    rx_bytes: int
+    tx_bytes: int
+    rx_dropped: int  # packets
+    tx_dropped: int
+
+
+class Network(Value, frozen=True, kw_only=True):
+    """One network namespace as seen from inside."""
+
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    forwarding: Mapping[str, bool] = {}  # "ipv4", "ipv6"; empty: not told without netlink
 
 
 class Socket(Value, frozen=True, kw_only=True):
@@ -84,7 +96,8 @@ class NetworkNamespace(Value, frozen=True, kw_only=True):
     nsid: int | None = None  # as the host's network namespace numbers it
     is_initial: bool = False
     pid: int | None = None  # a process inside, through which it was read; None: through a bind mount or descriptor
-    path: str | None = None  # what holds it when no process does: "/run/netns/blue"
+    comm: str | None = None  # of that process
+    path: str | None = None  # a bind mount of it: "/run/netns/blue"
     containers: tuple[str, ...] = ()  # ids
     networks: tuple[str, ...] = ()  # names that engines gave it: docker network, podman network, CNI
     links: tuple[Link, ...] = ()
@@ -104,7 +117,10 @@ class EdgeEnd(Value, frozen=True, kw_only=True):
 class Edge(Value, frozen=True, kw_only=True):
     """Two links that belong together."""
 
-    kind: Literal["veth", "bridge_port", "macvlan", "macvtap", "ipvlan", "vlan", "vxlan", "bond_port", "team_port", "tunnel"]
+    kind: Literal[
+        "veth", "bridge_port", "bond_port", "team_port", "vrf_port", "macvlan", "macvtap", "ipvlan", "vlan", "vxlan", "tunnel",
+        "lower",
+    ]  # fmt: skip  # "lower": any other link on top of another
     a: EdgeEnd  # the end inside, the port, the upper link
     b: EdgeEnd  # the other end, the bridge, the lower link
 
@@ -123,6 +139,10 @@ class Publication(Value, frozen=True, kw_only=True):
     container: str | None = None  # id
     listener: Socket | None = None  # who listens there
     is_declared: bool = False  # the engine's state says so too
+    declared_by: str | None = None  # id of the container whose engine says that it publishes this port
+    is_checked: bool = True  # False: the rules of the kernel could not be read, and one may do it nevertheless
+    dropped_by: str = ""  # rule or policy of the packet filter that drops what other hosts send there
+    reach: str = ""  # of whom it is reached, when not of everybody: "this host only"
 
 
 class NetworkTopology(Value, frozen=True, kw_only=True):
@@ -130,6 +150,7 @@ class NetworkTopology(Value, frozen=True, kw_only=True):
 
     network_namespaces: tuple[NetworkNamespace, ...] = ()
     edges: tuple[Edge, ...] = ()
+    read_ns: Mapping[int, int] = {}  # inode → when its counters were read; monotonic clock, nanoseconds
     publications: tuple[Publication, ...] | None = None  # None: nobody asked
 
 
@@ -143,7 +164,7 @@ class LinkRates(Value, frozen=True, kw_only=True):
 class Hop(Value, frozen=True, kw_only=True):
     """One step of the way from the wire to the listening process."""
 
-    kind: Literal["wire", "link", "nat", "proxy", "bridge", "veth", "route", "namespace", "listener"]
+    kind: Literal["wire", "link", "nat", "proxy", "filter", "bridge", "veth", "route", "namespace", "listener"]
     what: str  # "docker0 172.17.0.1/16"
     is_ok: bool | None  # None: it could not be checked, and why says why
     why: str = ""  # where it breaks: "veth9c41 is down"

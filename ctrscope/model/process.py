@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 
 
@@ -29,3 +30,15 @@ class Process(Value, frozen=True, kw_only=True):
     starttime_ticks: int
     cpu_ticks: int = 0  # utime + stime
     container: str | None = None  # key of the container it belongs to
+    outside: tuple[NamespaceType, ...] | None = ()  # init's namespaces that it is not in, nor left for its own; None: unknown
+    is_outside_cgroup: bool | None = None  # then no limit of the container holds it; None: unknown, or there is no own cgroup
+
+    @property
+    def is_visitor(self) -> bool:
+        """Whether it is in the container's cgroup, or was started in it, and yet outside of namespaces of it."""
+        return bool(self.outside) and not self.is_outside_cgroup
+
+    @property
+    def has_escaped_limits(self) -> bool:
+        """Whether it is in namespaces of the container and not in its cgroup."""
+        return self.is_outside_cgroup is True

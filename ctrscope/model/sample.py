@@ -7,6 +7,7 @@ import msgspec
 from ctrscope.model.cgroup import CgroupNode
 from ctrscope.model.detail import Detail
 from ctrscope.model.finding import Finding
+from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import LinkRates, NetworkTopology
 from ctrscope.model.rates import Rates
@@ -33,8 +34,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     findings: tuple[Finding, ...] = ()  # of health, worst first
     namespaces: tuple[Namespace, ...] | None = None  # what Focus asked; None: nobody did
     cgroups: CgroupNode | None = None  # the root of the tree
+    cgroup_rates: Mapping[str, Rates] = {}  # by path of the cgroup
     topology: NetworkTopology | None = None
     link_rates: Mapping[tuple[int, int], LinkRates] = {}  # by (inode of the network namespace, ifindex)
+    gaps: tuple[Gap, ...] = ()  # of what Focus asked beyond the containers
 
 
 class Focus(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,3 +47,4 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: bool = False  # every namespace of the host
     cgroups: bool = False  # the cgroup tree
     topology: bool = False  # every network namespace, and what connects them
+    findings: bool = False  # all of health, not only what the figures tell

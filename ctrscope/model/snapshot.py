@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimits
 from ctrscope.model.container import Container, EngineStatus
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
+from ctrscope.model.network import Traffic
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -20,6 +21,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     engines: tuple[EngineStatus, ...]
     gaps: tuple[Gap, ...]
     stats: Mapping[str, CgroupStats]  # by container key; only what the plan asked for
+    effective: Mapping[str, EffectiveLimits] = {}  # by container key; where there are stats
+    traffic: Mapping[str, Traffic] = {}  # by container key; of its network namespace, unless that is the host's
+    figure_gaps: tuple[Gap, ...] = ()  # the last of ``gaps``: those about figures
     vanished: int = 0  # processes that ended between listing and reading
 
     def container(self, key: str) -> Container | None:

@@ -8,13 +8,19 @@ v2 hierarchy then usually at /sys/fs/cgroup/unified and without controllers.
 import stat
 from collections.abc import Mapping
 
+import msgspec
+
 from ctrscope.model.cgroup import CgroupMembership, CgroupVersion
-from ctrscope.model.gap import VANISHED
+from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 #: Which controller's path stands for the container when they disagree: one that engines always use comes first.
-_PREFERRED = ("memory", "pids", "cpu", "cpu,cpuacct", "cpuacct", "devices", "freezer", "blkio", "cpuset", "name=systemd", "")
+PREFERRED = ("memory", "pids", "cpu", "cpu,cpuacct", "cpuacct", "devices", "freezer", "blkio", "cpuset", "name=systemd", "")
+
+
+#: /proc/self/ns/cgroup in the initial namespace: PROC_CGROUP_INIT_INO of include/linux/proc_ns.h.
+_INITIAL = "cgroup:[4026531835]"
 
 
 class CgroupLayout(Value, frozen=True, kw_only=True):
@@ -22,14 +28,17 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
 
     version: CgroupVersion
     mounts: Mapping[str, str]  # controller → mount point; "" is the v2 hierarchy
+    roots: Mapping[str, str] = {}  # controller → the mount's root as we see it: "/../..", when we are in a cgroup namespace
 
     def membership(self, paths: Mapping[str, str]) -> CgroupMembership:
         """Membership from the lines of /proc/PID/cgroup."""
+        if self.roots:
+            paths = {name: _below_root(path, self.roots.get(name, "/")) for name, path in paths.items()}
         if self.version == "v2":
             # systemd-nspawn leaves a stray "1:name=systemd:/" on v2 hosts; only the v2 line means something there.
             return CgroupMembership(version="v2", path=paths.get("", "/"), paths={})
         known = paths if paths.keys() <= self.mounts.keys() else {name: paths[name] for name in paths if name in self.mounts}
-        for name in _PREFERRED:
+        for name in PREFERRED:
             path = known.get(name, "/")
             if path != "/":
                 break
@@ -48,18 +57,26 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
             return None
         if self.version == "v2":
             return _below(self.mounts[""], membership.path)
-        for controller in _PREFERRED:
+        for controller in PREFERRED:
             if membership.paths.get(controller) == membership.path:
                 return _below(self.mounts[controller], membership.path)
         return None
 
 
 def read_layout(host: HostFs) -> CgroupLayout | None:
-    """Find the mounts of cgroupfs in our own mount namespace; None when there are none (an image, no /proc)."""
+    """Find the mounts of cgroupfs in our own mount namespace; None when there are none (an image, no /proc).
+
+    *Kernel:* paths of cgroups are told as from the reader's own cgroup namespace, ``/../web`` for what is outside of it, and so
+    is the root of the mount; cgroup_namespaces(7).
+    """
     try:
-        return parse_layout(host.read("/proc/mounts"))
+        layout = parse_layout(host.read("/proc/mounts"))
     except OSError:
         return None
+    if layout is None or _own_namespace_is_the_hosts():
+        return layout
+    roots = _read_roots(host, layout.mounts)
+    return msgspec.structs.replace(layout, roots=roots) if roots else layout
 
 
 def parse_layout(text: bytes) -> CgroupLayout | None:
@@ -81,21 +98,22 @@ def parse_layout(text: bytes) -> CgroupLayout | None:
     return CgroupLayout(version=version, mounts=mounts)
 
 
-def read_members(host: HostFs, directory: str) -> list[int]:
-    """PIDs in a cgroup and in every cgroup below it. A cgroup that went away has none."""
+def read_members(host: HostFs, directory: str, below: list[str] | None = None) -> list[int]:
+    """PIDs in a cgroup and in every cgroup below it, whose directories *below* gets. A cgroup that went away has none."""
     pids: list[int] = []
     waiting = [directory]
     while waiting:
         here = waiting.pop()
         try:
             pids += parse_procs(host.read(f"{here}/cgroup.procs"))
-            # A directory of cgroupfs has two links and one more for every child; file systems that do not count say 1.
-            if host.stat(here).st_nlink != 2:
-                waiting += _children(host, here)
+            children = find_children(host, here)
+            waiting += children
+            if below is not None:
+                below += children
         except OSError as error:
             # EOPNOTSUPP: a threaded cgroup lists its processes in the domain above it.
             if error.errno not in VANISHED:
-                waiting += _children(host, here)
+                waiting += find_children(host, here)
     return pids
 
 
@@ -119,7 +137,7 @@ def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership
     inner = f"{directory}/container"
     for here in (directory, inner) if directory.endswith(".scope") else (directory,):
         try:
-            frozen = wanted in host.read(f"{here}/{name}").splitlines()
+            frozen = wanted in host.reread(f"{here}/{name}").splitlines()
         except OSError:
             return None if here == directory else False
         if frozen:
@@ -127,12 +145,51 @@ def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership
     return False
 
 
-def _children(host: HostFs, directory: str) -> list[str]:
+def find_children(host: HostFs, directory: str) -> list[str]:
+    """Directories of the cgroups right below one."""
     try:
-        names = host.names(directory)
+        # A directory of cgroupfs has two links and one more for every child; file systems that do not count say 1.
+        names = [] if host.stat(directory).st_nlink == 2 else host.names(directory)
     except OSError:
         return []
     return [path for name in names if _is_directory(host, path := f"{directory}/{name}")]
+
+
+def seen_from(path: str, root: str) -> str:
+    """A path of the host as a process sees it whose cgroup namespace has its root at *root*; cgroup_namespaces(7).
+
+    What is not below that root is seen through ``..``: ``/../web`` is a cgroup beside it.
+    """
+    here, there = [*filter(None, root.split("/"))], [*filter(None, path.split("/"))]
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    return "/" + "/".join([".."] * (len(here) - shared) + there[shared:])
+
+
+def _own_namespace_is_the_hosts() -> bool:
+    try:
+        return HostFs().readlink("/proc/self/ns/cgroup") == _INITIAL
+    except OSError:
+        return True  # before Linux 4.6 there is no other
+
+
+def _read_roots(host: HostFs, mounts: Mapping[str, str]) -> dict[str, str]:
+    """Controller → root of its mount, where that is not ``/``."""
+    from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo  # few run in a cgroup namespace
+
+    try:
+        found = parse_mountinfo(host.read("/proc/self/mountinfo"))
+    except (OSError, ParseError):
+        return {}
+    # Mount points are told from our own root directory, to which the host's may be /host.
+    prefix = host.root.rstrip("/")
+    roots = {mount.mount_point.removeprefix(prefix): mount.root for mount in found if mount.fs_type in ("cgroup", "cgroup2")}
+    return {name: root for name, mount in mounts.items() if (root := roots.get(mount, "/")) != "/"}
+
+
+def _below_root(path: str, root: str) -> str:
+    return (path[len(root) :] or "/") if f"{path}/".startswith(f"{root}/") else path
 
 
 def _is_directory(host: HostFs, path: str) -> bool:

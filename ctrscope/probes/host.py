@@ -11,6 +11,8 @@ initial namespaces (``net`` and ``mnt`` have one only since Linux 6.18).
 import errno
 import os
 import time
+from contextlib import suppress
+from typing import NamedTuple
 
 from ctrscope.model.gap import Gap, ParseError, Reading, gap_of
 from ctrscope.model.host import Host, Privileges
@@ -22,6 +24,15 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_ns import read_namespaces
 
 _INITIAL = NamespaceSet(cgroup=0xEFFFFFFB, ipc=0xEFFFFFFF, pid=0xEFFFFFFC, time=0xEFFFFFFA, user=0xEFFFFFFD, uts=0xEFFFFFFE)
+
+
+class HostSize(NamedTuple):
+    """CPUs that are online, bytes of memory and of swap space (proc_meminfo(5)), tasks (proc_sys_kernel(5))."""
+
+    cpus: int | None
+    memory: int | None
+    swap: int | None
+    tasks: int | None
 
 
 def read_host(host: HostFs, layout: CgroupLayout | None) -> Reading[Host]:
@@ -64,6 +75,11 @@ def read_boot_time(host: HostFs) -> float | None:
         return None
 
 
+def read_host_namespaces(host: HostFs) -> NamespaceSet:
+    """The host's own namespaces; the kernel's fixed numbers where nothing could be read."""
+    return _read_host_namespaces(host)[0]
+
+
 def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, OSError | ParseError | None]:
     """The host's namespaces, and why they are only the fixed numbers when nothing could be read."""
     refused: OSError | ParseError | None = None
@@ -77,6 +93,22 @@ def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, OSError | ParseEr
         if found.mnt is not None and (pid == 1 or found.pid == _INITIAL.pid):
             return found, None
     return _INITIAL, refused or FileNotFoundError(errno.ENOENT, "no namespaces below it", "/proc/1/ns")
+
+
+def read_host_size(host: HostFs) -> HostSize:
+    """What the host itself has, which bounds every cgroup."""
+    memory = swap = None
+    with suppress(OSError, IndexError, ValueError):
+        for line in host.read("/proc/meminfo").splitlines():
+            if line.startswith(b"MemTotal:"):
+                memory = int(line.split()[1]) * 1024
+            elif line.startswith(b"SwapTotal:"):
+                swap = int(line.split()[1]) * 1024
+    tasks = []
+    for name in ("pid_max", "threads-max"):
+        with suppress(OSError, ValueError):
+            tasks.append(int(host.read(f"/proc/sys/kernel/{name}")))
+    return HostSize(_count_cpus(host), memory, swap, min(tasks, default=None))
 
 
 def _read_privileges(pid_namespace: int | None) -> Privileges:

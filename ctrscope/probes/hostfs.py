@@ -4,14 +4,14 @@
 
 Everything below a root other than ``/`` is resolved inside that root, component by component through directory
 descriptors, so a symlink of a disk image or of a container can never lead out of it, not even in a race.
-Nothing here writes, connects or locks. Special files are never opened.
+Nothing here writes, connects or locks. Special files are never opened, save the kernel log, checked to be that device.
 """
 
 import errno
 import functools
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
@@ -20,9 +20,14 @@ from typing import Any, Protocol, TypeVar, cast
 READ_LIMIT = 16 * 1024 * 1024
 _MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
 _CHUNK = 65536
+#: seq_file fills a page before it hands out less than was asked for, and no record of a cgroup file takes half of one: what
+#: is shorter than this is the whole file, and the second read that would say so is a sixth of what reading one costs.
+_ONE_PIECE = 2048
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
+_KMSG, _KMSG_DEVICE = "/dev/kmsg", os.makedev(1, 11)  # kernel document devices.txt
+_RECORD = 8192  # one record of the kernel log with its header: PRINTK_MESSAGE_MAX was never more
 
 
 class ProcDir(Protocol):
@@ -42,10 +47,15 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _on_any_path(method: _Method) -> _Method:
-    """A path that no file can have (NUL, a lone surrogate) is EINVAL like any other error, not a ValueError."""
+    """A path that no file can have (NUL, a lone surrogate) is EINVAL like any other error, not a ValueError.
+
+    ``/proc/PID/root/…`` is resolved inside that root: a symlink in a container must not lead to a file of the host.
+    """
 
     @functools.wraps(method)
     def call(self: "HostFs", path: str, **options: Any) -> Any:
+        if self._native and "/root/" in path and (found := _process_root(path)) is not None:
+            self, path = HostFs(found[0]), found[1]
         try:
             return method(self, path, **options)
         except ValueError as error:
@@ -60,16 +70,55 @@ class HostFs:
     def __init__(self, root: str = "/") -> None:
         self.root = os.path.normpath(root)
         self._native = self.root == "/"
+        self._kept: dict[str, int] = {}  # path → descriptor that stays open
+        self._keep_at_most = 0
 
-    @_on_any_path
+    def keep_open(self, at_most: int) -> None:
+        """Let ``reread`` keep that many files open from now on. Those that are open are closed."""
+        self._keep_at_most = at_most
+        for descriptor in self._kept.values():
+            os.close(descriptor)
+        self._kept.clear()
+
+    def reread(self, path: str) -> bytes:
+        """Content of an interface file of cgroupfs that is read again and again: opening it is most of what reading it costs.
+
+        Errors: as ``read``. A descriptor of a cgroup that was removed answers ENODEV: the path is opened anew.
+        """
+        descriptor = self._kept.get(path)
+        if descriptor is not None:
+            try:
+                # From the beginning, where seq_file makes its content anew.
+                chunk = os.pread(descriptor, 2 * _ONE_PIECE, 0)
+                if len(chunk) < _ONE_PIECE:
+                    return chunk
+            except OSError as error:
+                if error.errno != errno.ENODEV:
+                    raise
+                os.close(self._kept.pop(path))
+        if self._native and len(self._kept) < self._keep_at_most and path not in self._kept:
+            descriptor = self._kept[path] = os.open(path, _OPEN)
+            chunk = os.pread(descriptor, 2 * _ONE_PIECE, 0)
+            if len(chunk) < _ONE_PIECE:
+                return chunk
+        return self.read(path)
+
     def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
         """Whole content of a regular file.
 
         Errors: EFBIG when it is longer than *limit*; EINVAL when it is not a regular file; EPERM when *owner* is given
         and the file is somebody else's (a user's store may hold links to what only root may read).
         """
-        if self._native and path.startswith(("/proc/", "/sys/")):
-            return _read_all(os.open(path, _OPEN), path, limit)
+        if self._native and path.startswith(("/proc/", "/sys/")) and "/root/" not in path:
+            try:
+                descriptor = os.open(path, _OPEN)
+            except ValueError as error:
+                raise OSError(errno.EINVAL, "not a path", path) from error
+            return _read_all(descriptor, path, limit)
+        return self._read_file(path, limit=limit, owner=owner)
+
+    @_on_any_path
+    def _read_file(self, path: str, *, limit: int, owner: int | None) -> bytes:
         # Looked at before it is opened: opening a device can do something (/dev/watchdog reboots the host).
         handle = os.open(path, _PATH_FOLLOWED) if self._native else resolve_in_root(self.root, path)
         try:
@@ -89,6 +138,25 @@ class HostFs:
             return os.readlink(path)
         with self._opened_path(path, follow=False) as handle:
             return os.readlink("", dir_fd=handle)
+
+    @_on_any_path
+    def readlinks(self, directory: str, *, names: Iterable[str]) -> list[str | None]:
+        """Targets of several links of one directory, in the order of *names*; None where there is none (any more)."""
+        found: list[str | None] = []
+        if self._native:
+            for name in names:
+                try:
+                    found.append(os.readlink(f"{directory}/{name}"))
+                except (FileNotFoundError, ProcessLookupError):
+                    found.append(None)
+            return found
+        with self._opened_path(directory) as handle:
+            for name in names:
+                try:
+                    found.append(os.readlink(name, dir_fd=handle))
+                except (FileNotFoundError, ProcessLookupError):
+                    found.append(None)
+        return found
 
     @_on_any_path
     def names(self, path: str) -> list[str]:
@@ -126,6 +194,37 @@ class HostFs:
             return False
         return True
 
+    def kernel_log(self, *, limit: int = READ_LIMIT) -> list[bytes]:
+        """Records of the kernel log as /dev/kmsg has them, the oldest first; no reader takes anything away from others.
+
+        Errors: ENOTSUP when that is not the device (another root's log is not this kernel's); EPERM without CAP_SYSLOG where
+        kernel.dmesg_restrict is 1; EFBIG when it is longer than *limit*.
+        """
+        if not self._native:
+            raise OSError(errno.ENOTSUP, "the kernel log is that of the running kernel, not of another root", _KMSG)
+        handle = os.open(_KMSG, _PATH)
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISCHR(found.st_mode) or found.st_rdev != _KMSG_DEVICE:
+                raise OSError(errno.ENOTSUP, "not the kernel log", _KMSG)
+            log = os.open(f"/proc/self/fd/{handle}", _OPEN)
+        finally:
+            os.close(handle)
+        records: list[bytes] = []
+        size = 0
+        try:
+            while size <= limit:
+                try:
+                    records.append(os.read(log, _RECORD))
+                except BlockingIOError:
+                    return records
+                except BrokenPipeError:  # overwritten while we read: goes on with the oldest that is left
+                    continue
+                size += len(records[-1])
+        finally:
+            os.close(log)
+        raise OSError(errno.EFBIG, f"longer than {limit} bytes", _KMSG)
+
     @contextmanager
     def process(self, pid: int) -> Iterator[ProcDir]:
         """Hold /proc/PID open. Errors: ENOENT when there is no such process."""
@@ -150,6 +249,44 @@ class HostFs:
                 os.close(handle)
 
     @contextmanager
+    def namespace(self, path: str) -> Iterator[int]:
+        """Hold the file of a namespace open: a link below /proc/PID/ns, a descriptor below /proc/PID/fd, a bind mount.
+
+        Errors: EACCES without the right to trace the process; EINVAL when it is no namespace; ENOTSUP when /proc is a copy
+        of one, whose links lead nowhere.
+        """
+        descriptor = os.open(path, _OPEN) if self._native and _is_ns_link(path) else self._checked_namespace(path)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _checked_namespace(self, path: str) -> int:
+        """A descriptor of what is looked at before it is opened: a descriptor below /proc/PID/fd may be of a device."""
+        handle = self._namespace_path(path)
+        try:
+            if os.fstat(handle).st_dev != _nsfs_device():
+                raise OSError(errno.EINVAL, "not a namespace", path)
+            return os.open(f"/proc/self/fd/{handle}", _OPEN)
+        finally:
+            os.close(handle)
+
+    def _namespace_path(self, path: str) -> int:
+        """An O_PATH descriptor; of a link of /proc/PID the kernel follows, never its text."""
+        if self._native:
+            return os.open(path, _PATH_FOLLOWED)
+        directory, _, name = path.rpartition("/")
+        with self._opened_path(directory) as parent:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if not stat.S_ISLNK(found.st_mode):
+                return os.open(name, _PATH, dir_fd=parent)
+            # Links that the kernel follows by itself have no length, those below fd always 64. A true one of 64 may lead
+            # out of the root: what is there does no harm unless it is a namespace, and then it is not the one wanted.
+            if found.st_size not in (0, 64):
+                raise OSError(errno.ENOTSUP, "not a live /proc", path)
+            return os.open(name, _PATH_FOLLOWED, dir_fd=parent)
+
+    @contextmanager
     def _opened_path(self, path: str, *, follow: bool = True) -> Iterator[int]:
         """An O_PATH descriptor of *path*, resolved inside the root."""
         if self._native:
@@ -160,6 +297,17 @@ class HostFs:
             yield handle
         finally:
             os.close(handle)
+
+
+def _is_ns_link(path: str) -> bool:
+    """Whether it is ``/proc/PID/ns/NAME``, which is a namespace whatever it is called."""
+    parts = path.split("/", 5)
+    return len(parts) == 5 and parts[1] == "proc" and parts[3] == "ns" and (parts[2].isdecimal() or parts[2] == "self")
+
+
+@functools.cache
+def _nsfs_device() -> int:
+    return os.stat("/proc/self/ns/mnt").st_dev
 
 
 def resolve_in_root(root: str, path: str, *, follow: bool = True) -> int:
@@ -244,6 +392,13 @@ class _ProcDir:
             os.close(descriptor)
 
 
+def _process_root(path: str) -> tuple[str, str] | None:
+    """``/proc/4711/root`` and the path below it."""
+    process, _, rest = path.partition("/root/")
+    is_process = process.startswith("/proc/") and process[len("/proc/") :].isdecimal()
+    return (f"{process}/root", f"/{rest}") if is_process else None
+
+
 def _components(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
 
@@ -251,14 +406,18 @@ def _components(path: str) -> list[str]:
 def _read_all(descriptor: int, path: str, limit: int) -> bytes:
     """Read to the end, and close."""
     # Sizes of /proc and cgroup files are 0 or a lie: only an empty read is the end.
-    chunks: list[bytes] = []
-    size = 0
     try:
-        while chunk := os.read(descriptor, _CHUNK):
-            size += len(chunk)
+        chunk = os.read(descriptor, _CHUNK)
+        size = len(chunk)
+        if size < _ONE_PIECE and path.startswith("/sys/fs/cgroup/"):
+            return chunk
+        chunks: list[bytes] = []
+        while chunk:
             if size > limit:
                 raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
             chunks.append(chunk)
+            chunk = os.read(descriptor, _CHUNK)
+            size += len(chunk)
     finally:
         os.close(descriptor)
     return b"".join(chunks)

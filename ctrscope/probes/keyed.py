@@ -32,6 +32,37 @@ def parse_flat(text: bytes) -> Mapping[str, int]:
         raise ParseError(f"not flat keyed: {error}") from error
 
 
+def parse_text(text: bytes) -> str:
+    """Whatever it says, without the line break."""
+    return text.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def find_number(text: bytes, key: bytes) -> int:
+    """One number of a flat keyed file, without a look at the others: memory.stat has fifty.
+
+    Errors: ParseError when there is no such key.
+    """
+    text = b"\n" + text
+    start = text.find(b"\n" + key + b" ")
+    if start < 0:
+        raise ParseError(f"no {key.decode()}")
+    return parse_number(text[start + len(key) + 2 :].partition(b"\n")[0])
+
+
+def parse_nested(text: bytes) -> Mapping[str, Mapping[str, Limit]]:
+    """Nested keyed: outer key → inner key → number or ``max``. Words count and not the lines, as in parse_nested_sums."""
+    found: dict[str, dict[str, Limit]] = {}
+    inner: dict[str, Limit] = {}
+    for word in text.split():
+        key, equals, value = word.partition(b"=")
+        name = key.decode("utf-8", "surrogateescape")
+        if not equals:
+            inner = found.setdefault(name, {})
+        else:
+            inner[name] = parse_limit(value)
+    return found
+
+
 def parse_nested_sums(text: bytes) -> Mapping[str, int]:
     """Nested keyed: inner key → sum over the lines.
 

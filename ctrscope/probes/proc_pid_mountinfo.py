@@ -44,6 +44,15 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+def find_cgroup_root(mounts: tuple[Mount, ...]) -> str | None:
+    """Which cgroup a process sees as ``/``: the root of its mount of cgroupfs, the v2 one first; None without such a mount.
+
+    *Kernel:* the path is told as from the reader's own cgroup namespace; cgroup_namespaces(7).
+    """
+    roots = {mount.fs_type: mount.root for mount in reversed(mounts) if mount.fs_type in ("cgroup", "cgroup2")}
+    return roots.get("cgroup2", roots.get("cgroup"))
+
+
 def parse_overlay(mount: Mount) -> Overlay | None:
     """Layers of an overlay mount, topmost first; None when it is not one (fuse-overlayfs tells no layers).
 

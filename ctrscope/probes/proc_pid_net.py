@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
-from ctrscope.model.network import Link, Network, Route
+from ctrscope.model.network import Link, Network, Route, Traffic
 from ctrscope.probes.hostfs import HostFs
 
 _LOOPBACK, _LINK_LOCAL = 0x10, 0x20  # scopes of if_inet6: IPV6_ADDR_LOOPBACK, IPV6_ADDR_LINKLOCAL of include/net/ipv6.h
@@ -26,6 +26,15 @@ class Route4(NamedTuple):
     destination: int
     prefix: int
     gateway: int
+
+
+class Counters(NamedTuple):
+    """Of one link, in bytes and packets."""
+
+    rx_bytes: int
+    rx_dropped: int
+    tx_bytes: int
+    tx_dropped: int
 
 
 class Address6(NamedTuple):
@@ -104,12 +113,26 @@ def read_network(host: HostFs, pid: int, subject: str) -> Reading[Network]:
             mtu=None,
             state=None,
             addresses=tuple(addresses.get(name, ())),
-            rx_bytes=received,
-            tx_bytes=sent,
+            rx_bytes=counted.rx_bytes,
+            tx_bytes=counted.tx_bytes,
+            rx_dropped=counted.rx_dropped,
+            tx_dropped=counted.tx_dropped,
         )
-        for name, (received, sent) in counters.items()
+        for name, counted in counters.items()
     )
     return Reading(Network(links=links, routes=(*map(_route4, routes), *routes6)), tuple(gaps))
+
+
+def read_traffic(host: HostFs, pid: int) -> Traffic:
+    """Sums over all links but ``lo`` of a process's network namespace. Errors: ENOENT, ESRCH when it is gone; ParseError."""
+    links = parse_dev(host.read(f"/proc/{pid}/net/dev"))
+    counted = [link for name, link in links.items() if name != "lo"]
+    return Traffic(
+        rx_bytes=sum(link.rx_bytes for link in counted),
+        tx_bytes=sum(link.tx_bytes for link in counted),
+        rx_dropped=sum(link.rx_dropped for link in counted),
+        tx_dropped=sum(link.tx_dropped for link in counted),
+    )
 
 
 def parse_fib_trie(text: bytes) -> tuple[int, ...]:
@@ -179,14 +202,14 @@ def parse_ipv6_route(text: bytes) -> tuple[Route, ...]:
     return tuple(routes)
 
 
-def parse_dev(text: bytes) -> Mapping[str, tuple[int, int]]:
-    """Link name → bytes received and sent. Two lines of heading come first."""
+def parse_dev(text: bytes) -> Mapping[str, Counters]:
+    """Link name → counters. Two lines of heading come first."""
     counters = {}
     for number, line in enumerate(text.splitlines()[2:], 3):
         name, _, rest = line.rpartition(b":")
         words = rest.split()
         try:
-            counters[_name(name.strip())] = (int(words[0]), int(words[8]))
+            counters[_name(name.strip())] = Counters(int(words[0]), int(words[3]), int(words[8]), int(words[11]))
         except (ValueError, IndexError) as error:
             raise ParseError(f"not a link: {error}", number) from error
     return counters

@@ -31,6 +31,7 @@ class CapabilityMasks(NamedTuple):
 class Status(NamedTuple):
     """Fields of proc_pid_status(5) that we use. None: this kernel does not say."""
 
+    tgid: int  # PID of the process whose thread it is: its own, unless somebody asked for /proc/TID
     uid: int  # effective, in the reader's user namespace, as are all ids here
     gid: int
     groups: tuple[int, ...]
@@ -53,6 +54,7 @@ def parse_status(text: bytes) -> Status:
     try:
         seccomp = int(lines[b"Seccomp"]) if b"Seccomp" in lines else None
         return Status(
+            tgid=int(lines.get(b"Tgid", lines[b"Pid"])),
             uid=int(lines[b"Uid"].split()[1]),
             gid=int(lines[b"Gid"].split()[1]),
             groups=_numbers(lines.get(b"Groups", b"")),
@@ -72,6 +74,17 @@ def parse_status(text: bytes) -> Status:
         raise ParseError(f"no line {error.args[0].decode()!r}") from error
     except (ValueError, IndexError) as error:
         raise ParseError(f"not a status file: {error}") from error
+
+
+def parse_caught(text: bytes) -> int:
+    """Signals that the process has a handler for; bit N is signal N + 1."""
+    for line in text.splitlines():
+        if line.startswith(b"SigCgt:\t"):
+            try:
+                return int(line[8:], 16)
+            except ValueError as error:
+                raise ParseError(f"not a mask: {line!r}") from error
+    raise ParseError("no line 'SigCgt'")
 
 
 def _numbers(text: bytes) -> tuple[int, ...]:

@@ -5,7 +5,8 @@
 all zero after that, and means nothing. Switched off at boot (``psi=0``): no file, or EOPNOTSUPP on reading.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 from ctrscope.model.cgroup import Pressure, PressureLine
 from ctrscope.model.gap import Gap, ParseError, Reading, Reason, gap_of
@@ -14,51 +15,46 @@ from ctrscope.probes.hostfs import HostFs
 RESOURCES = ("cpu", "memory", "io")
 
 
-def read_pressure(host: HostFs, subject: str, pattern: str = "/proc/pressure/{}") -> Reading[Mapping[str, Pressure]]:
+def read_pressure(
+    host: HostFs, subject: str, pattern: str = "/proc/pressure/{}", *, read: Callable[[str], bytes] | None = None
+) -> Reading[Mapping[str, Pressure]]:
     """Pressure of all resources: by default of the host; with another *pattern* (``DIR/{}.pressure``) of a cgroup.
 
-    Gaps: unsupported when the kernel was built or started without it.
+    *read*: which of the host's ways to read a file. Gaps: unsupported when the kernel was built or started without it.
     """
     found: dict[str, Pressure] = {}
     gaps: list[Gap] = []
     for resource in RESOURCES:
-        path, fields = pattern.format(resource), (f"pressure.{resource}",)
+        path = pattern.format(resource)
         try:
-            found[resource] = parse_pressure(host.read(path))
-        except FileNotFoundError as error:
-            gaps.append(
-                Gap(
-                    subject=subject,
-                    fields=fields,
-                    source=path,
-                    reason=Reason.UNSUPPORTED,
-                    needs="psi=1",
-                    detail=str(error.strerror),
-                )
-            )
-        except OSError as error:
-            gaps.append(gap_of(error, subject, fields, path, needs="psi=1"))
-        except ParseError as error:
-            gaps.append(Gap(subject=subject, fields=fields, source=path, reason=Reason.MALFORMED, detail=str(error)))
+            found[resource] = parse_pressure((read or host.read)(path))
+        except (OSError, ParseError) as error:
+            gaps.append(_gap(error, subject, f"pressure.{resource}", path))
     return Reading(found or None, tuple(gaps))
+
+
+def _gap(error: OSError | ParseError, subject: str, field: str, path: str) -> Gap:
+    if isinstance(error, FileNotFoundError):
+        reason, detail = Reason.UNSUPPORTED, str(error.strerror)
+        return Gap(subject=subject, fields=(field,), source=path, reason=reason, needs="psi=1", detail=detail)
+    return gap_of(error, subject, (field,), path, needs="psi=1")
+
+
+_LINE = re.compile(rb"(some|full) avg10=([0-9.]+) avg60=([0-9.]+) avg300=([0-9.]+) total=([0-9]+)")
 
 
 def parse_pressure(text: bytes) -> Pressure:
     """Parse one pressure file. Units: avg* percent of wall time, total microseconds. Lines of other names are ignored."""
-    lines: dict[str, PressureLine] = {}
-    for number, line in enumerate(text.decode("ascii", "replace").splitlines(), 1):
-        kind, *pairs = line.split() or [""]
-        if kind in ("some", "full"):
+    lines: dict[bytes, PressureLine] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if (match := _LINE.match(line)) is not None:
+            kind, avg10, avg60, avg300, total = match.groups()
             try:
-                values = dict(pair.split("=", 1) for pair in pairs)
-                lines[kind] = PressureLine(
-                    avg10=float(values["avg10"]),
-                    avg60=float(values["avg60"]),
-                    avg300=float(values["avg300"]),
-                    total=int(values["total"]),
-                )
-            except (ValueError, KeyError) as error:
+                lines[kind] = PressureLine(avg10=float(avg10), avg60=float(avg60), avg300=float(avg300), total=int(total))
+            except ValueError as error:
                 raise ParseError(f"not a pressure line: {error}", number) from error
-    if "some" not in lines:
+        elif line.startswith((b"some", b"full")):
+            raise ParseError(f"not a pressure line: {line[:80]!r}", number)
+    if b"some" not in lines:
         raise ParseError("no line 'some'")
-    return Pressure(some=lines["some"], full=lines.get("full"))
+    return Pressure(some=lines[b"some"], full=lines.get(b"full"))

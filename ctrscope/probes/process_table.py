@@ -94,6 +94,15 @@ class ProcessTable:
                 self._cmdlines[pid] = None
         return self._cmdlines[pid]
 
+    def uid(self, pid: int) -> int | None:
+        """Effective uid of a process; None when it is gone."""
+        from ctrscope.probes.proc_pid_status import read_status  # of the few that engines ask about
+
+        try:
+            return read_status(self.host, pid).uid
+        except (OSError, ParseError):
+            return None
+
     def named(self, pids: Iterable[int], *comms: str) -> tuple[Stat, ...]:
         """Those of *pids* whose comm is one of *comms* (15 bytes, as the kernel cuts it)."""
         return tuple(stat for pid in pids if (stat := self.stat(pid)) is not None and stat.comm in comms)

@@ -7,8 +7,9 @@ is unknown comes first. ``width`` is a good width on a screen of 120 columns; a 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from ctrscope.model.cgroup import CgroupStats, MemoryStats
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Port
+from ctrscope.model.finding import Severity
 from ctrscope.model.rates import Rates
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert, inert_command
@@ -40,6 +41,8 @@ class Row(NamedTuple):
     container: Container
     stats: CgroupStats | None = None
     rates: Rates | None = None
+    effective: EffectiveLimits | None = None
+    severity: Severity | None = None  # of the worst finding about it
 
 
 class Field(NamedTuple):
@@ -152,8 +155,19 @@ def _memory_current(row: Row, now: float) -> str:
     return _figure(row, _memory_used(row), memory, format_bytes)
 
 
+def bound_above(row: Row) -> int | None:
+    """The memory limit that a cgroup above imposes, in bytes; None when the tightest is the container's own or the host's size."""
+    limit, cgroup = row.effective.memory if row.effective is not None else None, row.container.cgroup
+    if limit is None or cgroup is None or not isinstance(limit.value, (int, float)):
+        return None
+    own = {cgroup.path, cgroup.paths.get("memory", cgroup.path)}
+    return None if limit.limited_by in (None, "host", *own) else int(limit.value)
+
+
 def _memory_limit(row: Row, now: float) -> str:
     memory = _memory(row)
+    if (bound := bound_above(row)) is not None and row.container.is_running:
+        return format_bytes(bound)
     if memory is not None and memory.limit == "max" and row.container.is_running:
         return "max"
     return _figure(row, _limit_number(memory), memory, lambda value: format_limit(int(value)))
@@ -161,14 +175,14 @@ def _memory_limit(row: Row, now: float) -> str:
 
 def _memory_percent(row: Row, now: float) -> str:
     memory = _memory(row)
-    if memory is not None and memory.limit == "max":
+    if bound_above(row) is None and memory is not None and memory.limit == "max":
         return NOT_APPLICABLE
     return _figure(row, _memory_share(row), memory, lambda value: f"{value:.0f}")
 
 
 def _memory_share(row: Row) -> float | None:
     memory = _memory(row)
-    limit = _limit_number(memory)
+    limit = bound_above(row) or _limit_number(memory)
     return None if memory is None or memory.current is None or not limit else 100 * memory.current / limit
 
 
@@ -178,6 +192,8 @@ def _limit_number(memory: MemoryStats | None) -> int | None:
 
 def _limit_order(row: Row) -> float:
     memory = _memory(row)
+    if (bound := bound_above(row)) is not None:
+        return float(bound)
     return float("inf") if memory is not None and memory.limit == "max" else _order(_limit_number(memory))
 
 
@@ -279,7 +295,7 @@ CONTAINER_FIELDS: tuple[Field, ...] = (
         5,
         _memory_limit,
         lambda row, now: _limit_order(row),
-        "The memory limit set on its own cgroup; max is none.",
+        "The memory limit set on its own cgroup, max is none; ↑ marks a tighter one that a cgroup above imposes.",
     ),
     Field(
         "memory_percent",
@@ -288,7 +304,7 @@ CONTAINER_FIELDS: tuple[Field, ...] = (
         5,
         _memory_percent,
         lambda row, now: _order(_memory_share(row)),
-        "Memory in percent of the limit.",
+        "Memory in percent of that limit.",
     ),
     Field("image", "IMAGE", "left", 24, *_text(lambda row: inert(row.container.image or "")), "The image it was made from."),
     Field(

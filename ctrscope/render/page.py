@@ -8,6 +8,7 @@ from ctrscope.model.detail import Detail, Security
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.network import Link, Network
+from ctrscope.render.cgroups import imposed_text
 from ctrscope.render.fields import engine_text, group_text, ports_text, short_id, since, status_sign
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, inert_command
@@ -22,6 +23,7 @@ from ctrscope.render.wording import (
     id_map_text,
     joined_text,
     mount_cells,
+    runtime_text,
     seccomp_text,
     sharing_text,
     supervision_text,
@@ -82,7 +84,7 @@ def _identity(container: Container) -> list[str]:
         *_line("id", inert(container.id)),
         *_line("image", inert(container.image or "")),
         *_line("command", inert_command(container.command or ())),
-        *_line("runtime", inert(container.runtime or "")),
+        *_line("runtime", runtime_text(container)),
         *_line("created", inert(container.created_at or "")),
         *_line("started", inert(container.started_at or "")),
         *_line("finished", inert(container.finished_at or "")),
@@ -154,8 +156,18 @@ def _usage(container: Container, detail: Detail) -> list[str]:
         lines += _line("tasks", f"{count_text(usage.pids.current)} of {count_text(usage.pids.limit)}")
     if usage.io is not None and usage.io.read_bytes is not None and usage.io.write_bytes is not None:
         lines += _line("io", f"{format_bytes(usage.io.read_bytes)} read, {format_bytes(usage.io.write_bytes)} written")
+    lines += _line("limited", _from_above(container, detail))
     lines += _pressure(usage)
     return lines
+
+
+def _from_above(container: Container, detail: Detail) -> str:
+    """Limits of cgroups above the container's that are tighter than its own."""
+    cgroup, effective = container.cgroup, detail.effective
+    if cgroup is None or effective is None:
+        return ""
+    where = imposed_text({cgroup.path, *cgroup.paths.values()}, effective)
+    return f"from above, {where}" if where else ""
 
 
 def _pressure(usage: CgroupStats) -> list[str]:

@@ -42,19 +42,32 @@ def supervisor_trees(processes: Iterable[Process]) -> tuple[tuple[Process, ...],
     """The processes of several containers, each once, one tree for each supervisor.
 
     A containerd shim keeps every container of its pod: those end up in one tree. What joined a container from outside
-    comes right after the tree it joined.
+    comes right after the tree it joined. A container inside a container is a part of the outer one's tree.
     """
     found: dict[int, Process] = {}
+    inside: dict[int, str | None] = {}  # supervisors that are processes of an outer container themselves
     for process in processes:
-        found.setdefault(process.pid, process)
+        known = found.setdefault(process.pid, process)
+        if known is not process and Role.MONITOR in (known.role, process.role) and known.role is not process.role:
+            monitor, member = (known, process) if known.role is Role.MONITOR else (process, known)
+            found[process.pid], inside[process.pid] = monitor, member.container
     owner: dict[str, int] = {}  # container key → the PID that its tree is known by
+    above: dict[str, str | None] = {}  # container key → key of the container that it is in
     for process in found.values():
         if process.role is Role.INIT and process.container is not None:
             parent = found.get(process.ppid)
-            owner[process.container] = parent.pid if parent is not None and parent.role is Role.MONITOR else process.pid
+            is_kept = parent is not None and parent.role is Role.MONITOR
+            owner[process.container] = parent.pid if parent is not None and is_kept else process.pid
+            if parent is not None:
+                above[process.container] = inside.get(parent.pid) if is_kept else parent.container
     trees: dict[int, list[Process]] = {}
     for process in found.values():
-        top = process.pid if process.role is Role.MONITOR else owner.get(process.container or "", process.pid)
+        key = inside.get(process.pid) or process.container
+        seen = {key}
+        while key is not None and (around := above.get(key)) is not None and around not in seen:
+            key = around
+            seen.add(key)
+        top = process.pid if process.role is Role.MONITOR and process.pid not in inside else owner.get(key or "", process.pid)
         trees.setdefault(top, []).append(process)
     return tuple(tuple(tree) for tree in trees.values())
 
@@ -83,6 +96,14 @@ def remarks(process: Process, names: Mapping[str, str], *, is_root: bool = False
         words.append(f"init of {name}")
     elif process.role is Role.JOINED:
         words.append(f"joined {name} from outside" + (f", child of {process.ppid}" if is_root else ""))
+    if process.outside:
+        types = " ".join(process.outside)
+        of_whom = "not in its" if process.role is Role.JOINED else "escaped from its"
+        words.append(f"{of_whom} {types} namespace{'s' if len(process.outside) > 1 else ''}")
+    if process.has_escaped_limits:
+        words.append("outside its cgroup: no limit holds it")
+    elif process.is_visitor and process.role is Role.JOINED:
+        words.append("a visitor in its cgroup")
     if process.state in _STATES:
         words.append(_STATES[process.state])
     return words

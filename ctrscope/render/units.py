@@ -5,17 +5,10 @@ Units are those of the model: bytes, seconds, percent.
 
 from typing import Literal
 
+from ctrscope.model.quantity import format_bytes as format_bytes
+
 NOT_APPLICABLE = "–"  # there is no such thing here
 NOT_PERMITTED = "·"  # it exists, and we could not read it; a Gap says why
-
-
-def format_bytes(value: float) -> str:
-    """Three significant digits and a unit, powers of 1024: ``812B``, ``3.21M``, ``41.2G``, ``512M``."""
-    for unit in "BKMG":
-        if value < 1023.5:
-            return _three_digits(value) + unit if value else "0"
-        value /= 1024
-    return _three_digits(value) + "T"
 
 
 def format_limit(value: int | Literal["max"] | None) -> str:
@@ -34,8 +27,3 @@ def format_duration(seconds: float) -> str:
         if seconds >= length:
             return f"{int(seconds // length)}{unit}"
     return f"{max(0, int(seconds))}s"
-
-
-def _three_digits(value: float) -> str:
-    text = f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

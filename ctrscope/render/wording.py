@@ -33,6 +33,13 @@ def supervision_text(container: Container, processes: Sequence[Process]) -> str:
     return text + (f" ─ {below} below" if below else "")
 
 
+def runtime_text(container: Container) -> str:
+    """The runtime, and what it means where the container has a kernel of its own: ``kata-runtime, a Kata virtual machine``."""
+    kinds = {"kata": "a Kata virtual machine", "gvisor": "gVisor, a kernel in user space"}
+    parts = (inert(container.runtime or ""), kinds.get(container.sandbox or "", ""))
+    return ", ".join(part for part in parts if part)
+
+
 def joined_text(processes: Sequence[Process]) -> str:
     """The processes that joined from outside, or nothing."""
     return ", ".join(f"{inert(process.comm)} {process.pid}" for process in processes if process.role is Role.JOINED)

@@ -22,6 +22,15 @@ class Action(NamedTuple):
 
 
 ANYWHERE = (
+    Action(
+        "app.find",
+        "f",
+        "app.find",
+        "find",
+        "Say whose a PID, namespace, link, address, port, cgroup, path or image is.",
+        "Anywhere",
+        12,
+    ),
     Action("app.help", "question_mark", "app.help", "help", "Explain this screen: its keys, signs and columns.", "Anywhere", 8),
     Action("app.palette", "colon,ctrl+p", "app.command_palette", "commands", "Find any command by name.", "Anywhere", 10),
     Action(
@@ -33,7 +42,21 @@ ANYWHERE = (
         "Anywhere",
         7,
     ),
+    Action("app.faster", "plus", "app.interval(-1)", "faster", "Take samples more often, down to every second.", "Anywhere"),
+    Action("app.slower", "minus", "app.interval(1)", "slower", "Take samples less often, up to every ten seconds.", "Anywhere"),
     Action("app.quit", "q,ctrl+q", "app.quit", "quit", "Leave the dashboard.", "Anywhere", 9),
+)
+
+SCREENS = (
+    Action("screen.containers", "1", "app.show('containers')", "Containers", "Every container of the host.", "Screens"),
+    Action(
+        "screen.namespaces", "3", "app.show('namespaces')", "Namespaces", "Who shares which namespace with whom.", "Screens"
+    ),
+    Action(
+        "screen.cgroups", "4", "app.show('cgroups')", "Cgroups", "The cgroup tree: usage, limits, who imposes them.", "Screens"
+    ),
+    Action("screen.network", "5", "app.show('network')", "Network", "The map from the wire to the containers.", "Screens"),
+    Action("screen.findings", "6", "app.show('findings')", "Findings", "What is wrong, how we know, what to do.", "Screens"),
 )
 
 SELECTED = (
@@ -45,6 +68,15 @@ SELECTED = (
         "Start a shell in all namespaces of the container and come back. Asks first.",
         "Container",
         2,
+    ),
+    Action(
+        "container.limit",
+        "L",
+        "limit",
+        "limits",
+        "Change the container's memory, CPU and task limits. Shows before and after, and asks.",
+        "Container",
+        13,
     ),
     Action("container.copy", "y", "copy_id", "copy id", "Copy the full id of the container to the clipboard.", "Container", 11),
 )
@@ -76,6 +108,51 @@ CONTAINER = (
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page", 4),
 )
 
+NAMESPACES = (
+    Action(
+        "namespaces.who",
+        "enter,e",
+        "who",
+        "who is in it",
+        "List the containers in the namespace and what holds it.",
+        "Matrix",
+        1,
+    ),
+    Action(
+        "namespaces.pick",
+        "x",
+        "pick",
+        "pick",
+        "Pick the namespace, or put it back; attach then enters the picked ones.",
+        "Matrix",
+        3,
+    ),
+    Action("namespaces.clear", "escape", "clear", "pick none", "Put every picked namespace back.", "Matrix", 5),
+    Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 4),
+    Action("namespaces.left", "left,h", "cell(-1)", "left", "One type to the left.", "Matrix"),
+    Action("namespaces.right", "right,l", "cell(1)", "right", "One type to the right.", "Matrix"),
+)
+
+NETWORK = (
+    Action(
+        "network.open", "enter", "open", "open", "Open the container at the end of the line; of several, choose one.", "Map", 1
+    ),
+    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 3),
+    Action("network.left", "left,h", "shift(-1)", "left", "Show what is left of the screen's edge.", "Map"),
+    Action("network.right", "right,l", "shift(1)", "right", "Show what is right of the screen's edge.", "Map"),
+)
+
+CGROUPS = (
+    Action(
+        "cgroups.open", "enter", "open", "open", "Open the container whose cgroup it is; else fold or unfold it.", "Tree", 1
+    ),
+    Action("cgroups.sort", "s", "sort", "sort", "Sort what stands side by side: by name, CPU or memory.", "Tree", 3),
+    Action("cgroups.fold", "left,h", "fold(True)", "fold", "Fold the cgroup, or go to the one above it.", "Tree", 4),
+    Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree", 5),
+)
+
+FINDINGS = (Action("findings.open", "enter", "open", "go there", "Go to what the finding is about.", "Findings", 1),)
+
 MOVES = (
     Action("move.down", "down,j", "move(1)", "down", "One line down.", "Move"),
     Action("move.up", "up,k", "move(-1)", "up", "One line up.", "Move"),
@@ -90,6 +167,8 @@ _KEY_NAMES = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
     "escape": "esc",
     "left": "←",
     "right": "→",

@@ -2,33 +2,45 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
 from textual.events import Key
-from textual.screen import Screen
 from textual.signal import Signal
 
 from ctrscope.model.container import Container, ContainerStatus
+from ctrscope.model.finding import Subject
+from ctrscope.model.match import Match
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
-from ctrscope.views.actions import ANYWHERE, bindings
+from ctrscope.views.acting import Acts
+from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.history import History
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from ctrscope.views.screens.ask import AskScreen
+from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
-from ctrscope.views.screens.containers import ContainersScreen, help_columns
+from ctrscope.views.screens.containers import ContainersScreen
+from ctrscope.views.screens.find import Find, FindScreen
+from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
+from ctrscope.views.screens.limit import LimitScreen
+from ctrscope.views.screens.namespaces import NamespacesScreen
+from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import THEME
 from ctrscope.views.widgets.status_header import HeaderState
 
-INTERVAL = 2.0  # seconds between two requests for a sample
+#: Kind of a finding's subject → the screen that shows it.
+_SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network"}
+
+INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 
 #: Statuses by which attach says that no command ran; what it wrote on the terminal is the reason.
 _ATTACH_FAILED = (125, 126, 127)
@@ -39,18 +51,27 @@ class CtrscopeApp(App[None]):
 
     TITLE = "ctrscope"
     CSS_PATH = os.path.join(os.path.dirname(__file__), "ctrscope.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS), *bindings(ANYWHERE)]
+    MODES = {  # noqa: RUF012 - Textual declares it so
+        "containers": ContainersScreen,
+        "namespaces": NamespacesScreen,
+        "cgroups": CgroupsScreen,
+        "network": NetworkScreen,
+        "findings": FindingsScreen,
+    }
+    DEFAULT_MODE = "containers"
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
         self,
         source: SampleSource,
-        attach: Callable[[Container], int] | None,
+        acts: Acts | None,
         read_only: bool,
+        find: Find,
         *,
         clock: Callable[[], float] = time.time,
-        interval: float = INTERVAL,
+        interval: float = INTERVALS[0],
     ) -> None:
         super().__init__()
         self.register_theme(THEME)
@@ -62,21 +83,18 @@ class CtrscopeApp(App[None]):
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
         self.clock = clock
-        self._enter_container = attach
+        self._acts = acts  # None: what is shown is not this host, live
+        self._find = find
         self._read_only = read_only
         self._interval = interval
         self._focused = Focus()
         self.sampler = SamplerThread(source, lambda: self._focused, self.post_message)
 
-    def get_default_screen(self) -> Screen[None]:
-        """Start with the containers."""
-        return ContainersScreen()
-
     def on_mount(self) -> None:
         """Start sampling."""
         self.sampler.start()
         self.request_sample()
-        self.set_interval(self._interval, self.request_sample)
+        self._timer = self.set_interval(self._interval, self.request_sample)
         self.set_interval(1.0, self._refresh_header)
 
     def on_unmount(self) -> None:
@@ -93,8 +111,8 @@ class CtrscopeApp(App[None]):
 
     def request_sample(self) -> None:
         """Ask for a sample with the details of what is on the screen. Returns at once."""
-        keys = [screen.key for screen in self.screen_stack if isinstance(screen, ContainerScreen)]
-        self._focused = Focus(container=keys[-1] if keys else None)
+        shown = [screen for screen in self.screen_stack if isinstance(screen, SampleScreen)]  # a question may be in front of it
+        self._focused = shown[-1].focus_of() if shown else Focus()
         self.sampler.request()
 
     def on_sample_taken(self, message: SampleTaken) -> None:
@@ -129,8 +147,10 @@ class CtrscopeApp(App[None]):
         )
 
     def _refresh_header(self) -> None:
-        if isinstance(self.screen, SampleScreen):
-            self.screen.refresh_header()
+        for screen in reversed(self.screen_stack):  # also when a question is in front of it
+            if isinstance(screen, SampleScreen):
+                screen.refresh_header()
+                return
 
     # Actions
 
@@ -141,12 +161,60 @@ class CtrscopeApp(App[None]):
         if isinstance(self.screen, SampleScreen):
             self.screen.on_screen_resume()
 
+    def action_interval(self, step: int) -> None:
+        """Take samples more or less often."""
+        place = min(range(len(INTERVALS)), key=lambda at: abs(INTERVALS[at] - self._interval))
+        self._interval = INTERVALS[max(0, min(len(INTERVALS) - 1, place + step))]
+        self._timer.stop()
+        self._timer = self.set_interval(self._interval, self.request_sample)
+        self.notify(f"a sample every {self._interval:g} s", markup=False)
+
+    def action_show(self, name: str) -> None:
+        """Show a screen as it was left, without what was opened on it."""
+        self.switch_mode(name)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_find(self) -> None:
+        """Open the find box; what is chosen there is opened."""
+        if self.latest is None:
+            self.notify("the host is still being read", markup=False)
+            return
+
+        def chosen(match: Match | None) -> None:
+            if match is not None and match.container is not None:
+                self.open_container(match.container)
+            elif match is not None:
+                self.notify(inert(f"{match.what}: {match.detail}"), title="No container's", markup=False)
+
+        self.push_screen(FindScreen(self._find, self.latest.snapshot), chosen)
+
     def action_help(self) -> None:
         """Explain the screen in front."""
         screen = self.screen
         if isinstance(screen, SampleScreen):
-            columns = help_columns(self.size.width) if isinstance(screen, ContainersScreen) else ()
-            self.push_screen(HelpScreen(screen.TITLE_TEXT, screen.actions(), columns))
+            self.push_screen(HelpScreen(screen.TITLE_TEXT, screen.actions(), screen.explained()))
+
+    def open_subject(self, subject: Subject) -> None:
+        """Go to what a finding is about, on the screen that shows such things."""
+        if subject.kind == "container":
+            self.open_container(subject.id)
+            return
+        name = _SCREEN_OF.get(subject.kind)
+        if name is None:
+            self.notify(inert(f"{subject.kind} {subject.name}: there is no screen for it"), markup=False)
+            return
+        self.action_show(name)
+        screen = self.screen
+        if isinstance(screen, NamespacesScreen | CgroupsScreen | NetworkScreen):
+            screen.point_at(subject.name if subject.kind == "link" else subject.id)
+
+    def open_container(self, key: str) -> None:
+        """Open a container on the screen in front, or say that it is gone."""
+        if self.latest is None or self.latest.snapshot.container(key) is None:
+            self.notify("that container is gone", severity="warning", markup=False)
+        else:
+            self.push_screen(ContainerScreen(key))
 
     def copy_id(self, container: Container) -> None:
         """Copy the full id, by the terminal's own means."""
@@ -157,7 +225,7 @@ class CtrscopeApp(App[None]):
         """Why one cannot attach to it now; "" when one can."""
         if self._read_only:
             return "attach starts a process, and this is --read-only"
-        if self._enter_container is None:
+        if self._acts is None:
             return "there is nothing to attach to in what is shown: it is not this host, live"
         if container.pid is None:
             return f"{inert(container.name)} does not run: it is {container.status}"
@@ -165,8 +233,8 @@ class CtrscopeApp(App[None]):
             return f"{inert(container.name)} is paused: a shell in it would hang; unpause it first"
         return ""
 
-    def ask_attach(self, container: Container) -> None:
-        """Ask, then attach; or say why not."""
+    def ask_attach(self, container: Container, types: Sequence[NamespaceType] = ()) -> None:
+        """Ask, then attach to these namespaces of the container, or to all; or say why not."""
         reason = self.why_not_attach(container)
         if reason:
             self.notify(reason, title="Not attached", severity="warning", markup=False)
@@ -174,19 +242,37 @@ class CtrscopeApp(App[None]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._enter(container)
+                self._enter(container, types)
 
-        explanation = (
-            f"Starts a shell in all namespaces of init {container.pid}. The container goes on; "
-            "the shell is one more process in it until you leave it."
-        )
-        self.push_screen(AskScreen(f"Attach to {row_words(container)}?", explanation), answered)
+        self.push_screen(AskScreen(f"Attach to {row_words(container)}?", attach_text(container, types)), answered)
 
-    def _enter(self, container: Container) -> None:
-        assert self._enter_container is not None
+    def why_not_limit(self, container: Container) -> str:
+        """Why its limits cannot be changed now; "" when they can."""
+        if self._read_only:
+            return "limits are written into the container's cgroup, and this is --read-only"
+        if self._acts is None:
+            return "there is nothing to change in what is shown: it is not this host, live"
+        return "" if container.is_running else f"{inert(container.name)} does not run: it is {container.status}"
+
+    def ask_limit(self, container: Container) -> None:
+        """Open the dialog for its limits, or say why not."""
+        reason = self.why_not_limit(container)
+        if reason:
+            self.notify(reason, title="Nothing changed", severity="warning", markup=False)
+            return
+        assert self._acts is not None
+        sample, key = self.latest, container.key
+        stats = sample.snapshot.stats.get(key) if sample else None
+        effective = sample.snapshot.effective.get(key) if sample else None
+        rates = sample.rates.get(key) if sample else None
+        cpu = rates.cpu_percent if rates is not None else None
+        self.push_screen(LimitScreen(self._acts, container, stats, effective, cpu), lambda _: self.request_sample())
+
+    def _enter(self, container: Container, types: Sequence[NamespaceType]) -> None:
+        assert self._acts is not None
         try:
             with self.suspend():
-                status = self._enter_container(container)
+                status = self._acts.attach(container, types)
                 if status in _ATTACH_FAILED:
                     input(f"attach ended with status {status}; press enter to go back to the dashboard ")
         except SuspendNotSupported:
@@ -200,3 +286,14 @@ class CtrscopeApp(App[None]):
         finally:
             self.request_sample()
         self.notify(f"left {inert(container.name)}, exit status {status}", markup=False)
+
+
+def attach_text(container: Container, types: Sequence[NamespaceType]) -> str:
+    """What attach is about to do."""
+    if not types:
+        return (
+            f"Starts a shell in all namespaces of init {container.pid}. The container goes on; "
+            "the shell is one more process in it until you leave it."
+        )
+    whose = "" if NamespaceType.MNT in types else " Without mnt the shell and the files are the host's own."
+    return f"Starts a shell in these namespaces of init {container.pid} only: {', '.join(types)}.{whose}"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row
 from ctrscope.render.safe import cell_width
+from ctrscope.render.units import NOT_APPLICABLE, format_bytes
 from ctrscope.views.widgets.row_table import Column
 
 #: The last minute of CPU, drawn from the history that only the dashboard keeps; sorts as CPU does.
@@ -16,6 +17,25 @@ LAST_MINUTE = Field(
     lambda row, now: "",
     lambda row, now: 0,
     "CPU over the last minute, newest at the right. A full bar is the container's CPU limit, or one CPU when it has none.",
+)
+
+
+def _traffic(row: Row, now: float) -> str:
+    rates = row.rates
+    if rates is None or rates.rx_bytes is None or rates.tx_bytes is None:
+        return NOT_APPLICABLE if not row.container.is_running or row.container.shares.get("net") == "host" else ""
+    return f"{format_bytes(rates.rx_bytes)}/{format_bytes(rates.tx_bytes)}"
+
+
+#: Traffic is drawn where rates are; on paper there are none.
+NET = Field(
+    "net",
+    "NET ↓/↑",
+    "right",
+    11,
+    _traffic,
+    lambda row, now: -1.0 if row.rates is None else (row.rates.rx_bytes or 0) + (row.rates.tx_bytes or 0),
+    "Bytes a second into and out of its network namespace; containers that share one share the figures. – is the host's.",
 )
 
 
@@ -41,6 +61,7 @@ _PLACES = (
     _Place("memory_percent", 0),
     _Place("pids", 110),
     _Place("pid", 180),
+    _Place("net", 130),
     _Place("age", 100),
     _Place("note", 50),
 )
@@ -50,7 +71,7 @@ _APART = frozenset({"cpu", "memory_percent", "age"})  # these always do
 MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
-FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE)}
+FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET)}
 
 
 def shown_fields(width: int) -> tuple[Field, ...]:

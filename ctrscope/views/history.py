@@ -1,54 +1,118 @@
-"""The last minute of every container: what the sparklines and the graphs are drawn from."""
+"""The last quarter of an hour of every container: what the sparklines and the plots are drawn from.
 
-from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple
+All samples share one ring of moments; each container has one array with a ring for each figure in it. NaN is unknown.
+"""
 
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+
+from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
 
-POINTS = 60  # of one container; at one sample a second that is a minute
-SPAN_NS = 60_000_000_000
+POINTS = 900  # moments that are kept; at one sample a second that is a quarter of an hour
+MINUTE_NS = 60_000_000_000
+SPAN_NS = 15 * MINUTE_NS  # what the plots show
 _SILENCE_NS = 10_000_000_000  # between two points; longer, and nobody knows what was in between
 
 _BARS = "▁▂▃▄▅▆▇█"
+_NAN = math.nan
 
 
-class Point(NamedTuple):
-    """Usage at one moment."""
+class Metric(IntEnum):
+    """What is remembered of a container. Bytes and percent."""
 
-    monotonic_ns: int
-    cpu_percent: float | None  # of one CPU
-    memory: int | None  # bytes
+    CPU = 0  # of one CPU
+    MEMORY = 1
+    THROTTLED = 2  # of the periods
+    STALLED = 3  # of the time, by the resource that was waited for most
+    READ = 4  # a second
+    WRITE = 5
+    RX = 6
+    TX = 7
 
 
 class History:
-    """A bounded ring of points for each container. Containers that are gone are forgotten."""
+    """A bounded ring for each container, 29 kB each. Containers that are gone are forgotten."""
 
-    def __init__(self) -> None:
-        self._rings: dict[str, deque[Point]] = {}
-        self.host_cpu: deque[Point] = deque(maxlen=POINTS)
+    def __init__(self, points: int = POINTS) -> None:
+        self._size = points
+        self._moments = array("q", bytes(8 * points))  # nanoseconds; 0: nothing there yet
+        self._next = 0
+        self._blank = array("f", [_NAN] * (points * len(Metric)))
+        self._rings: dict[str, array[float]] = {}
+        self._host_cpu = array("f", [_NAN] * points)
 
     def add(self, sample: Sample) -> None:
         """Remember one sample."""
-        now = sample.snapshot.monotonic_ns
-        self.host_cpu.append(Point(now, sample.totals.cpu_percent, sample.totals.memory_used))
-        rings: dict[str, deque[Point]] = {}
+        at, size = self._next, self._size
+        self._next = (at + 1) % size
+        self._moments[at] = sample.snapshot.monotonic_ns
+        self._host_cpu[at] = _number(sample.totals.cpu_percent)
+        rates, stats = sample.rates, sample.snapshot.stats
+        rings: dict[str, array[float]] = {}
         for container in sample.snapshot.containers:
             key = container.key
-            ring = rings[key] = self._rings.get(key) or deque(maxlen=POINTS)
-            rates, stats = sample.rates.get(key), sample.snapshot.stats.get(key)
-            if rates or stats:
-                memory = stats.memory.current if stats and stats.memory else None
-                ring.append(Point(now, rates.cpu_percent if rates else None, memory))
+            ring = self._rings.get(key)
+            if ring is None:
+                ring = self._blank[:]
+            rings[key] = ring
+            for value in _figures(rates.get(key), stats.get(key)):
+                ring[at] = _number(value)
+                at += size
+            at = self._next - 1 if self._next else size - 1
         self._rings = rings
 
-    def points(self, key: str) -> Sequence[Point]:
-        """Points of one container, oldest first."""
-        return self._rings.get(key, ())
+    def points(self, key: str, metric: Metric, span_ns: int = SPAN_NS) -> list[tuple[int, float | None]]:
+        """(moment, value) of one container over the last *span_ns*, and one before, oldest first."""
+        ring = self._rings.get(key)
+        return [] if ring is None else self._newest(ring, metric * self._size, span_ns)
+
+    def host_cpu(self, span_ns: int = MINUTE_NS) -> list[tuple[int, float | None]]:
+        """The same of the host's CPU, in percent of all CPUs."""
+        return self._newest(self._host_cpu, 0, span_ns)
+
+    def _newest(self, ring: "array[float]", offset: int, span_ns: int) -> list[tuple[int, float | None]]:
+        found = [(moment, None if (value := ring[offset + at]) != value else value) for at, moment in self._places(span_ns)]
+        return found[::-1]
+
+    def _places(self, span_ns: int) -> Iterator[tuple[int, int]]:
+        moments, newest = self._moments, self._moments[self._next - 1]
+        for back in range(1, self._size + 1):
+            at = (self._next - back) % self._size
+            if not moments[at]:
+                return
+            yield at, moments[at]
+            if newest - moments[at] > span_ns:
+                return
 
 
-def last_minute(points: Sequence[tuple[int, float | None]], now_ns: int, cells: int) -> list[float | None]:
-    """Spread (moment, value) pairs over *cells* equal parts of the last minute: the highest value of each part, or None.
+def _figures(rates: Rates | None, stats: CgroupStats | None) -> tuple[float | None, ...]:
+    """One figure for each Metric, in their order."""
+    memory = stats.memory.current if stats is not None and stats.memory is not None else None
+    if rates is None:
+        return (None, memory, None, None, None, None, None, None)
+    stalled = rates.stalled_percent
+    return (
+        rates.cpu_percent,
+        memory,
+        rates.throttled_percent,
+        max(stalled.values()) if stalled else None,
+        rates.read_bytes,
+        rates.write_bytes,
+        rates.rx_bytes,
+        rates.tx_bytes,
+    )
+
+
+def _number(value: float | None) -> float:
+    return _NAN if value is None else value
+
+
+def spread(points: Sequence[tuple[int, float | None]], now_ns: int, cells: int, span_ns: int) -> list[float | None]:
+    """Spread (moment, value) pairs over *cells* equal parts of the last *span_ns*: the highest value of each part, or None.
 
     A value holds for the time since the point before it, for that is what a rate says; after a longer silence it holds
     for its own part only.
@@ -56,8 +120,9 @@ def last_minute(points: Sequence[tuple[int, float | None]], now_ns: int, cells: 
     parts: list[float | None] = [None] * cells
     before: int | None = None
     for moment, value in points:
-        last = _cell(now_ns - moment, cells)
-        first = last if before is None or moment - before > _SILENCE_NS else _cell(now_ns - before, cells) + 1
+        last = cells - 1 - (now_ns - moment) * cells // span_ns
+        is_alone = before is None or moment - before > _SILENCE_NS
+        first = last if is_alone else cells - (now_ns - (before or 0)) * cells // span_ns
         before = moment
         if value is None:
             continue
@@ -65,10 +130,6 @@ def last_minute(points: Sequence[tuple[int, float | None]], now_ns: int, cells: 
             already = parts[cell]
             parts[cell] = value if already is None else max(already, value)
     return parts
-
-
-def _cell(age_ns: int, cells: int) -> int:
-    return cells - 1 - age_ns * cells // SPAN_NS
 
 
 def sparkline(values: Sequence[float | None], top: float) -> str:

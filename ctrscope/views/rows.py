@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus
+from ctrscope.model.finding import Severity
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
-from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, engine_text, group_text, status_sign
+from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, group_text, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
 from ctrscope.views.columns import FIELDS
-from ctrscope.views.history import History, last_minute, sparkline
+from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline, spread
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 #: Texts of a cell that are no value: such rows come last, whichever way the column is sorted.
@@ -64,8 +65,14 @@ class Group(NamedTuple):
 
 def rows_of(sample: Sample) -> tuple[Row, ...]:
     """Every container of a sample with its figures."""
-    stats, rates = sample.snapshot.stats, sample.rates
-    return tuple(Row(found, stats.get(found.key), rates.get(found.key)) for found in sample.snapshot.containers)
+    stats, rates, effective = sample.snapshot.stats, sample.rates, sample.snapshot.effective
+    worst: dict[str, Severity] = {}
+    for finding in sample.findings:  # worst first
+        worst.setdefault(finding.subject.id, finding.severity)
+    return tuple(
+        Row(one, stats.get(one.key), rates.get(one.key), effective.get(one.key), worst.get(one.key))
+        for one in sample.snapshot.containers
+    )
 
 
 def natural_order(key: str) -> bool:
@@ -133,7 +140,10 @@ def _group_title(container: Container, grouping: Grouping) -> str:
 
 def sum_row(group: Group) -> Row:
     """The figures of a group: the sum over its members. Unknown when a running member's is, for a part is not the whole."""
-    rows = [row for row in group.rows if row.container.is_running]
+    running = [row for row in group.rows if row.container.is_running]
+    # The figures of a container are also those of the containers inside it.
+    keys = {row.container.key for row in running}
+    rows = [row for row in running if row.container.outer not in keys]
     first = (rows or group.rows)[0].container
 
     def total(get: Callable[[Row], Any]) -> Any:
@@ -199,8 +209,10 @@ def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[
 
 def _spark(history: History, now_ns: int) -> Callable[[Row], str]:
     def draw(row: Row) -> str:
-        points = [(point.monotonic_ns, point.cpu_percent) for point in history.points(row.container.key)]
-        return sparkline(last_minute(points, now_ns, FIELDS["last_minute"].width), cpu_top(row.stats)) if points else ""
+        points = history.points(row.container.key, Metric.CPU, MINUTE_NS)
+        if all(value is None for _, value in points):
+            return ""
+        return sparkline(spread(points, now_ns, FIELDS["last_minute"].width, MINUTE_NS), cpu_top(row.stats))
 
     return draw
 
@@ -225,9 +237,9 @@ def status_tone(container: Container) -> str:
     return "watch" if container.status is ContainerStatus.PAUSED else "accent"
 
 
-def note_tone(container: Container) -> str:
+def note_tone(container: Container, severity: Severity | None = None) -> str:
     """Red for what is stale, orphaned or was killed for memory; yellow else; dim when the container is gone anyway."""
-    if status_sign(container) == "!" or container.oom_killed:
+    if status_sign(container) == "!" or container.oom_killed or severity in (Severity.CRITICAL, Severity.HIGH):
         return "act"
     return "watch" if container.is_running else "idle"
 
@@ -237,14 +249,13 @@ def _tinted(row: Row, field: Field, text: str) -> Cell:
     if field.key == "sign":
         return Cell(text, status_tone(container))
     if field.key == "note":
-        return Cell(text, note_tone(container))
+        return Cell(text, note_tone(container, row.severity))
     if not container.is_running or text in BLANK:
         return Cell(text, "idle")
-    memory = row.stats.memory if row.stats else None
-    if field.key == "memory_percent" and memory and memory.current is not None and isinstance(memory.limit, int):
-        share = 100 * memory.current / memory.limit if memory.limit else 100.0
-        if share >= _WATCH_MEMORY:
-            return Cell(text, "act" if share >= _ACT_MEMORY else "watch", "▲")
+    if field.key == "memory_percent" and (share := float(text)) >= _WATCH_MEMORY:
+        return Cell(text, "act" if share >= _ACT_MEMORY else "watch", "▲")
+    if field.key == "memory_limit" and bound_above(row) is not None:
+        return Cell(text, "plain", "↑")
     if field.key == "throttled" and row.rates and (row.rates.throttled_percent or 0) >= _WATCH_THROTTLED:
         return Cell(text, "watch", "▲")
     if field.key == "cpu" and row.rates and (row.rates.cpu_percent or 0) < _IDLE_CPU:

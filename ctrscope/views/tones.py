@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.theme import Theme
 
+from ctrscope.model.finding import Severity
+
 # Greys of so little colour that a terminal of 256 colours still tells one from the other.
 THEME = Theme(
     name="ctrscope",
@@ -45,7 +47,17 @@ TONES: Mapping[str, str] = {
     "graph": "$graph",
     "title": "bold $accent",
     "badge": "bold $background on $warning",
+    "chosen": "bold $background on $accent",
     "alarm": "bold $background on $error",
+}
+
+#: Severity → sign and tone.
+SEVERITIES: Mapping[Severity, tuple[str, str]] = {
+    Severity.CRITICAL: ("●", "act"),
+    Severity.HIGH: ("●", "act"),
+    Severity.MEDIUM: ("▲", "watch"),
+    Severity.LOW: ("▲", "muted"),
+    Severity.INFO: ("i", "muted"),
 }
 
 #: A piece of a line: text as it is, or text with a tone. The text is never parsed as markup.

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,10 +12,13 @@ from ctrscope.cli import main
 from ctrscope.discovery.plan import Plan
 from ctrscope.model.container import Container
 from ctrscope.model.detail import Detail
+from ctrscope.model.gap import Reading
+from ctrscope.model.observed import Observed, ObservedProcess
 from ctrscope.model.process import Process
+from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
-from tests.awkward import DETAIL, HOSTILE, HOSTILE_PROCESSES, NOW, SNAPSHOT, WEB, WEB_PROCESSES
+from tests.awkward import DETAIL, HOSTILE, HOSTILE_PROCESSES, NOW, SNAPSHOT, STATS, WEB, WEB_PROCESSES
 
 
 class Done(NamedTuple):
@@ -63,6 +66,26 @@ def awkward(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr("ctrscope.discovery.detail.read_processes", host.read_processes)
     monkeypatch.setattr(time, "time", lambda: NOW)
     return host
+
+
+@pytest.fixture
+def observed(awkward: Host, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...] | None]:
+    """What ``diagnose`` observes is the awkward host, with figures of web; the keys that it was asked to look into."""
+    asked: list[tuple[str, ...] | None] = []
+
+    def observe(host: HostFs, snapshot: Snapshot, *, keys: Iterable[str] | None = None) -> Reading[Observed]:
+        asked.append(None if keys is None else tuple(keys))
+        init = ObservedProcess(pid=4711, ppid=4690, comm="nginx", state="S")
+        value = Observed(
+            snapshot=msgspec.structs.replace(snapshot, stats={WEB.key: STATS}),
+            seconds=0.5,
+            rates={WEB.key: Rates(throttled_percent=31.0)},
+            processes=dict.fromkeys(asked[-1] or (WEB.key,), (init,)),
+        )
+        return Reading(value, snapshot.gaps)
+
+    monkeypatch.setattr("ctrscope.discovery.observe.observe", observe)
+    return asked
 
 
 @pytest.fixture

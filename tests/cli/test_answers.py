@@ -34,14 +34,37 @@ def assert_valid(name: str, found: Any) -> None:
     jsonschema.Draft202012Validator(schema).validate(found)
 
 
-@pytest.mark.parametrize(("verb", "name"), [("ps", "PsAnswer"), ("tree", "TreeAnswer"), ("doctor", "DoctorAnswer")])
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [
+        ("ps", "PsAnswer"),
+        ("tree", "TreeAnswer"),
+        ("stats", "StatsAnswer"),
+        ("cgroup", "CgroupAnswer"),
+        ("doctor", "DoctorAnswer"),
+    ],
+)
 def test_an_answer_about_this_host_satisfies_the_published_schema(verb: str, name: str) -> None:
     assert_valid(name, answer(verb, "--json"))
 
 
-@pytest.mark.parametrize(("verb", "name"), [("ps", "PsAnswer"), ("tree", "TreeAnswer"), ("doctor", "DoctorAnswer")])
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [
+        ("ps", "PsAnswer"),
+        ("tree", "TreeAnswer"),
+        ("stats", "StatsAnswer"),
+        ("cgroup", "CgroupAnswer"),
+        ("doctor", "DoctorAnswer"),
+    ],
+)
 def test_an_answer_about_another_root_satisfies_the_published_schema(verb: str, name: str, v2_root: Path) -> None:
     assert_valid(name, answer("--root", str(v2_root), verb, "--json"))
+
+
+def test_find_about_this_host_and_another_root_satisfies_the_published_schema(v2_root: Path) -> None:
+    for argv in (("find", str(os.getpid())), ("--root", str(v2_root), "find", "d-web"), ("--root", str(v2_root), "find", "80")):
+        assert_valid("FindAnswer", answer(*argv, "--json"))
 
 
 def inspect(*argv: str) -> Any:

@@ -1,6 +1,7 @@
 """``ctrscope attach`` from its command line: what belongs to whom, and what is refused."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -103,3 +104,14 @@ def test_a_container_is_found_and_entered_and_a_paused_one_refused(tmp_path: Pat
         paused = subprocess.run([*attach, "--confined", "--", "true"], capture_output=True, check=False, timeout=60)
         assert paused.returncode == 125
         assert b"it is paused" in paused.stderr
+        script = ["--", "sh", "-c", "exit 4"]
+        thaw = [*attach, "--thaw", "--confined"]
+        asked = subprocess.run([*thaw, *script], capture_output=True, check=False, timeout=60)
+        assert asked.returncode == 2
+        assert b"--yes" in asked.stderr
+        woken = subprocess.run(
+            [*attach, "--thaw", "--yes", "--confined", *script], capture_output=True, check=False, timeout=60
+        )
+        assert woken.returncode == 4
+        state = subprocess.run(["runc", "state", name], capture_output=True, check=True)
+        assert json.loads(state.stdout)["status"] == "paused"

@@ -2,18 +2,24 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from ctrscope.discovery.sampler import Sampler, rates_between, with_figure_notes
-from ctrscope.model.cgroup import CgroupStats, CpuStats, MemoryStats
+from ctrscope.discovery.rates import rates_between
+from ctrscope.discovery.sampler import Sampler, tree_rates_between, with_notes
+from ctrscope.findings import diagnose_figures
+from ctrscope.model.cgroup import CgroupNode, CgroupStats, CpuStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName
+from ctrscope.model.finding import Finding, Severity, Subject
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
 
@@ -162,21 +168,73 @@ def test_a_paused_container_of_crun_stays_paused(v2_host: HostFs) -> None:
     assert [seen["p-paused"] for seen in statuses] == ["paused", "paused"]
 
 
+def note(shown: Snapshot, rates: Mapping[str, Rates]) -> str | None:
+    (box,) = with_notes(shown, diagnose_figures(shown, rates, {}, Thresholds())).containers
+    return box.note
+
+
 def test_heavy_throttling_is_the_note() -> None:
     before, after = snapshot(10, cpu(0, 100, 10)), snapshot(11, cpu(0, 110, 13))
 
-    (box,) = with_figure_notes(after, rates_between(before, after)).containers
-
-    assert box.note == "throttled in 30 % of periods"
+    assert note(after, rates_between(before, after)) == "throttled in 30 % of periods"
 
 
 def test_memory_close_to_its_limit_is_the_note() -> None:
-    full = snapshot(10, CgroupStats(memory=MemoryStats(current=97, limit=100)))
+    full = snapshot(10, CgroupStats(memory=MemoryStats(current=97 << 20, limit=100 << 20)))
 
-    assert with_figure_notes(full, {}).containers[0].note == "memory at 97 % of its limit"
+    assert note(full, {}) == "memory at 97 % of 100M"
 
 
 def test_a_container_at_ease_has_no_note() -> None:
     easy = snapshot(10, CgroupStats(memory=MemoryStats(current=97, limit="max"), cpu=CpuStats(nr_throttled=1)))
 
-    assert with_figure_notes(easy, {}).containers[0].note is None
+    assert note(easy, {}) is None
+
+
+def test_only_what_is_about_the_container_and_worth_a_word_is_its_note() -> None:
+    def finding(severity: Severity, kind: str, id_: str) -> Finding:
+        subject = Subject(kind=kind, id=id_, name="box")
+        return Finding(rule="r", severity=severity, subject=subject, title="t", evidence=(), remedy="")
+
+    others = (finding(Severity.HIGH, "container", "docker/1"), finding(Severity.HIGH, "link", KEY))
+    assert with_notes(snapshot(10, None), (*others, finding(Severity.INFO, "container", KEY))).containers[0].note is None
+    assert with_notes(snapshot(10, None), (*others, finding(Severity.HIGH, "container", KEY))).containers[0].note == "t"
+
+
+def test_what_no_screen_shows_is_not_read(v2_host: HostFs) -> None:
+    sample = Sampler(v2_host).sample(Focus())
+
+    assert (sample.namespaces, sample.cgroups, sample.topology) == (None, None, None)
+    assert sample.details == {}
+
+
+def test_what_a_screen_shows_is_read_for_it(v2_host: HostFs) -> None:
+    sample = Sampler(v2_host).sample(Focus(namespaces=True, cgroups=True, topology=True))
+
+    assert sample.namespaces
+    assert sample.cgroups is not None
+    assert sample.cgroups.path == "/"
+    assert sample.topology is not None
+    assert sample.topology.publications is not None
+
+
+def test_what_is_dear_is_read_again_only_when_it_is_old(v2_host: HostFs) -> None:
+    sampler = Sampler(v2_host)
+    first = sampler.sample(Focus(namespaces=True)).namespaces
+
+    assert sampler.sample(Focus(namespaces=True)).namespaces is first
+
+
+def node(path: str, usage_usec: int, at: int, *children: CgroupNode, ino: int = 1) -> CgroupNode:
+    stats = CgroupStats(cpu=CpuStats(usage_usec=usage_usec), ino=ino, read_at_ns=at * 10**9)
+    return CgroupNode(path=path, stats=stats, children=children)
+
+
+def test_every_cgroup_of_the_tree_has_rates_but_one_that_was_made_anew() -> None:
+    earlier = node("/", 0, 1, node("/a", 0, 1), node("/b", 0, 1))
+    later = node("/", 2_000_000, 3, node("/a", 1_000_000, 3), node("/b", 1_000_000, 3, ino=2), node("/c", 1, 3))
+
+    rates = tree_rates_between(earlier, later)
+
+    assert {path: found.cpu_percent for path, found in rates.items()} == {"/": 100.0, "/a": 50.0}
+    assert tree_rates_between(None, later) == {}

@@ -9,29 +9,72 @@ import pytest
 
 from ctrscope.export.contract import (
     ANSWERS,
+    CgroupAnswer,
+    DiagnoseAnswer,
     DoctorAnswer,
+    FindAnswer,
     HeldCapability,
     InspectAnswer,
+    NsAnswer,
     PsAnswer,
     Source,
+    StatsAnswer,
     Tree,
     TreeAnswer,
     encode_answer,
     inspected,
 )
 from ctrscope.export.json_schema import json_schema
+from ctrscope.export.stats import container_figures
+from ctrscope.findings import diagnose
+from ctrscope.model.cgroup import CgroupNode, EffectiveLimit, EffectiveLimits
 from ctrscope.model.detail import Detail
+from ctrscope.model.match import Match, MatchKind
+from ctrscope.model.namespace import Holder, HolderKind, IdMapLine, Leader, Namespace, NamespaceType, TimeOffsets
+from ctrscope.model.observed import Observed
+from ctrscope.model.thresholds import Thresholds
 from ctrscope.model.value import Value
-from tests.awkward import DETAIL, HOST, SNAPSHOT, STOPPED, WEB, WEB_PROCESSES
+from tests.awkward import DETAIL, HOST, SNAPSHOT, STATS, STOPPED, WEB, WEB_PROCESSES
 
 COMMON: dict[str, Any] = {"taken_at": SNAPSHOT.taken_at, "host": HOST, "gaps": SNAPSHOT.gaps}
 PS = PsAnswer(containers=SNAPSHOT.containers, **COMMON)
 INSPECT = InspectAnswer(container=inspected(WEB, DETAIL), **COMMON)
+NS = NsAnswer(
+    namespaces=(
+        Namespace(
+            type=NamespaceType.TIME,
+            ino=4026532281,
+            leader=Leader(pid=4711, comm="nginx"),
+            held_by=(Holder(kind=HolderKind.BIND_MOUNT, pid=1, path="/run/a", mnt=4026531832),),
+            uid_map=(IdMapLine(inside=0, outside=100000, count=65536),),
+            offsets=TimeOffsets(monotonic=1.5, boottime=0),
+        ),
+    ),
+    **COMMON,
+)
 ALL: tuple[Value, ...] = (
     PS,
     INSPECT,
     InspectAnswer(container=inspected(STOPPED, Detail()), **COMMON),
+    StatsAnswer(
+        stats=(
+            container_figures(WEB, STATS, EffectiveLimits(cpus=EffectiveLimit(value=0.5, limited_by="/web")), None, None),
+            container_figures(WEB, None, None, None, None),
+        ),
+        **COMMON,
+    ),
+    CgroupAnswer(cgroups=CgroupNode(path="/", children=(CgroupNode(path="/web", stats=STATS),)), **COMMON),
+    CgroupAnswer(cgroups=None, **COMMON),
     TreeAnswer(trees=(Tree(supervisor=4690, containers=(WEB.id,), processes=WEB_PROCESSES),), **COMMON),
+    NS,
+    DiagnoseAnswer(findings=diagnose(Observed(snapshot=SNAPSHOT), Thresholds()), **COMMON),
+    FindAnswer(
+        matches=(
+            Match(kind=MatchKind.PROCESS, what="process 4711", container=WEB.key, detail="nginx, its init"),
+            Match(kind=MatchKind.PORT, what="tcp *:22", container=None, detail="the host's own"),
+        ),
+        **COMMON,
+    ),
     DoctorAnswer(
         engines=SNAPSHOT.engines,
         sources=(Source(source="/proc", tells="processes", readable=True, needs=None),),
@@ -45,6 +88,10 @@ CONTAINER_KEYS = """id name engine engine_namespace owner_uid runtime status pid
 INSPECT_KEYS = "processes limits usage mounts overlay security environment log_path"
 PROCESS_KEYS = "pid ppid nspid comm cmdline state uid started_at role"
 GAP_KEYS = "subject fields source reason needs detail"
+
+NAMESPACE_KEYS = "type ino nprocs leader owner parent owner_uid containers held_by"
+HOLDER_KEYS = "kind pid path"
+MATCH_KEYS = "kind what container detail"
 
 
 def decoded(answer: Value) -> Any:
@@ -110,3 +157,15 @@ def test_the_schema_describes_every_answer_and_says_which_keys_are_always_there(
     assert {re.sub(".*/", "", one["$ref"]) for one in schema["anyOf"]} == {answer.__name__ for answer in ANSWERS.values()}
     objects = [one for one in schema["$defs"].values() if "properties" in one]
     assert all(set(one["required"]) == set(one["properties"]) for one in objects)
+
+
+def test_a_namespace_has_every_key_of_the_contract() -> None:
+    (namespace,) = decoded(NS)["namespaces"]
+    assert set(NAMESPACE_KEYS.split()) <= set(namespace)
+    assert set(HOLDER_KEYS.split()) <= set(namespace["held_by"][0])
+
+
+def test_find_has_the_keys_of_the_contract() -> None:
+    (answer,) = [answer for answer in ALL if isinstance(answer, FindAnswer)]
+    for match in decoded(answer)["matches"]:
+        assert list(match) == MATCH_KEYS.split()

@@ -95,7 +95,7 @@ def networked() -> Iterator[int]:
 
 def test_a_network_namespace_is_what_ip_says(networked: int) -> None:
     inside = ("nsenter", "-t", str(networked), "-n", "ip", "-j")
-    network, gaps = rtnetlink.read_network(networked, "x")
+    network, gaps = rtnetlink.read_network(HOST, networked, "x")
     assert network is not None
     assert not gaps
     links = {link["ifname"]: link for link in ask(*inside, "-d", "-s", "addr")}
@@ -123,7 +123,7 @@ def test_a_network_namespace_is_what_ip_says(networked: int) -> None:
 
 
 def test_proc_tells_the_same_as_netlink_as_far_as_it_goes(networked: int) -> None:
-    over_netlink = rtnetlink.read_network(networked, "x").value
+    over_netlink = rtnetlink.read_network(HOST, networked, "x").value
     from_proc, gaps = proc_pid_net.read_network(HOST, networked, "x")
     assert over_netlink is not None
     assert from_proc is not None
@@ -141,10 +141,10 @@ def test_addresses_are_those_of_the_namespace(networked: int) -> None:
 
 
 def test_the_own_network_namespace_stays_and_nothing_is_left_open(networked: int) -> None:
-    rtnetlink.read_network(networked, "x")  # what the first import opens is not a leak
+    rtnetlink.read_network(HOST, networked, "x")  # what the first import opens is not a leak
     before = os.readlink("/proc/self/ns/net"), len(os.listdir("/proc/self/fd")), threading.active_count()
     seen = run_in_network_namespace(networked, lambda: os.readlink("/proc/thread-self/ns/net"))
-    rtnetlink.read_network(networked, "x")
+    rtnetlink.read_network(HOST, networked, "x")
     assert seen == os.readlink(f"/proc/{networked}/ns/net") != before[0]
     assert (os.readlink("/proc/self/ns/net"), len(os.listdir("/proc/self/fd")), threading.active_count()) == before
 
@@ -155,7 +155,7 @@ def test_what_goes_wrong_inside_is_raised_outside(networked: int) -> None:
 
 
 def test_a_process_that_is_gone_has_no_network_and_no_gap() -> None:
-    assert rtnetlink.read_network(2**22 + 1, "x") == (None, ())
+    assert rtnetlink.read_network(HOST, 2**22 + 1, "x") == (None, ())
 
 
 def test_mounts_are_what_findmnt_says(tmp_path: Path) -> None:

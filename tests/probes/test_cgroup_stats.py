@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats
+from ctrscope.model.cgroup import CgroupMembership, CgroupStats, CpusetStats, DeviceIo, HugetlbStats, PidsStats
 from ctrscope.model.gap import Reading, Reason
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
 from ctrscope.probes.cgroupfs import CgroupLayout, parse_layout, read_layout
@@ -164,6 +164,7 @@ _V1_FILES = {
     "memory/c/memory.memsw.limit_in_bytes": "9223372036854771712\n",
     "memory/c/memory.max_usage_in_bytes": "65536\n",
     "memory/c/memory.stat": "cache 4096\ninactive_file 1\ntotal_inactive_file 4096\n",
+    "memory/c/memory.failcnt": "17\n",
     "memory/c/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
     "pids/c/pids.current": "2\n",
     "pids/c/pids.max": "max\n",
@@ -195,12 +196,12 @@ def test_v1_is_told_in_the_words_of_v2(tmp_path: Path) -> None:
     assert stats.memory is not None
     assert stats.pids is not None
     assert stats.io is not None
-    assert (stats.cpu.usage_usec, stats.cpu.user_usec, stats.cpu.system_usec) == (7707948, 5670000, 2020000)
+    assert stats.cpu.usage_usec == 7707948
     assert (stats.cpu.nr_periods, stats.cpu.nr_throttled, stats.cpu.throttled_usec) == (215, 94, 3609266)
-    assert (stats.cpu.limit_cpus, stats.cpu.period_usec, stats.cpu.weight) == ("max", 100000, 1024)
+    assert (stats.cpu.limit_cpus, stats.cpu.period_usec) == ("max", 100000)
     assert (stats.memory.current, stats.memory.inactive_file, stats.memory.peak) == (8192, 4096, 65536)
     assert (stats.memory.limit, stats.memory.swap_current, stats.memory.swap_limit) == ("max", 4096, "max")
-    assert stats.memory.oom_kills == 3
+    assert (stats.memory.oom_kills, stats.memory.events) == (3, {"max": 17, "oom_kill": 3})
     assert (stats.pids.current, stats.pids.limit) == (2, "max")
     assert (stats.io.read_bytes, stats.io.write_bytes) == (4097, 512)
     assert (stats.io.read_operations, stats.io.write_operations) == (3, 1)
@@ -265,3 +266,171 @@ def test_a_controller_that_the_container_has_no_cgroup_of_is_not_the_hosts(tmp_p
     assert stats is not None
     assert stats.pids is None
     assert ("pids",) in [gap.fields for gap in gaps]
+
+
+_V1_MORE = {
+    "cpu/c/cpu.cfs_burst_us": "20000\n",
+    "cpu/c/cpu.stat": "nr_periods 215\nnr_throttled 94\nthrottled_time 3609266789\nnr_bursts 2\nburst_time 5000\n",
+    "cpuset/c/cpuset.cpus": "0-3\n",
+    "cpuset/c/cpuset.effective_cpus": "0-1\n",
+    "cpuset/c/cpuset.mems": "0\n",
+    "cpuset/c/cpuset.effective_mems": "0\n",
+    "memory/c/memory.soft_limit_in_bytes": "33554432\n",
+    "memory/c/memory.oom_control": "oom_kill_disable 1\nunder_oom 1\noom_kill 3\n",
+    "memory/c/memory.kmem.usage_in_bytes": "4096\n",
+    "memory/c/memory.kmem.limit_in_bytes": "9223372036854771712\n",
+    "pids/c/pids.events": "max 5\n",
+    "blkio/c/blkio.throttle.read_bps_device": "8:16 1048576\n",
+    "blkio/c/blkio.throttle.write_bps_device": "",
+    "blkio/c/blkio.throttle.read_iops_device": "",
+    "blkio/c/blkio.throttle.write_iops_device": "8:32 100\n",
+    "blkio/c/blkio.bfq.weight": "100\n",
+    "hugetlb/c/hugetlb.2MB.usage_in_bytes": "2097152\n",
+    "hugetlb/c/hugetlb.2MB.limit_in_bytes": "9223372036852678656\n",
+    "hugetlb/c/hugetlb.2MB.failcnt": "1\n",
+    "devices/c/devices.list": "c 1:3 rwm\nb *:* m\n",
+}
+
+
+def _full_v1(root: Path) -> Reading[CgroupStats]:
+    names = (*_V1_NAMES, "cpuset", "hugetlb", "devices")
+    host, _, _ = _v1_host(root, _V1_FILES | _V1_MORE)
+    (root / "sys/dev/block").mkdir(parents=True)
+    (root / "sys/dev/block/8:16").symlink_to("../../devices/virtual/block/sdb")
+    layout = parse_layout("".join(f"cgroup /sys/fs/cgroup/{name} cgroup rw,{name} 0 0\n" for name in names).encode())
+    assert layout is not None
+    return read_cgroup_stats(host, layout, layout.membership(dict.fromkeys(names, "/c")), "x", full=True)
+
+
+def test_a_full_reading_of_v1_has_every_controller(tmp_path: Path) -> None:
+    stats, gaps = _full_v1(tmp_path)
+    assert stats is not None
+    assert stats.cpu is not None
+    assert stats.memory is not None
+    assert (stats.cpu.user_usec, stats.cpu.system_usec, stats.cpu.weight) == (5670000, 2020000, 1024)
+    assert (stats.cpu.max_burst_usec, stats.cpu.nr_bursts, stats.cpu.burst_usec) == (20000, 2, 5)
+    assert stats.cpuset == CpusetStats(cpus="0-3", cpus_effective="0-1", mems="0", mems_effective="0")
+    assert (stats.memory.soft_limit, stats.memory.under_oom, stats.memory.oom_kill_disabled) == (33554432, True, True)
+    assert (stats.memory.kmem_current, stats.memory.kmem_limit) == (4096, "max")
+    assert stats.pids == PidsStats(current=2, limit="max", max_events=5)
+    assert stats.hugetlb == {"2MB": HugetlbStats(current=2097152, limit="max", max_events=1)}
+    assert stats.devices == ("c 1:3 rwm", "b *:* m")
+    assert [gap.fields for gap in gaps] == [("pressure",)]
+
+
+def test_io_of_v1_is_told_by_device_with_its_limits(tmp_path: Path) -> None:
+    stats = _full_v1(tmp_path).value
+    assert stats is not None
+    assert stats.io is not None
+    assert stats.io.weight == 100
+    assert stats.io.devices == {
+        "8:0": DeviceIo(read_bytes=4096, write_bytes=512, read_operations=2, write_operations=1),
+        "8:16": DeviceIo(
+            name="sdb", read_bytes=1, write_bytes=0, read_operations=1, write_operations=0, read_bytes_limit=1048576
+        ),
+        "8:32": DeviceIo(write_operations_limit=100),
+    }
+    assert (stats.io.read_bytes, stats.io.write_bytes) == (4097, 512)
+
+
+def test_a_full_reading_of_v2_equals_every_file(v2_root: Path, v2_host: HostFs) -> None:
+    pid = int(str(_inspected(v2_root, "docker", "d-web")["Pid"]))
+    membership = CgroupMembership(version="v2", path=read_cgroup(v2_host, pid)[""], paths={})
+    stats, gaps = read_cgroup_stats(v2_host, _V2, membership, "x", full=True)
+    assert stats is not None
+    assert stats.cpu is not None
+    assert stats.memory is not None
+    assert stats.pids is not None
+    here = v2_root / f"sys/fs/cgroup{membership.path}"
+
+    def said(name: str) -> object:
+        text = (here / name).read_text().strip()
+        return int(text) if text.isdecimal() else text
+
+    def keyed(name: str) -> dict[str, int]:
+        return {key: int(value) for key, value in (line.split() for line in (here / name).read_text().splitlines())}
+
+    memory = stats.memory
+    assert {
+        "memory.current": memory.current,
+        "memory.peak": memory.peak,
+        "memory.max": memory.limit,
+        "memory.high": memory.high,
+        "memory.low": memory.low,
+        "memory.min": memory.min,
+        "memory.swap.current": memory.swap_current,
+        "memory.swap.max": memory.swap_limit,
+        "pids.current": stats.pids.current,
+        "pids.peak": stats.pids.peak,
+        "pids.max": stats.pids.limit,
+        "cpu.weight": stats.cpu.weight,
+        "cpu.max.burst": stats.cpu.max_burst_usec,
+        "cpu.max": f"{stats.cpu.quota_usec} {stats.cpu.period_usec}",
+    } == {
+        name: said(name)
+        for name in (
+            *("memory.current", "memory.peak", "memory.max", "memory.high", "memory.low", "memory.min"),
+            *("memory.swap.current", "memory.swap.max", "pids.current", "pids.peak", "pids.max", "cpu.weight"),
+            *("cpu.max.burst", "cpu.max"),
+        )
+    }
+    assert stats.memory.events == keyed("memory.events")
+    assert stats.memory.events_local == keyed("memory.events.local")
+    assert stats.pids.max_events == keyed("pids.events")["max"]
+    assert (stats.nr_descendants, stats.nr_dying_descendants) == tuple(keyed("cgroup.stat").values())
+    cpu = keyed("cpu.stat")
+    assert (stats.cpu.usage_usec, stats.cpu.nr_throttled, stats.cpu.throttled_usec, stats.cpu.nr_bursts) == (
+        *(cpu["usage_usec"], cpu["nr_throttled"], cpu["throttled_usec"], cpu["nr_bursts"]),
+    )
+    assert stats.cpuset is not None
+    assert stats.cpuset.cpus_effective == str(said("cpuset.cpus.effective"))
+    assert stats.hugetlb is not None
+    assert set(stats.hugetlb) == {name.name.split(".")[1] for name in here.glob("hugetlb.*.max") if "rsvd" not in name.name}
+    assert [(gap.fields, gap.reason) for gap in gaps] == [(("devices",), Reason.UNSUPPORTED)]
+
+
+def test_devices_of_v2_have_their_counters_and_limits(v2_root: Path, tmp_path: Path) -> None:
+    here = _copied_cgroup(v2_root, tmp_path)
+    # The first device did nothing: the kernel may leave out the line break after it.
+    (here / "io.stat").write_text("7:0 254:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n")
+    (here / "io.max").write_text("254:0 rbps=1048576 wbps=max riops=max wiops=100\n")
+    stats = read_cgroup_stats(HostFs(str(tmp_path)), _V2, _C1, "x", full=True).value
+    assert stats is not None
+    assert stats.io is not None
+    assert stats.io.devices == {
+        "254:0": DeviceIo(
+            read_bytes=4096,
+            write_bytes=512,
+            read_operations=2,
+            write_operations=1,
+            read_bytes_limit=1048576,
+            write_bytes_limit="max",
+            read_operations_limit="max",
+            write_operations_limit=100,
+        )
+    }
+    assert (stats.io.read_bytes, stats.io.weight) == (4096, 100)
+
+
+def test_limits_of_an_earlier_reading_are_taken_over(v2_root: Path, tmp_path: Path) -> None:
+    here = _copied_cgroup(v2_root, tmp_path)
+    host = HostFs(str(tmp_path))
+    before = read_cgroup_stats(host, _V2, _C1, "x").value
+    (here / "memory.max").write_text("4096\n")
+    (here / "memory.current").write_text("8192\n")
+    lean = read_cgroup_stats(host, _V2, _C1, "x", known=before).value
+    assert lean is not None
+    assert lean.memory is not None
+    assert (lean.memory.limit, lean.memory.current) == ("max", 8192)
+
+
+def test_limits_of_another_cgroup_of_the_same_path_are_not(v2_root: Path, tmp_path: Path) -> None:
+    here = _copied_cgroup(v2_root, tmp_path)
+    host = HostFs(str(tmp_path))
+    before = read_cgroup_stats(host, _V2, _C1, "x").value
+    here.rename(here.with_name("gone"))  # so that its inode number stays taken
+    (_copied_cgroup(v2_root, tmp_path) / "memory.max").write_text("4096\n")
+    after = read_cgroup_stats(host, _V2, _C1, "x", known=before).value
+    assert after is not None
+    assert after.memory is not None
+    assert after.memory.limit == 4096

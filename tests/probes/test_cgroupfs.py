@@ -7,6 +7,7 @@ import pytest
 
 from ctrscope.probes.cgroupfs import CgroupLayout, parse_layout, parse_procs, read_frozen, read_layout, read_members
 from ctrscope.probes.hostfs import HostFs
+from tests.builders import HostTree
 from tests.hostfs import DenyingHostFs
 
 _HYBRID = b"""\
@@ -110,3 +111,39 @@ def test_a_frozen_cgroup_v1_says_so(tmp_path: Path, content: str, frozen: bool) 
 def test_whether_it_is_frozen_cannot_be_said_of_what_is_gone(tmp_path: Path) -> None:
     layout = CgroupLayout(version="v2", mounts={"": "/cg"})
     assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"": "/c"})) is None
+
+
+def test_paths_told_to_a_cgroup_namespace_are_those_below_the_mount() -> None:
+    layout = CgroupLayout(
+        version="hybrid",
+        mounts={"memory": "/sys/fs/cgroup/memory", "cpu": "/sys/fs/cgroup/cpu", "": "/sys/fs/cgroup/unified"},
+        roots={"memory": "/../..", "": "/.."},
+    )
+    membership = layout.membership({"memory": "/../../docker/web", "cpu": "/docker/web", "": "/.."})
+    assert membership.paths == {"memory": "/docker/web", "cpu": "/docker/web", "": "/"}
+    assert membership.path == "/docker/web"
+    assert layout.directory(membership, "memory") == "/sys/fs/cgroup/memory/docker/web"
+
+
+def test_a_root_is_taken_off_whole_names_only() -> None:
+    layout = CgroupLayout(version="v2", mounts={"": "/sys/fs/cgroup"}, roots={"": "/.."})
+    assert layout.membership({"": "/../web"}).path == "/web"
+    assert layout.membership({"": "/..web"}).path == "/..web"
+
+
+def test_the_root_of_the_mount_is_read_in_a_cgroup_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = HostTree(tmp_path)
+    host.file("/proc/self/mountinfo", f"31 23 0:28 /../.. {tmp_path}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    monkeypatch.setattr("ctrscope.probes.cgroupfs._INITIAL", "cgroup:[1]")
+    layout = read_layout(host.fs)
+    assert layout is not None
+    assert layout.roots == {"": "/../.."}
+
+
+def test_the_directories_below_are_told_to_who_asks(tmp_path: Path) -> None:
+    for directory, pid in (("box", 1), ("box/a", 2), ("box/a/b", 3)):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "cgroup.procs").write_text(f"{pid}\n")
+    below: list[str] = []
+    assert sorted(read_members(HostFs(str(tmp_path)), "/box", below)) == [1, 2, 3]
+    assert below == ["/box/a", "/box/a/b"]

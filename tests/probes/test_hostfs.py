@@ -204,3 +204,35 @@ def test_a_path_that_no_file_can_have_is_an_os_error(tmp_path: Path, method: str
     for root in ("/", str(tmp_path)):
         with pytest.raises(OSError, match=r"not a path|too long|No such file"):
             getattr(HostFs(root), method)(path)
+
+
+def test_links_of_one_directory_come_in_order_and_missing_ones_are_none(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).symlink_to(f"{name}:[1]")
+    for host, directory in ((HostFs(), str(tmp_path)), (HostFs(str(tmp_path)), "/")):
+        assert host.readlinks(directory, names=("b", "x", "a")) == ["b:[1]", None, "a:[1]"]
+
+
+@pytest.mark.parametrize("root", ["/", "/proc/self/root"])
+def test_the_file_of_a_namespace_is_held_open_as_long_as_it_is_looked_at(root: str) -> None:
+    with HostFs(root).namespace(f"/proc/{os.getpid()}/ns/net") as handle:
+        assert os.fstat(handle).st_ino == os.stat("/proc/self/ns/net").st_ino
+        with HostFs(root).namespace(f"/proc/{os.getpid()}/fd/{handle}") as again:
+            assert os.path.samestat(os.fstat(handle), os.fstat(again))
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(handle)
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/etc/passwd", "/proc/self/fd/0", "/proc/../etc/passwd"])
+def test_what_is_no_namespace_is_not_opened_as_one(path: str) -> None:
+    with pytest.raises(OSError, match="not a namespace") as caught, HostFs().namespace(path):
+        pass
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_the_namespace_link_of_a_captured_process_is_not_followed(tree: Path) -> None:
+    (tree / "proc/4711/ns").mkdir(parents=True)
+    (tree / "proc/4711/ns/net").symlink_to("/proc/self/ns/net")
+    with pytest.raises(OSError, match="live") as caught, HostFs(str(tree)).namespace("/proc/4711/ns/net"):
+        pass
+    assert caught.value.errno == errno.ENOTSUP

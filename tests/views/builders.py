@@ -1,12 +1,17 @@
 """A host made by hand for the dashboard: every kind of container, every state of a figure, one moment in time."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from msgspec import structs
 
 from ctrscope.model.cgroup import (
     CgroupMembership,
     CgroupStats,
     CpuStats,
+    EffectiveLimit,
+    EffectiveLimits,
     IoStats,
     MemoryStats,
     PidsStats,
@@ -40,6 +45,13 @@ _HOST_NAMESPACES = NamespaceSet(
     user=4026531837,
     uts=4026531838,
 )
+
+
+def own_namespaces(number: int, **shared: int) -> NamespaceSet:
+    """Namespaces of the container with that number: its own, but for cgroup, time and user, and those of *shared*."""
+    first = 4026533000 + 10 * number
+    own = {"ipc": first, "mnt": first + 1, "net": first + 2, "pid": first + 3, "uts": first + 4}
+    return structs.replace(_HOST_NAMESPACES, **(own | shared))
 
 
 def ago(seconds: float) -> str:
@@ -82,7 +94,7 @@ def container(name: str, engine: EngineName = EngineName.DOCKER, **changes: Any)
         "started_at": ago(4 * 86400),
         "cgroup": CgroupMembership(version="v2", path=f"/system.slice/{name}.scope", paths={}),
         "has_own_cgroup": True,
-        "namespaces": _HOST_NAMESPACES,
+        "namespaces": own_namespaces(100 + zlib.crc32(name.encode(errors="surrogateescape")) % 9000),
     }
     return Container(**(values | changes))
 
@@ -140,6 +152,14 @@ def stats(
     )
 
 
+_POD_NAMESPACES: dict[str, int] = {"ipc": 4026532912, "net": 4026532913, "uts": 4026532915}
+_POD_CGROUP = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod6f1c.slice"
+
+
+def _in_pod(scope: str) -> CgroupMembership:
+    return CgroupMembership(version="v2", path=f"{_POD_CGROUP}/cri-containerd-{scope}.scope", paths={})
+
+
 _POD = Pod(name="web-0", namespace="shop", uid="6f1c", sandbox_id="9d2e")
 _SHIM = Monitor(pid=25090, comm="containerd-shim", alive=True)
 _K8S: dict[str, Any] = {
@@ -169,7 +189,7 @@ def containers() -> tuple[Container, ...]:
             log_path="/var/log/pods/shop_web-0_6f1c/app/0.log",
             namespaces=NamespaceSet(
                 cgroup=4026532920,
-                ipc=4026532911,
+                ipc=4026532912,
                 mnt=4026532921,
                 net=4026532913,
                 pid=4026532922,
@@ -180,11 +200,7 @@ def containers() -> tuple[Container, ...]:
             shares={"net": ("9d2e", "51710"), "ipc": ("9d2e",), "uts": ("9d2e",), "time": "host", "user": "host"},
             labels={"io.kubernetes.container.name": "app", "tier": "front"},
             ports=(Port(proto="tcp", host_ip="0.0.0.0", host_port=8080, container_ip="10.99.0.7", container_port=3000),),
-            cgroup=CgroupMembership(
-                version="v2",
-                path="/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod6f1c.slice/cri-containerd-3fca.scope",
-                paths={},
-            ),
+            cgroup=_in_pod("3fca"),
             note="throttled in 31 % of periods: quota 0.5 CPU",
             evidence=(
                 Evidence(source="/run/containerd/io.containerd.runtime.v2.task/k8s.io/3fca/init.pid", value="25112"),
@@ -193,8 +209,27 @@ def containers() -> tuple[Container, ...]:
                 Evidence(source="/proc/25112/cgroup", value="…/cri-containerd-3fca.scope"),
             ),
         ),
-        container("istio-proxy", EngineName.CONTAINERD, **_K8S, id="51710", pid=25201, pids=tuple(range(25201, 25210))),
-        container("pause", EngineName.CONTAINERD, **_K8S, id="9d2e", pid=25044, pids=(25044,), is_sandbox=True),
+        container(
+            "istio-proxy",
+            EngineName.CONTAINERD,
+            **_K8S,
+            id="51710",
+            pid=25201,
+            pids=tuple(range(25201, 25210)),
+            cgroup=_in_pod("5171"),
+            namespaces=own_namespaces(1, **_POD_NAMESPACES),
+        ),
+        container(
+            "pause",
+            EngineName.CONTAINERD,
+            **_K8S,
+            id="9d2e",
+            pid=25044,
+            pids=(25044,),
+            is_sandbox=True,
+            cgroup=_in_pod("9d2e"),
+            namespaces=own_namespaces(2, **_POD_NAMESPACES),
+        ),
         container(
             "d-db",
             group="shop",
@@ -222,6 +257,8 @@ def containers() -> tuple[Container, ...]:
             started_at=ago(8 * 86400),
             monitor=Monitor(pid=4410, comm="conmon", alive=False),
             note="conmon 4410 is gone: exit status will not be recorded",
+            namespaces=own_namespaces(3, net=4026531833, pid=4026531836),
+            shares={"net": "host", "pid": "host", "time": "host", "user": "host", "cgroup": "host"},
         ),
         container("builder", EngineName.PODMAN, owner_uid=1000, image="fedora:41", pid=5100, pids=(5100, 5101, 5102)),
         stopped("batch-7", image="jobs/batch:7", exit_code=137, oom_killed=True, note="OOM-killed, exit 137"),
@@ -247,6 +284,7 @@ def containers() -> tuple[Container, ...]:
             owner_uid=1000,
             started_at=ago(2400),
             note="2 processes isolated by hand (unshare 9122), no engine's",
+            namespaces=structs.replace(_HOST_NAMESPACES, net=4026532911),
         ),
     )
 
@@ -266,6 +304,22 @@ _FIGURES: Mapping[str, tuple[float, float | None, CgroupStats]] = {
 }
 
 
+#: ``app`` may use no more memory than its pod.
+_BOUND = EffectiveLimits(
+    cpus=EffectiveLimit(value=0.5, limited_by=f"{_POD_CGROUP}/cri-containerd-3fca.scope"),
+    memory=EffectiveLimit(value=480 * M, limited_by=_POD_CGROUP),
+    pids=EffectiveLimit(value="max"),
+)
+
+
+def _grown(figures: CgroupStats, second: int) -> CgroupStats:
+    """The figures as they were: memory grew for a quarter of an hour until a minute ago."""
+    memory = figures.memory
+    if second >= -60 or memory is None or memory.current is None:
+        return figures
+    return structs.replace(figures, memory=structs.replace(memory, current=int(memory.current * (1 + second / 1500))))
+
+
 def sample(
     found: Sequence[Container] | None = None,
     *,
@@ -279,6 +333,8 @@ def sample(
     found = containers() if found is None else tuple(found)
     figures = {one.key: _FIGURES.get(one.name, (0.0, None, stats(4 * M, "max"))) for one in found if one.is_running}
     swing = (0.62, 0.8, 1.0, 0.97, 0.9, 1.0, 0.7, 0.95)[second // 2 % 8]
+    if second < -60:  # long ago it was another load
+        swing *= 0.2 + 0.8 * abs((second % 400) / 200 - 1)
     return Sample(
         snapshot=Snapshot(
             taken_at=rfc3339(NOW + second),
@@ -287,10 +343,19 @@ def sample(
             containers=tuple(found),
             engines=(),
             gaps=tuple(gaps),
-            stats={key: value[2] for key, value in figures.items()} if with_figures else {},
+            stats={key: _grown(value[2], second) for key, value in figures.items()} if with_figures else {},
+            effective={APP: _BOUND} if with_figures and APP in figures else {},
         ),
         rates={
-            key: Rates(cpu_percent=value[0] * (swing if second else 1.0), throttled_percent=value[1])
+            key: Rates(
+                cpu_percent=value[0] * (swing if second else 1.0),
+                throttled_percent=None if value[1] is None else value[1] * (swing if second else 1.0),
+                read_bytes=value[0] * 4000 * swing,
+                write_bytes=value[0] * 900 * (1 - swing),
+                rx_bytes=None if key.startswith("podman/") else value[0] * 26_000 * swing,
+                tx_bytes=None if key.startswith("podman/") else value[0] * 7_300 * swing,
+                stalled_percent={"cpu": min(100.0, value[0] * swing), "memory": 0.0, "io": 2.0},
+            )
             for key, value in figures.items()
         }
         if with_figures
@@ -309,6 +374,11 @@ def sample(
 def minute(**options: Any) -> list[Sample]:
     """The samples of the last minute, the newest taken at NOW."""
     return [sample(second=second, **options) for second in range(-58, 1, 2)]
+
+
+def quarter(**options: Any) -> list[Sample]:
+    """The samples of the last quarter of an hour, the newest taken at NOW; of two minutes among them nobody knows."""
+    return [sample(second=second, **options) for second in range(-895, 1, 5) if not -600 < second < -480]
 
 
 def denied(subject: str, *fields: str, source: str = "/proc/4711/ns/net", needs: str = "CAP_SYS_PTRACE") -> Gap:

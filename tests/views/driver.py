@@ -11,17 +11,20 @@ from textual.events import Key
 from textual.pilot import Pilot
 
 from ctrscope.model.container import Container
+from ctrscope.model.gap import Reading
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.views.acting import Acts, Attach, Limits, Proposal
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.sampling import SampleTaken
 from ctrscope.views.screens.containers import ContainersScreen
+from ctrscope.views.screens.find import Find
 from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import NOW
 
 P = ParamSpec("P")
 
 #: What the keys type that have a name.
-CHARACTERS = {"slash": "/", "colon": ":", "question_mark": "?", "space": " "}
+CHARACTERS = {"slash": "/", "colon": ":", "question_mark": "?", "space": " ", "plus": "+", "minus": "-"}
 #: From a key to what it changes: app, screen, widget, a message of the widget back up, what a screen that it opened draws.
 HOPS = 6
 
@@ -56,15 +59,18 @@ async def dashboard(
     samples: Sequence[Sample] = (),
     *,
     size: tuple[int, int] = (120, 40),
-    attach: Callable[[Container], int] | None = lambda container: 0,
+    attach: Attach | None = lambda container, types: 0,
+    limit: Callable[[Container, Limits], Proposal] = lambda container, limits: Proposal((), "", tuple),
     read_only: bool = False,
+    find: Find = lambda snapshot, query: Reading(()),
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
 ) -> AsyncIterator[Pilot[None]]:
     """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
-    app = DrivenApp(source or silent, attach, read_only, clock=lambda: now)
+    acts = Acts(attach, limit) if attach is not None else None
+    app = DrivenApp(source or silent, acts, read_only, find, clock=lambda: now)
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
             for sample in samples[:-1]:
@@ -110,7 +116,8 @@ def app_of(pilot: Pilot[None]) -> DrivenApp:
 
 def table_of(pilot: Pilot[None]) -> RowTable:
     """The table of containers, also when another screen is in front."""
-    screen = next(screen for screen in pilot.app.screen_stack if isinstance(screen, ContainersScreen))
+    stack = pilot.app._screen_stacks["containers"]
+    screen = next(screen for screen in stack if isinstance(screen, ContainersScreen))
     return screen.table
 
 

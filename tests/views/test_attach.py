@@ -1,8 +1,11 @@
 """Attach from the dashboard: asks first, hands the terminal over, comes back, and says why not."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from ctrscope.model.container import Container, ContainerStatus
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.views.screens.ask import AskScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from tests.views.builders import APP, containers, sample
@@ -15,9 +18,11 @@ class Entered:
     def __init__(self, outcome: int | Exception = 0) -> None:
         self.outcome = outcome
         self.containers: list[Container] = []
+        self.types: list[Sequence[NamespaceType]] = []
 
-    def __call__(self, container: Container) -> int:
+    def __call__(self, container: Container, types: Sequence[NamespaceType]) -> int:
         self.containers.append(container)
+        self.types.append(types)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome

@@ -30,7 +30,7 @@ def test_at_a_hundred_and_twenty_there_is_the_last_minute_and_the_limit() -> Non
 
 
 def test_at_two_hundred_there_is_the_image() -> None:
-    assert set(keys(200)) - set(keys(120)) == {"image", "pid"}
+    assert set(keys(200)) - set(keys(120)) == {"image", "pid", "net"}
 
 
 @pytest.mark.parametrize("width", [40, 60, 79, 80, 99, 100, 119, 120, 159, 160, 200, 320])

@@ -73,7 +73,7 @@ async def test_what_is_opened_is_what_the_next_sample_looks_at() -> None:
 def test_a_tab_shows_what_is_known(tab: str, words: list[str]) -> None:
     @asynchronous
     async def run() -> None:
-        async with dashboard(minute(), size=(120, 50)) as pilot:
+        async with dashboard(minute(), size=(120, 90)) as pilot:
             await open_app(pilot)
             text = await tab_of(pilot, tab)
             for word in words:

@@ -237,7 +237,7 @@ async def test_space_holds_the_table_still_but_not_the_header() -> None:
         assert len(names_of(pilot)) == 14
         header = screen_lines(pilot)[0]
         assert "PAUSED" in header
-        assert len(app_of(pilot).history.host_cpu) == 2
+        assert len(app_of(pilot).history.host_cpu()) == 2
         await press(pilot, "s")
         assert len(names_of(pilot)) == 14
         await press(pilot, "space")

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 import textual
+from msgspec import structs
 
+from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.network import NetworkTopology
 from ctrscope.model.sample import Sample
 from tests.make_screenshots import FOLDER, SHOTS, draw
-from tests.views.builders import APP, container, containers, denied, detail, host, minute, sample
+from tests.views.builders import APP, container, containers, denied, detail, host, minute, quarter, sample
 from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of
 from tests.views.pictures import picture
+from tests.views.world import cgroups, full, namespaces, nothing, topology
 
 #: Another version may draw a cell differently without anything being wrong.
 TEXTUAL = "8.2.8"
@@ -67,6 +71,68 @@ async def test_the_page_of_a_container_looks_like_its_picture(size: tuple[int, i
         await press(pilot, "enter")
         await show(pilot, sample(details={APP: detail()}))
         compare(SNAPSHOTS / f"container-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+def without_rights() -> Sample:
+    """What somebody without rights sees of everything else: links of namespaces and figures that could not be read."""
+    seen = unprivileged()
+    found = [structs.replace(one, namespaces=NamespaceSet()) if one.owner_uid == 0 else one for one in seen.snapshot.containers]
+    gaps = [denied(f"container {one.key}", "namespaces", source=f"/proc/{one.pid}/ns") for one in found if one.is_running]
+    mine = [one for one in found if one.owner_uid != 0]
+    return structs.replace(
+        seen,
+        snapshot=structs.replace(seen.snapshot, containers=tuple(found), gaps=(*seen.snapshot.gaps, *gaps)),
+        namespaces=namespaces(mine),
+        cgroups=structs.replace(cgroups(), stats=None, effective=None),
+        topology=NetworkTopology(network_namespaces=topology().network_namespaces[:1]),
+        gaps=tuple(gaps),
+    )
+
+
+#: Situation → the latest sample.
+OTHERS = {"normal": full(), "empty": nothing(), "unprivileged": without_rights()}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("situation", OTHERS)
+@pytest.mark.parametrize(("key", "name"), [("3", "namespaces"), ("4", "cgroups"), ("5", "network"), ("6", "findings")])
+@asynchronous
+async def test_a_screen_looks_like_its_picture(key: str, name: str, situation: str, size: tuple[int, int]) -> None:
+    latest = OTHERS[situation]
+    async with dashboard([latest], size=size) as pilot:
+        await press(pilot, key, *["down"] * 3)
+        await show(pilot, latest)
+        compare(SNAPSHOTS / f"{name}-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_plots_of_a_container_look_like_their_picture(size: tuple[int, int]) -> None:
+    async with dashboard(quarter(), size=size) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, "enter", *["right"] * 3)
+        await show(pilot, sample(details={APP: detail()}))
+        compare(SNAPSHOTS / f"plots-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+#: Name → the keys that open a box.
+BOXES = {
+    "picked": ("3", "down", "x", "right", "x"),
+    "who": ("3", "down", "enter"),
+    "owners": ("3", "down", "o"),
+    "limit": ("enter", "L"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", BOXES)
+@asynchronous
+async def test_a_box_looks_like_its_picture(name: str, size: tuple[int, int]) -> None:
+    async with dashboard([full()], size=size) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, *BOXES[name])
+        await settle(pilot)
+        compare(SNAPSHOTS / f"{name}-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
 @pytest.mark.parametrize("name", SHOTS)

@@ -134,7 +134,7 @@ def test_two_projects_of_one_name_in_a_pod_and_in_compose_are_two_groups() -> No
 
 def test_high_memory_is_marked_by_a_sign_as_well_as_a_colour() -> None:
     shown = lines(Look())
-    assert cell(shown["app"], "memory_percent") == Cell("80", "watch", "▲")
+    assert cell(shown["app"], "memory_percent") == Cell("86", "watch", "▲")
     assert cell(shown["builder"], "memory_percent").mark == "▲"
     assert cell(shown["istio-proxy"], "memory_percent").mark == " "
 

@@ -1,4 +1,4 @@
-"""Cgroup: where it stands, what it may use, what it uses, and for what it has to wait."""
+"""Cgroup: what it used in the last quarter of an hour, where it stands, what it may use, and for what it has to wait."""
 
 from textual.content import Content
 
@@ -7,6 +7,7 @@ from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_limit, format_percent
 from ctrscope.render.wording import count_text, cpus_text
+from ctrscope.views.panes.cgroup_plots import plot_lines
 from ctrscope.views.panes.opened import Opened, fact, facts, heading, missing, table
 
 
@@ -15,7 +16,8 @@ def draw(opened: Opened) -> list[Content]:
     membership = opened.container.cgroup
     if membership is None:
         return missing(opened, "cgroup")
-    lines = [fact("version", membership.version), *facts("path", inert(membership.path), opened.width)]
+    lines = plot_lines(opened)
+    lines += [fact("version", membership.version), *facts("path", inert(membership.path), opened.width)]
     for controller, path in membership.paths.items():
         if path != membership.path:
             lines += facts(inert(controller) or "v2", inert(path), opened.width)

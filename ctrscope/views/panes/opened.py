@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimits
 from ctrscope.model.container import Container
 from ctrscope.model.detail import Detail
 from ctrscope.model.gap import Gap
@@ -15,7 +15,7 @@ from ctrscope.model.snapshot import Snapshot
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
-from ctrscope.views.history import Point
+from ctrscope.views.history import SPAN_NS, History, Metric
 from ctrscope.views.tones import Part, line
 
 LABEL = 14  # cells of the left column of facts
@@ -29,10 +29,16 @@ class Opened(NamedTuple):
     snapshot: Snapshot
     now: float  # unix time
     width: int  # cells
+    height: int = 24  # lines of the screen
     detail: Detail | None = None  # None: not read yet
     stats: CgroupStats | None = None
     rates: Rates | None = None
-    points: Sequence[Point] = ()
+    history: History | None = None
+    effective: EffectiveLimits | None = None  # None: not read, or it has no cgroup of its own
+
+    def points(self, metric: Metric, span_ns: int = SPAN_NS) -> list[tuple[int, float | None]]:
+        """What is remembered of one figure, oldest first."""
+        return self.history.points(self.container.key, metric, span_ns) if self.history else []
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

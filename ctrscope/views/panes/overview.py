@@ -9,8 +9,8 @@ from ctrscope.render.fields import ports_text
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_percent
-from ctrscope.render.wording import joined_text, supervision_text
-from ctrscope.views.history import bar_graph, last_minute
+from ctrscope.render.wording import joined_text, runtime_text, supervision_text
+from ctrscope.views.history import MINUTE_NS, Metric, bar_graph, spread
 from ctrscope.views.panes.opened import MARGIN, Opened, facts, wrapped
 from ctrscope.views.rows import cpu_top
 from ctrscope.views.tones import Part, line
@@ -31,7 +31,7 @@ def draw(opened: Opened) -> list[Content]:
     lines += facts("id", inert(container.id), opened.width)
     lines += facts("image", inert(container.image or ""), opened.width)
     lines += facts("command", inert_command(container.command or ()), opened.width)
-    lines += facts("runtime", inert(container.runtime or ""), opened.width)
+    lines += facts("runtime", runtime_text(container), opened.width)
     lines += facts("created", inert(container.created_at or ""), opened.width)
     lines += facts("started", inert(container.started_at or ""), opened.width)
     lines += _end(opened)
@@ -55,12 +55,12 @@ def _graphs(opened: Opened) -> list[Content]:
         "cpu % of one",
         "no limit" if limit == "max" else f"limit {limit * 100:g}" if limit else "",
         NOT_PERMITTED if used is None else format_percent(used),
-        [(point.monotonic_ns, point.cpu_percent) for point in opened.points],
+        opened.points(Metric.CPU, MINUTE_NS),
         top,
     )
     memory = stats.memory if stats else None
     most = memory.limit if memory and isinstance(memory.limit, int) else None
-    values = [(point.monotonic_ns, None if point.memory is None else float(point.memory)) for point in opened.points]
+    values = opened.points(Metric.MEMORY, MINUTE_NS)
     known = [value for _, value in values if value is not None]
     mem = _Graph(
         "memory",
@@ -83,7 +83,7 @@ class _Graph:
         rule = "─" * max(0, inner - len(self.name) - len(self.current) - len(self.limit) - (7 if self.limit else 4))
         limit: list[Part] = [(f" {self.limit} ", "muted")] if self.limit else []
         title: list[Part] = [("┌ ", "idle"), (f"{self.name} ", "muted"), (self.current, "strong"), (f" {rule}", "idle")]
-        graph = bar_graph(last_minute(self.points, now_ns, inner), self.top, _HEIGHT)
+        graph = bar_graph(spread(self.points, now_ns, inner, MINUTE_NS), self.top, _HEIGHT)
         body: list[list[Part]] = [[("│", "idle"), (text, "graph"), ("│", "idle")] for text in graph]
         foot = "a minute ago"
         return [

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
-from ctrscope.model.sample import Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
@@ -93,9 +93,12 @@ class ContainerScreen(SampleScreen):
         yield PaneView()
 
     def on_mount(self) -> None:
-        """Ask for the details at once."""
+        """Give the keys to the tab."""
         self.query_one(PaneView).focus()
-        self.ctrscope.request_sample()
+
+    def focus_of(self) -> Focus:
+        """Ask for the details of the container."""
+        return Focus(container=self.key)
 
     def selected(self) -> Container | None:
         """Get the opened container."""
@@ -117,7 +120,8 @@ class ContainerScreen(SampleScreen):
                 detail=sample.details.get(self.key, before),
                 stats=sample.snapshot.stats.get(self.key),
                 rates=sample.rates.get(self.key),
-                points=self.ctrscope.history.points(self.key),
+                effective=sample.snapshot.effective.get(self.key),
+                history=self.ctrscope.history,
             )
         self._draw()
 
@@ -137,7 +141,7 @@ class ContainerScreen(SampleScreen):
         widget.display = bool(note)
         widget.update(line(" ", (shorten(f"▲ {note}", self.size.width - 2), "act" if self._gone else note_tone(container))))
         self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
-        lines = draw_pane(PANES[self.tab], self._opened._replace(width=width))
+        lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
         self.query_one("#pane", Static).update(Content("\n").join(lines))
         self.show_actions()
 

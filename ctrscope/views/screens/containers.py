@@ -81,6 +81,10 @@ class ContainersScreen(SampleScreen):
             return bool(self._rows)
         return super().offers(action)
 
+    def explained(self) -> tuple[tuple[str, str], ...]:
+        """Explain the columns that the screen is wide enough for."""
+        return tuple((field.title or "STATE", field.help) for field in shown_fields(self.size.width))
+
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
@@ -267,8 +271,3 @@ class ContainersScreen(SampleScreen):
     @on(RowTable.CursorMoved)
     def _cursor_moved(self) -> None:
         self._draw_words()
-
-
-def help_columns(width: int) -> tuple[tuple[str, str], ...]:
-    """Titles and meanings of the columns that a screen of *width* cells shows."""
-    return tuple((field.title or "STATE", field.help) for field in shown_fields(width))

@@ -2,17 +2,12 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from ctrscope.render.safe import cell_width
 from ctrscope.views.actions import MOVES, Action, key_names
+from ctrscope.views.screens.text import TextScreen
 from ctrscope.views.tones import line
 
 _KEYS = 14  # cells of the column of keys
@@ -21,29 +16,15 @@ _SIGNS = (
     ("–", "does not apply: a container that does not run uses no CPU"),
     ("·", "could not be read; the line below the table says why and what it takes"),
     ("▲", "beside a figure: near its limit, or throttled"),
+    ("↑", "beside a limit: set by a cgroup above"),
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(TextScreen):
     """A page of keys and meanings."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "close", show=False)]
-
     def __init__(self, title: str, actions: Sequence[Action], columns: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
-        self._title, self._actions, self._columns = title, actions, columns
-
-    def compose(self) -> ComposeResult:
-        """Put the text into a box that scrolls."""
-        with VerticalScroll(id="help") as box:
-            box.border_title = f"{self._title}: help"
-            box.border_subtitle = "esc closes"
-            yield Static(id="help-text")
-
-    def on_resize(self) -> None:
-        """Wrap the text for the width there is."""
-        width = self.query_one("#help").scrollable_content_region.width
-        self.query_one("#help-text", Static).update(help_text(self._actions, self._columns, width))
+        super().__init__(f"{title}: help", lambda width: help_text(actions, columns, width))
 
 
 def help_text(actions: Sequence[Action], columns: Sequence[tuple[str, str]], width: int) -> Content:

@@ -1,6 +1,6 @@
 """What every screen over samples has in common: the header, the key bar, attach and copy, and when to draw."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -8,9 +8,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from ctrscope.model.container import Container
-from ctrscope.model.sample import Sample
-from ctrscope.views.actions import ANYWHERE, SELECTED, Action
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action
 from ctrscope.views.widgets.key_bar import KeyBar
+from ctrscope.views.widgets.screen_strip import ScreenStrip
 from ctrscope.views.widgets.status_header import StatusHeader
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ class SampleScreen(Screen[None]):
         """Draw a sample."""
         raise NotImplementedError
 
+    def focus_of(self) -> Focus:
+        """What this screen needs to be read for it."""
+        return Focus()
+
+    def is_waiting(self) -> bool:
+        """Whether what this screen is about was in no sample yet. Then even a screen held still takes the next one."""
+        return False
+
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Columns and what they mean, for the help."""
+        return ()
+
     def show_failure(self) -> None:
         """Say why there is no newer sample, where a screen has a line for that."""
 
@@ -50,6 +63,7 @@ class SampleScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Stack the header, the body and the keys."""
         yield StatusHeader()
+        yield ScreenStrip()
         yield from self.compose_body()
         yield KeyBar()
 
@@ -63,10 +77,12 @@ class SampleScreen(Screen[None]):
         self.refresh_header()
         if self.ctrscope.shown is not None:
             self.show_sample(self.ctrscope.shown)
+        if self.focus_of() != Focus():
+            self.ctrscope.request_sample()
 
     def _sampled(self, sample: Sample) -> None:
         # Screens below the one in front are called too; they catch up when they come back.
-        if self.is_current and not self.ctrscope.paused:
+        if self.is_current and (not self.ctrscope.paused or self.is_waiting()):
             self.show_sample(sample)
 
     def refresh_header(self) -> None:
@@ -80,13 +96,16 @@ class SampleScreen(Screen[None]):
 
     def actions(self) -> tuple[Action, ...]:
         """Every action of this screen."""
-        return (*self.ACTIONS, *SELECTED, *ANYWHERE)
+        return (*self.ACTIONS, *SELECTED, *SCREENS, *ANYWHERE)
 
     def offers(self, action: Action) -> bool:
         """Whether the action would do something now. What would not is neither on the bar nor in the palette."""
         if action.id == "container.attach":
             container = self.selected()
             return container is not None and not self.ctrscope.why_not_attach(container)
+        if action.id == "container.limit":
+            container = self.selected()
+            return container is not None and not self.ctrscope.why_not_limit(container)
         if action.id == "container.copy":
             return self.selected() is not None
         return True
@@ -96,6 +115,12 @@ class SampleScreen(Screen[None]):
         container = self.selected()
         if container is not None:
             self.ctrscope.ask_attach(container)
+
+    def action_limit(self) -> None:
+        """Open the dialog for its limits."""
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.ask_limit(container)
 
     def action_copy_id(self) -> None:
         """Copy the id."""

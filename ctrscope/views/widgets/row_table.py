@@ -16,9 +16,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ctrscope.render.safe import pad, shorten
+from ctrscope.render.safe import cell_width, pad, shorten
 from ctrscope.views.actions import MOVES, bindings
 from ctrscope.views.row_diff import diff_rows, follow_cursor
+
+#: Tones that tell things apart and mean nothing else; a letter beside them does so too.
+SHARED = ("shared-0", "shared-1", "shared-2", "shared-3", "shared-4")
 
 
 class Column(NamedTuple):
@@ -36,16 +39,20 @@ class Cell(NamedTuple):
     """One text of a row. Inert already, and never parsed as markup."""
 
     text: str
-    tone: str = "plain"  # plain, strong, muted, idle, watch, act, accent: a component class of the table
+    tone: str = "plain"  # one of RowTable.TONES: a component class of the table
     mark: str = " "  # one character right of it, so that no meaning hangs on colour alone
+    parts: tuple[tuple[str, str], ...] = ()  # pieces with a tone each, drawn in place of the text that they make up
 
 
 class TableRow:
     """One line: its key, and a cell for every column, made when the line first comes onto the screen."""
 
-    def __init__(self, key: str, make: Callable[[], tuple[Cell, ...]], heading: bool = False) -> None:
+    def __init__(
+        self, key: str, make: Callable[[], tuple[Cell, ...]], *, heading: bool = False, runs_over: bool = False
+    ) -> None:
         self.key = key
-        self.heading = heading  # the second cell may run over the empty ones that follow
+        self.heading = heading
+        self.runs_over = runs_over or heading  # texts may run over the empty cells that follow
         self._make = make
 
     @cached_property
@@ -58,12 +65,13 @@ class RowTable(ScrollView, can_focus=True):
     """Rows under fixed column titles, with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-    TONES: ClassVar[tuple[str, ...]] = ("plain", "strong", "muted", "idle", "watch", "act", "accent")
+    TONES: ClassVar[tuple[str, ...]] = ("plain", "strong", "muted", "idle", "watch", "act", "accent", "picked", *SHARED)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"row-table--{tone}" for tone in TONES),
         "row-table--title",
         "row-table--sorted",
         "row-table--cursor",
+        "row-table--cell",
         "row-table--heading",
     }
 
@@ -81,6 +89,13 @@ class RowTable(ScrollView, can_focus=True):
             super().__init__()
             self.key = key
 
+    class CellClicked(Message):
+        """A cell was clicked; the cursor stands on its row already."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
     class TitleClicked(Message):
         """A column title was clicked."""
 
@@ -92,6 +107,7 @@ class RowTable(ScrollView, can_focus=True):
         super().__init__(**kwargs)
         self.empty = empty  # said in place of rows when there are none
         self.cursor: str | None = None
+        self.cell_cursor: str | None = None  # key of a column: the cursor is on one cell of its row
         self._columns: tuple[Column, ...] = ()
         self._rows: dict[str, TableRow] = {}
         self._keys: tuple[str, ...] = ()
@@ -137,6 +153,14 @@ class RowTable(ScrollView, can_focus=True):
         if key in self._rows:
             self._stand_on(key)
             self._scroll_to_cursor()
+
+    def stand_on_cell(self, key: str) -> None:
+        """Move the cursor to a column of its row."""
+        if key != self.cell_cursor:
+            self.cell_cursor = key
+            if self.cursor in self._rows:
+                self._refresh_row(self._keys.index(self.cursor))
+            self.post_message(self.CursorMoved(self.cursor))
 
     def _stand_on(self, key: str | None) -> None:
         if key == self.cursor:
@@ -188,6 +212,7 @@ class RowTable(ScrollView, can_focus=True):
         line = event.y - 1 + self.scroll_offset.y
         if line < len(self._keys):
             self._stand_on(self._keys[line])
+            self.post_message(self.CellClicked(self._column_at(event.x)))
             if event.chain == 2:
                 self.post_message(self.RowOpened(self._keys[line]))
 
@@ -243,18 +268,32 @@ class RowTable(ScrollView, can_focus=True):
         at = 0
         while at < len(cells):
             column, cell = cells[at]
-            room, gap, first = column.width, column.gap, at == 0
+            room, gap = column.width, column.gap
             at += 1
-            while row.heading and not first and column.align == "left" and at < len(cells) and not cells[at][1].text:
+            while row.runs_over and cell.text and column.align == "left" and at < len(cells) and not cells[at][1].text:
                 room, gap = room + gap + cells[at][0].width, cells[at][0].gap
                 at += 1
             text = pad(pad(shorten(cell.text, room), room, column.align) + cell.mark, room + gap)
             style = self._style(cell.tone)
-            segments.append(Segment(text, style + under if under else style))
+            is_cell = column.key == self.cell_cursor and row.key == self.cursor
+            over = self._style("cell") if is_cell else under
+            if cell.parts:
+                segments += self._pieces(cell.parts, room + gap, over)
+                continue
+            segments.append(Segment(text, style + over if over else style))
         return _strip(segments, width, under or self._style("plain"))
 
+    def _pieces(self, parts: Sequence[tuple[str, str]], room: int, over: Style | None) -> list[Segment]:
+        segments = []
+        for number, (text, tone) in enumerate(parts):
+            text = shorten(text, room) if number < len(parts) - 1 else pad(shorten(text, room), room)
+            room -= cell_width(text)
+            style = self._style(tone)
+            segments.append(Segment(text, style + over if over else style))
+        return segments
+
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"row-table--{name}", partial=name in ("cursor", "heading"))
+        return self.get_component_rich_style(f"row-table--{name}", partial=name in ("cursor", "cell", "heading"))
 
 
 def _strip(segments: list[Segment], width: int, style: Style) -> Strip:

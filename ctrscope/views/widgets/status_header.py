@@ -10,11 +10,12 @@ from typing import NamedTuple
 from textual.content import Content
 from textual.widget import Widget
 
+from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.host import Host
 from ctrscope.model.sample import HostTotals, Sample
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import format_bytes, format_duration
-from ctrscope.views.history import History, last_minute, sparkline
+from ctrscope.views.history import MINUTE_NS, History, sparkline, spread
 from ctrscope.views.tones import Part, line
 
 _ALWAYS = 0  # rank of what is never dropped
@@ -110,7 +111,7 @@ def _host_pieces(state: HeaderState) -> list[_Piece]:
 
 
 def _figure_pieces(state: HeaderState) -> list[_Piece]:
-    pieces = _totals(state) if state.sample else []
+    pieces = [*_totals(state), *_counts(state.sample.findings)] if state.sample else []
     if state.read_only:
         pieces.append(_Piece(_ALWAYS, ((" READ-ONLY ", "badge"),)))
     if state.paused:
@@ -130,8 +131,7 @@ def _totals(state: HeaderState) -> list[_Piece]:
     assert state.sample is not None
     totals, host, pieces = state.sample.totals, state.sample.snapshot.host, []
     if totals.cpu_percent is not None:
-        points = [(point.monotonic_ns, point.cpu_percent) for point in state.history.host_cpu]
-        drawn = sparkline(last_minute(points, state.sample.snapshot.monotonic_ns, 6), 100.0)
+        drawn = sparkline(spread(state.history.host_cpu(), state.sample.snapshot.monotonic_ns, 6, MINUTE_NS), 100.0)
         of = f" of {host.cpus}" if host.cpus else ""
         pieces.append(_Piece(6, (("cpu ", "muted"), f"{totals.cpu_percent:.0f} %", (of, "muted"))))
         if drawn.strip():
@@ -143,6 +143,14 @@ def _totals(state: HeaderState) -> list[_Piece]:
     if own:
         pieces.append(_Piece(10, (("self ", "muted"), (own, "muted"))))
     return pieces
+
+
+def _counts(findings: Sequence[Finding]) -> list[_Piece]:
+    """How much is wrong: what somebody has to act on, and what is worth a look."""
+    act = sum(finding.severity.rank <= Severity.HIGH.rank for finding in findings)
+    watch = sum(finding.severity is Severity.MEDIUM for finding in findings)
+    pieces = [_Piece(1, ((f"{act} ●", "act"),))] if act else []
+    return [*pieces, _Piece(1, ((f"{watch} ▲", "watch"),))] if watch else pieces
 
 
 def _own(totals: HostTotals) -> str:

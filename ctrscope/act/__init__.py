@@ -1,0 +1,1 @@
+"""ACT: what changes something about a container without asking its engine: limits, freezer, signals."""

@@ -1,0 +1,127 @@
+"""Pause a container and let it run again: its cgroup is frozen and thawed.
+
+*Source:* kernel documents cgroup-v2 (cgroup.freeze, ``frozen`` of cgroup.events) and cgroup-v1/freezer-subsystem
+(freezer.state). *Versions:* the v2 freezer since Linux 5.2. v1 says FREEZING while some task cannot be stopped yet, and tries
+again when FROZEN is written again.
+"""
+
+import select
+import time
+
+from ctrscope.act.record import record
+from ctrscope.act.refusal import CannotAct
+from ctrscope.act.target import OpenCgroup, Target, check_target, choose_target, opened_cgroup, own_directory
+from ctrscope.model.container import Container
+from ctrscope.model.gap import ParseError
+from ctrscope.model.value import Value
+from ctrscope.probes.cgroupfs import read_frozen
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_cgroup import parse_cgroup
+
+#: Seconds until every task has to be frozen or thawed; a task that waits for a disk may take longer.
+_PATIENCE = 5.0
+_PAUSE = 0.01
+
+
+class FreezePlan(Value, frozen=True, kw_only=True):
+    """Which cgroups are going to be frozen or thawed. None: it is so already."""
+
+    target: Target
+    frozen: bool
+    directories: tuple[str, ...]
+
+
+def plan_freeze(host: HostFs, container: Container, *, frozen: bool) -> FreezePlan:
+    """Decide which cgroup. Nothing is changed. Errors: CannotAct, for one that has no cgroup of its own, or that we are in."""
+    target = choose_target(host, container)
+    directory = own_directory(host, target, "freezer" if _is_v1(target) else "")
+    if frozen:
+        _refuse_ourselves(host, target)
+    # crun with the systemd driver freezes the cgroup below the scope, where init is, and would not thaw the scope.
+    inner = f"{directory}/container"
+    levels = [directory, inner] if directory.endswith(".scope") and host.exists(inner) else [directory]
+    is_so = read_frozen(host, target.layout, target.membership)
+    if frozen:
+        return FreezePlan(target=target, frozen=True, directories=() if is_so else tuple(levels[-1:]))
+    told = tuple(level for level in levels if _is_set(level, is_v1=_is_v1(target)))
+    if is_so and not told:
+        raise CannotAct(f"{target.name} is frozen by a cgroup above {directory}: thaw that one")
+    return FreezePlan(target=target, frozen=False, directories=told)
+
+
+def apply_freeze(host: HostFs, plan: FreezePlan) -> None:
+    """Freeze or thaw, and wait until the kernel says that it is so. Errors: CannotAct."""
+    target, verb = plan.target, "pause" if plan.frozen else "unpause"
+    for directory in plan.directories:
+        try:
+            with opened_cgroup(directory) as cgroup:
+                check_target(host, target)
+                wait = _apply_v1 if _is_v1(target) else _apply_v2
+                is_done = wait(cgroup, frozen=plan.frozen)
+        except OSError as error:
+            why = "not permitted; run ctrscope as root" if isinstance(error, PermissionError) else error.strerror
+            raise CannotAct(f"{target.name}: {directory}: {why}; nothing was changed") from error
+        record(verb if is_done else f"{verb} (not complete)", target.key, target.name)
+        if not is_done:
+            raise CannotAct(
+                f"{target.name}: not every task was frozen within {_PATIENCE:g} s, one may wait for a disk (state D); the "
+                f"kernel goes on trying: ctrscope unpause {target.name} gives it up"
+                if plan.frozen
+                else f"{target.name}: still frozen after {_PATIENCE:g} s: a cgroup above {directory} may be frozen too"
+            )
+
+
+def _apply_v2(cgroup: OpenCgroup, *, frozen: bool) -> bool:
+    wanted = b"frozen 1" if frozen else b"frozen 0"
+    deadline = time.monotonic() + _PATIENCE
+    with cgroup.opened("cgroup.events") as events:
+        # The kernel wakes whoever polls the file when one of its lines has changed since it was read.
+        poller = select.poll()
+        poller.register(events, select.POLLPRI)
+        events.seek(0)
+        events.read()
+        cgroup.write("cgroup.freeze", "1" if frozen else "0")
+        while True:
+            events.seek(0)
+            if wanted in events.read().splitlines():
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            poller.poll(left * 1000)
+
+
+def _apply_v1(cgroup: OpenCgroup, *, frozen: bool) -> bool:
+    wanted = "FROZEN" if frozen else "THAWED"
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        cgroup.write("freezer.state", wanted)
+        if cgroup.read("freezer.state").decode().strip() == wanted:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+
+
+def _is_v1(target: Target) -> bool:
+    return target.layout.version != "v2" and "freezer" in target.layout.mounts
+
+
+def _is_set(directory: str, *, is_v1: bool) -> bool:
+    """Whether this very cgroup was told to freeze, whatever those above are."""
+    try:
+        with opened_cgroup(directory) as cgroup:
+            return cgroup.read("freezer.self_freezing" if is_v1 else "cgroup.freeze").strip() == b"1"
+    except OSError:
+        return False
+
+
+def _refuse_ourselves(host: HostFs, target: Target) -> None:
+    """Who freezes the cgroup that they are in waits for ever."""
+    try:
+        own = target.layout.membership(parse_cgroup(host.read("/proc/self/cgroup")))
+    except (OSError, ParseError):
+        return
+    here = target.membership.path
+    if f"{own.path}/".startswith(f"{here}/"):
+        raise CannotAct(f"{target.name}: ctrscope itself runs in {here} and would be frozen too")

@@ -1,0 +1,141 @@
+"""The container that is acted on: it has to be the one that was chosen, until the moment of acting.
+
+*Source:* proc_pid_stat(5) for the start time, cgroups(7), openat(2).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+
+from ctrscope.act.refusal import CannotAct
+from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.container import Container
+from ctrscope.model.gap import VANISHED, ParseError
+from ctrscope.model.value import Value
+from ctrscope.probes.cgroupfs import CgroupLayout, read_layout, read_members
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_cgroup import parse_cgroup
+from ctrscope.probes.proc_pid_stat import parse_stat
+
+_LIMIT = 65536  # bytes of an interface file
+
+
+class Target(Value, frozen=True, kw_only=True):
+    """Who it is, as far as it takes to recognise it."""
+
+    name: str
+    key: str
+    pid: int  # of init
+    starttime_ticks: int
+    layout: CgroupLayout
+    membership: CgroupMembership
+    has_own_cgroup: bool
+
+
+def choose_target(host: HostFs, container: Container) -> Target:
+    """The container as it is now. Errors: CannotAct when it does not run, or has become another."""
+    name, pid = container.name, container.pid
+    if host.root != "/":
+        raise CannotAct(f"{name}: --root {host.root} is not the running host; run ctrscope on that host")
+    if pid is None:
+        raise CannotAct(f"{name} is {container.status}, not running: there is nothing to act on")
+    layout = read_layout(host)
+    if layout is None:
+        raise CannotAct(f"{name}: no cgroup hierarchy is mounted here")
+    membership, starttime = _look(host, name, pid, layout)
+    if container.starttime_ticks not in (None, starttime):
+        raise CannotAct(f"{name} ended meanwhile: process {pid} is another one now")
+    return Target(
+        name=name,
+        key=container.key,
+        pid=pid,
+        starttime_ticks=starttime,
+        layout=layout,
+        membership=container.cgroup if container.cgroup is not None else membership,
+        has_own_cgroup=container.has_own_cgroup,
+    )
+
+
+def check_target(host: HostFs, target: Target) -> None:
+    """Compare once more, right before acting. Errors: CannotAct."""
+    membership, starttime = _look(host, target.name, target.pid, target.layout)
+    if starttime != target.starttime_ticks:
+        raise CannotAct(f"{target.name} ended meanwhile: process {target.pid} is another one now; nothing was done")
+    known = target.membership
+    pairs = [(known.path, membership.path), *((path, membership.paths.get(name, "/")) for name, path in known.paths.items())]
+    # Init of some containers (crun with systemd) is in a cgroup below the container's own.
+    if any(now != path and not now.startswith(f"{path.rstrip('/')}/") for path, now in pairs):
+        raise CannotAct(f"{target.name}: process {target.pid} has moved to cgroup {membership.path}; nothing was done")
+
+
+def own_directory(host: HostFs, target: Target, controller: str) -> str:
+    """Directory of the container's own cgroup in the hierarchy of *controller*. Errors: CannotAct when it has none there.
+
+    On v1 a container may be in another path in each hierarchy. One counts as its own when nobody else is in it.
+    """
+    layout, membership = target.layout, target.membership
+    if not target.has_own_cgroup or membership.path == "/":
+        raise CannotAct(
+            f"{target.name} has no cgroup of its own: it shares {membership.path} with others, who would be hit too"
+        )
+    directory = layout.directory(membership, "" if layout.version == "v2" else controller)
+    if directory is None:
+        raise CannotAct(f"{target.name}: there is no {controller} hierarchy on this host")
+    path = membership.paths.get(controller, membership.path)
+    known = layout.own_directory(membership)
+    if path == "/" or (
+        path != membership.path and known is not None and set(read_members(host, directory)) - set(read_members(host, known))
+    ):
+        raise CannotAct(
+            f"{target.name} has no {controller} cgroup of its own: it shares {path} with others, who would be hit too"
+        )
+    return directory
+
+
+class OpenCgroup:
+    """The directory of a cgroup, held open: what is read and written is of that very cgroup or fails with ENODEV."""
+
+    def __init__(self, handle: int, path: str) -> None:
+        self._handle, self.path = handle, path
+
+    def opened(self, name: str) -> FileIO:
+        """An interface file, for reading again and again. Errors: OSError."""
+        return FileIO(os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._handle))
+
+    def read(self, name: str) -> bytes:
+        """Content of an interface file. Errors: OSError."""
+        with self.opened(name) as file:
+            return file.read(_LIMIT)
+
+    def write(self, name: str, text: str) -> None:
+        """Write an interface file, in one write as the kernel wants it. Errors: OSError."""
+        handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._handle)
+        try:
+            os.write(handle, text.encode())
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def opened_cgroup(path: str) -> Iterator[OpenCgroup]:
+    """Hold a cgroup open. Errors: OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        yield OpenCgroup(handle, path)
+    finally:
+        os.close(handle)
+
+
+def _look(host: HostFs, name: str, pid: int, layout: CgroupLayout) -> tuple[CgroupMembership, int]:
+    try:
+        with host.process(pid) as process:
+            stat = parse_stat(process.read("stat"))
+            membership = layout.membership(parse_cgroup(process.read("cgroup")))
+    except (OSError, ParseError) as error:
+        if isinstance(error, OSError) and error.errno not in VANISHED:
+            raise CannotAct(f"{name}: process {pid} cannot be looked at: {error.strerror}") from error
+        raise CannotAct(f"{name} ended meanwhile: there is no process {pid}") from None
+    if stat.state in "ZX":
+        raise CannotAct(f"{name} ended meanwhile: process {pid} is a zombie")
+    return membership, stat.starttime_ticks

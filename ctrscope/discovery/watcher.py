@@ -1,0 +1,67 @@
+"""One snapshot after another: mostly only the figures are read again.
+
+The whole host is looked at when an init process ended, when an engine's state directory changed, and every few seconds for what
+shows in neither.
+"""
+
+import time
+from collections.abc import Callable
+
+from ctrscope.discovery.discover import discover
+from ctrscope.discovery.plan import Plan
+from ctrscope.discovery.refresh import refresh, watched
+from ctrscope.model.snapshot import Snapshot
+from ctrscope.probes.cgroupfs import read_layout
+from ctrscope.probes.hostfs import HostFs
+
+#: Seconds after which limits, which somebody has to change by hand, are read again.
+_LIMITS_EVERY = 5.0
+
+
+class Watcher:
+    """Keeps the previous snapshot only.
+
+    *whole_every*: seconds after which the whole host is looked at, whatever seems to have changed. *select*: what of a whole
+    look is watched. *keep_open*: how many interface files may stay open between two looks.
+    """
+
+    def __init__(
+        self,
+        hostfs: HostFs,
+        plan: Plan,
+        *,
+        whole_every: float = 5.0,
+        select: Callable[[Snapshot], Snapshot] | None = None,
+        keep_open: int = 0,
+    ) -> None:
+        self._hostfs, self._plan, self._keep_open = hostfs, plan, keep_open
+        self._whole_every, self._select = whole_every, select
+        self._layout = read_layout(hostfs)
+        self._previous: Snapshot | None = None
+        self._watched: tuple[int, ...] = ()
+        self._whole_at = self._limits_at = 0.0  # monotonic
+
+    def look(self) -> Snapshot:
+        """The next snapshot, with figures."""
+        started = time.monotonic()
+        self._previous = self._refreshed(started) or self._discovered(started)
+        return self._previous
+
+    def _refreshed(self, started: float) -> Snapshot | None:
+        previous = self._previous
+        if previous is None or started - self._whole_at > self._whole_every:
+            return None
+        if watched(self._hostfs, previous) != self._watched:
+            return None
+        limits = started - self._limits_at >= _LIMITS_EVERY
+        if limits:
+            self._limits_at = started
+        return refresh(self._hostfs, self._layout, previous, limits=limits)
+
+    def _discovered(self, started: float) -> Snapshot:
+        # What is open may be of containers that are gone.
+        self._hostfs.keep_open(self._keep_open)
+        snapshot = discover(self._hostfs, self._plan)
+        self._whole_at = self._limits_at = started
+        self._watched = watched(self._hostfs, snapshot)
+        return snapshot if self._select is None else self._select(snapshot)

@@ -1,0 +1,1 @@
+"""Rules of health: what is wrong now, or about to be."""

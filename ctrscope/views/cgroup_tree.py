@@ -1,0 +1,242 @@
+"""The cgroup tree as rows: which are unfolded, in which order, and the words and tones of each cell. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ctrscope.model.cgroup import CgroupNode, EffectiveLimit
+from ctrscope.model.container import Container
+from ctrscope.model.rates import Rates
+from ctrscope.render.fields import status_sign
+from ctrscope.render.safe import inert
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_percent
+from ctrscope.views.rows import status_tone
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
+
+_WATCH_MEMORY, _ACT_MEMORY = 80.0, 95.0  # percent of the effective limit
+_WATCH_THROTTLED = 5.0  # percent of periods
+_WATCH_PRESSURE = 10.0  # percent of the last ten seconds
+_IDLE_CPU = 0.5  # percent of one CPU
+_NAME_LEAST = 24
+
+
+class Branch(NamedTuple):
+    """One cgroup where it stands in the tree."""
+
+    node: CgroupNode
+    depth: int
+    rates: Rates | None
+    container: Container | None
+    is_folded: bool | None  # None: there is nothing below it
+
+    @property
+    def path(self) -> str:
+        """Path of the cgroup, which tells it apart."""
+        return self.node.path
+
+
+class Figure(NamedTuple):
+    """One column of figures."""
+
+    key: str
+    title: str
+    width: int
+    from_width: int  # of the screen
+    cell: Callable[[Branch], Cell]
+    help: str
+
+
+def branches(
+    root: CgroupNode,
+    rates: Mapping[str, Rates],
+    containers: Mapping[str, Container],
+    toggled: Mapping[str, bool],
+    order: str,
+) -> Iterator[Branch]:
+    """The rows of the tree from the top. *containers* by id; *toggled*: paths that somebody folded (True) or unfolded.
+
+    At first everything that leads to a container is unfolded, and nothing else.
+    """
+    leading = frozenset(_leading(root))
+    waiting = [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        is_folded = toggled.get(node.path, node.path not in leading and depth > 0) if node.children else None
+        yield Branch(node, depth, rates.get(node.path), containers.get(node.container or ""), is_folded)
+        if node.children and not is_folded:
+            ordered = sorted(node.children, key=partial(_order, rates=rates, order=order))
+            waiting += [(child, depth + 1) for child in reversed(ordered)]
+
+
+def _leading(root: CgroupNode) -> Iterator[str]:
+    """Paths of every cgroup above one of a container."""
+    waiting: list[tuple[CgroupNode, tuple[str, ...]]] = [(root, ())]
+    while waiting:
+        node, above = waiting.pop()
+        if node.container is not None:
+            yield from above
+        waiting += [(child, (*above, node.path)) for child in node.children]
+
+
+def _order(node: CgroupNode, rates: Mapping[str, Rates], order: str) -> tuple[float, str]:
+    figure: float | None = 0.0
+    if order == "cpu":
+        figure = rates[node.path].cpu_percent if node.path in rates else None
+    elif order == "memory":
+        figure = node.stats.memory.current if node.stats and node.stats.memory else None
+    return (-(figure or 0.0), node.path)
+
+
+def tree_columns(width: int) -> tuple[Column, ...]:
+    """The columns that a screen of *width* cells has room for; the tree gets what is left."""
+    shown = [figure for figure in FIGURES if width >= figure.from_width]
+    rest = width - 2 - sum(figure.width + 2 for figure in shown)
+    return (
+        Column("cgroup", " CGROUP", "left", max(_NAME_LEAST, rest), gap=1),
+        *(
+            Column(figure.key, figure.title, "left" if figure.key == "by" else "right", figure.width, figure.help, 2)
+            for figure in shown
+        ),
+    )
+
+
+def tree_rows(shown: Sequence[Branch], width: int) -> list[TableRow]:
+    """A line for each cgroup that is not folded away."""
+    figures = [figure for figure in FIGURES if width >= figure.from_width]
+    return [TableRow(branch.path, partial(_line, branch, figures)) for branch in shown]
+
+
+def _line(branch: Branch, figures: Sequence[Figure]) -> tuple[Cell, ...]:
+    return (_name(branch), *(figure.cell(branch) for figure in figures))
+
+
+def _name(branch: Branch) -> Cell:
+    sign = {None: " ", True: "▸", False: "▾"}[branch.is_folded]
+    own = inert(branch.path.rpartition("/")[2]) or "/"
+    parts: list[tuple[str, str]] = [(f" {'  ' * branch.depth}{sign} ", "muted")]
+    container = branch.container
+    if container is not None:
+        # The name of a container tells more than the number in the name of its cgroup, so it comes first.
+        parts += [
+            (f"{status_sign(container)} ", status_tone(container)),
+            (f"{inert(container.name)} ", "strong"),
+            ("" if own == inert(container.name) else own, "idle"),
+        ]
+    else:
+        parts.append((own, "plain" if branch.is_folded is False else "muted"))
+    return Cell("".join(text for text, _ in parts), parts=tuple(parts))
+
+
+# Figures
+
+
+def _number(value: float | None, write: Callable[[float], str]) -> Cell:
+    return Cell("", "idle") if value is None else Cell(write(value), "plain")
+
+
+def _cpu(branch: Branch) -> Cell:
+    value = branch.rates.cpu_percent if branch.rates else None
+    cell = _number(value, format_percent)
+    return cell._replace(tone="idle") if value is not None and value < _IDLE_CPU else cell
+
+
+def _throttled(branch: Branch) -> Cell:
+    value = branch.rates.throttled_percent if branch.rates else None
+    cell = _number(value, format_percent)
+    return cell._replace(tone="watch", mark="▲") if value is not None and value >= _WATCH_THROTTLED else cell
+
+
+def _memory(branch: Branch) -> Cell:
+    memory = branch.node.stats.memory if branch.node.stats else None
+    return Cell(NOT_APPLICABLE, "idle") if memory is None else _number(memory.current, format_bytes)
+
+
+def _memory_limit(branch: Branch) -> Cell:
+    memory = branch.node.stats.memory if branch.node.stats else None
+    if memory is None or memory.limit is None:
+        # The root cgroup has no limit file at all.
+        return Cell(NOT_APPLICABLE if memory is None or branch.path == "/" else NOT_PERMITTED, "idle")
+    return Cell("max", "idle") if memory.limit == "max" else Cell(format_bytes(memory.limit), "muted")
+
+
+def _memory_effective(branch: Branch) -> Cell:
+    return _effective(branch, branch.node.effective.memory if branch.node.effective else None, format_bytes)
+
+
+def _cpus_effective(branch: Branch) -> Cell:
+    return _effective(branch, branch.node.effective.cpus if branch.node.effective else None, lambda value: f"{value:g}")
+
+
+def _effective(branch: Branch, limit: EffectiveLimit | None, write: Callable[[float], str]) -> Cell:
+    if limit is None or limit.value is None:
+        return Cell("", "idle")
+    if limit.value == "max" or limit.limited_by == "host":
+        return Cell(NOT_APPLICABLE, "idle")
+    is_from_above = limit.limited_by != branch.path
+    return Cell(write(limit.value), "watch" if is_from_above else "muted", "↑" if is_from_above else " ")
+
+
+def _share(branch: Branch) -> Cell:
+    memory = branch.node.stats.memory if branch.node.stats else None
+    limit = branch.node.effective.memory if branch.node.effective else None
+    if memory is None or memory.current is None or limit is None or not isinstance(limit.value, int | float) or not limit.value:
+        return Cell("", "idle")
+    share = 100 * memory.current / limit.value
+    if limit.limited_by == "host":
+        return Cell(f"{share:.0f}", "idle")
+    if share >= _WATCH_MEMORY:
+        return Cell(f"{share:.0f}", "act" if share >= _ACT_MEMORY else "watch", "▲")
+    return Cell(f"{share:.0f}")
+
+
+def _pids(branch: Branch) -> Cell:
+    pids = branch.node.stats.pids if branch.node.stats else None
+    return Cell(NOT_APPLICABLE, "idle") if pids is None else _number(pids.current, lambda value: f"{value:.0f}")
+
+
+def _pressure(name: str) -> Callable[[Branch], Cell]:
+    def cell(branch: Branch) -> Cell:
+        pressure = branch.node.stats.pressure if branch.node.stats else None
+        if not pressure or name not in pressure:
+            return Cell(NOT_APPLICABLE, "idle")
+        value = pressure[name].some.avg10
+        if value >= _WATCH_PRESSURE:
+            return Cell(f"{value:.0f}", "watch", "▲")
+        return Cell(f"{value:.0f}", "plain" if value >= 1 else "idle")
+
+    return cell
+
+
+def _imposed_by(branch: Branch) -> Cell:
+    return Cell(inert(", ".join(f"{what} by {where}" for what, where in imposed(branch))), "watch")
+
+
+def imposed(branch: Branch) -> list[tuple[str, str]]:
+    """(resource, name of the cgroup above) of every limit that the cgroup did not set itself."""
+    effective = branch.node.effective
+    if effective is None:
+        return []
+    limits = (("cpu", effective.cpus), ("memory", effective.memory), ("pids", effective.pids))
+    return [
+        (what, limit.limited_by.rpartition("/")[2] or "/")
+        for what, limit in limits
+        if limit is not None and limit.limited_by not in (None, "host", branch.path) and limit.limited_by is not None
+    ]
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("cpu", "CPU %", 6, 0, _cpu, "CPU time since the last sample, in percent of one CPU."),
+    Figure("throttled", "THR %", 5, 90, _throttled, "Periods since the last sample that ended throttled, in percent."),
+    Figure("cpus", "CPUS", 5, 110, _cpus_effective, "CPUs it may use at most; ↑ where a cgroup above imposes it."),
+    Figure("memory", "MEM", 5, 0, _memory, "Memory it is charged with, with everything below it."),
+    Figure("limit", "LIMIT", 5, 120, _memory_limit, "The memory limit that is set on it; max is none."),
+    Figure("effective", "BOUND", 5, 0, _memory_effective, "Memory it may use at most; ↑ where a cgroup above imposes it."),
+    Figure("share", "MEM %", 5, 60, _share, "Memory in percent of that bound; of the host's where nothing else bounds it."),
+    Figure("pids", "TASKS", 5, 70, _pids, "Tasks in it and below it; threads count too."),
+    Figure(
+        "psi_cpu", "P.CPU", 5, 100, _pressure("cpu"), "Pressure: percent of the last ten seconds in which tasks waited for CPU."
+    ),
+    Figure("psi_memory", "P.MEM", 5, 140, _pressure("memory"), "The same for memory."),
+    Figure("psi_io", "P.IO", 5, 140, _pressure("io"), "The same for input and output."),
+    Figure("by", "IMPOSED", 34, 170, _imposed_by, "Which limits come from above, and from which cgroup."),
+)

@@ -1,0 +1,165 @@
+"""Findings: what is wrong on this host, worst first; below the cursor how we know, and what to do."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.finding import Finding, Severity
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.render.safe import cell_width, inert
+from ctrscope.views.actions import FINDINGS, SELECTED, Action, bindings
+from ctrscope.views.panes.opened import facts
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.tones import SEVERITIES, line
+from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
+
+_SUBJECT_LEAST, _SUBJECT_MOST = 12, 36
+
+
+class FindingsScreen(SampleScreen):
+    """The list, and everything about the finding under the cursor."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = FINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(SELECTED)]
+    TITLE_TEXT = "Findings"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample: Sample | None = None
+        self._findings: dict[str, Finding] = {}
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the list and the box below it."""
+        yield RowTable(empty="reading the host …")
+        yield Static(id="detail")
+
+    def on_mount(self) -> None:
+        """Give the keys to the list."""
+        self.table.focus()
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self._draw()
+
+    @property
+    def table(self) -> RowTable:
+        """The list."""
+        return self.query_one(RowTable)
+
+    def focus_of(self) -> Focus:
+        """Ask for all of health, not only what the figures tell."""
+        return Focus(findings=True)
+
+    def selected(self) -> Container | None:
+        """Get the container that the finding under the cursor is about."""
+        finding = self._findings.get(self.table.cursor or "")
+        if finding is None or self._sample is None or finding.subject.kind != "container":
+            return None
+        return self._sample.snapshot.container(finding.subject.id)
+
+    def offers(self, action: Action) -> bool:
+        """Jumping takes something to jump to."""
+        if action.id == "findings.open":
+            return (self.table.cursor or "") in self._findings
+        return super().offers(action)
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self._sample, self._findings = sample, keyed(sample.findings)
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._sample is None or not self.size.width:
+            return
+        self.table.empty = "Nothing is wrong, as far as we can see."
+        table = self.table
+        is_first = table.cursor is None
+        table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
+        if is_first and self._findings:
+            table.stand_on(next(iter(self._findings)))  # and not on the heading above it
+        self._draw_detail()
+
+    @on(RowTable.CursorMoved)
+    def _draw_detail(self) -> None:
+        finding = self._findings.get(self.table.cursor or "")
+        lines = [] if finding is None else finding_lines(finding, self.size.width)
+        self.query_one("#detail", Static).update(Content("\n").join(lines))
+        self.show_actions()
+
+    def action_open(self) -> None:
+        """Go to what the finding under the cursor is about."""
+        self._open(self.table.cursor)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self, event: RowTable.RowOpened) -> None:
+        self._open(event.key)
+
+    def _open(self, key: str | None) -> None:
+        finding = self._findings.get(key or "")
+        if finding is not None:
+            self.ctrscope.open_subject(finding.subject)
+
+
+def keyed(findings: Iterable[Finding]) -> dict[str, Finding]:
+    """Findings, worst first, by a key that stays while the words change."""
+    found: dict[str, Finding] = {}
+    for finding in sorted(findings, key=lambda finding: finding.severity.rank):
+        key = f"{finding.rule} {finding.subject.kind} {finding.subject.id}"
+        again = 1
+        while f"{key} {again}" in found:
+            again += 1
+        found[f"{key} {again}"] = finding
+    return found
+
+
+def finding_columns(findings: Iterable[Finding], width: int) -> tuple[Column, ...]:
+    """A sign, what it is about, and what is the case."""
+    content = max((cell_width(inert(finding.subject.name)) for finding in findings), default=0)
+    subject = max(_SUBJECT_LEAST, min(content, _SUBJECT_MOST, width // 3))
+    return (
+        Column("sign", "", "right", 2),
+        Column("subject", "SUBJECT", "left", subject, gap=2),
+        Column("title", "FINDING", "left", max(0, width - subject - 7)),
+    )
+
+
+def finding_rows(findings: dict[str, Finding]) -> list[TableRow]:
+    """A heading for each severity that there is, and a line for each finding."""
+    rows: list[TableRow] = []
+    for severity in Severity:
+        members = {key: finding for key, finding in findings.items() if finding.severity is severity}
+        if members:
+            rows.append(TableRow(f"severity {severity}", partial(_heading, severity, len(members)), heading=True))
+            rows += [TableRow(key, partial(_line, finding)) for key, finding in members.items()]
+    return rows
+
+
+def _heading(severity: Severity, count: int) -> tuple[Cell, ...]:
+    return (Cell(""), Cell(f"{severity}  {count}", "strong"), Cell(""))
+
+
+def _line(finding: Finding) -> tuple[Cell, ...]:
+    sign, tone = SEVERITIES[finding.severity]
+    return (Cell(sign, tone), Cell(inert(finding.subject.name)), Cell(inert(finding.title), tone))
+
+
+def finding_lines(finding: Finding, width: int) -> Sequence[Content]:
+    """Everything about one finding."""
+    sign, tone = SEVERITIES[finding.severity]
+    lines = [line(" ", (f"{sign} {finding.severity}", tone), (f"   {inert(finding.rule)}", "muted"))]
+    subject = finding.subject
+    lines += facts("about", f"{inert(subject.kind)} {inert(subject.name)}", width)
+    lines += facts("what", inert(finding.title), width)
+    for index, evidence in enumerate(finding.evidence):
+        lines += facts("" if index else "how we know", f"{inert(evidence.source)}: {inert(evidence.value)}", width)
+    lines += facts("what to do", inert(finding.remedy), width, "strong")
+    for index, reference in enumerate(finding.references):
+        lines += facts("" if index else "read more", inert(reference), width)
+    return lines

@@ -1,0 +1,336 @@
+"""Namespaces: containers down, types across; who shares what with whom, and what is kept though no process is in it."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.namespace import Namespace, NamespaceId, NamespaceType
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.render.fields import engine_text, status_sign
+from ctrscope.render.gaps import summarise_gaps
+from ctrscope.render.matrix import HOST_KEY, MatrixCell, MatrixRow, namespace_matrix
+from ctrscope.render.namespaces import holder_text, kept_by_text
+from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.views.actions import NAMESPACES, SELECTED, Action, bindings
+from ctrscope.views.owners import owner_lines
+from ctrscope.views.rows import status_tone
+from ctrscope.views.screens.list import ListScreen
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.text import TextScreen
+from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.row_table import SHARED, Cell, Column, RowTable, TableRow
+
+_LABEL_LEAST = 14
+#: Sharing these with the host lets a container see or reach more than a container usually does.
+_TELLING = frozenset({NamespaceType.IPC, NamespaceType.MNT, NamespaceType.NET, NamespaceType.PID})
+
+
+class NamespacesScreen(SampleScreen):
+    """The matrix, with a cursor on one cell, and two lines of words about that cell."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = NAMESPACES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAMESPACES), *bindings(SELECTED)]
+    TITLE_TEXT = "Namespaces"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample: Sample | None = None
+        self._namespaces: dict[NamespaceId, Namespace] | None = None  # None: not read yet
+        self._rows: dict[str, MatrixRow] = {}
+        self._picked: tuple[str, frozenset[NamespaceType]] = ("", frozenset())  # cells of one row
+        self._wanted: str = ""  # a namespace to put the cursor on as soon as it is there
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the matrix and the words."""
+        yield RowTable(empty="reading the host …")
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        """Give the keys to the matrix, and start at the network."""
+        self.table.stand_on_cell(NamespaceType.NET)
+        self.table.focus()
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self._draw()
+
+    @property
+    def table(self) -> RowTable:
+        """The matrix."""
+        return self.query_one(RowTable)
+
+    def focus_of(self) -> Focus:
+        """Ask for every namespace."""
+        return Focus(namespaces=True)
+
+    def is_waiting(self) -> bool:
+        """Whether the namespaces were not read yet."""
+        return self._namespaces is None
+
+    def selected(self) -> Container | None:
+        """Get the container of the row under the cursor."""
+        return self._sample.snapshot.container(self.table.cursor) if self._sample and self.table.cursor else None
+
+    def offers(self, action: Action) -> bool:
+        """A pick is of a container's cells; the rest takes a namespace under the cursor."""
+        if action.id == "namespaces.pick":
+            return self.selected() is not None
+        if action.id == "namespaces.clear":
+            return bool(self._picked[1])
+        if action.id in ("namespaces.who", "namespaces.owners"):
+            return self._namespace() is not None
+        return super().offers(action)
+
+    def point_at(self, text: str) -> None:
+        """Put the cursor on a namespace, now or as soon as it is there: ``net:[4026532281]``, or the bare number."""
+        self._wanted = text
+        self._draw()
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self._sample = sample
+        if sample.namespaces is not None:
+            self._namespaces = {namespace.id: namespace for namespace in sample.namespaces}
+        self._draw()
+
+    def _draw(self) -> None:
+        sample = self._sample
+        if sample is None or not self.size.width:
+            return
+        known = tuple((self._namespaces or {}).values())
+        rows = namespace_matrix(sample.snapshot.containers, sample.snapshot.host.namespaces, known)
+        self._rows = {row.key: row for row in rows}
+        self.table.show_rows(
+            matrix_columns(rows, self.size.width),
+            [TableRow(row.key, partial(_line, row, self._picked_of(row.key)), runs_over=_is_alone(row)) for row in rows],
+        )
+        self._go_to_wanted()
+        self._draw_words()
+
+    def _picked_of(self, key: str) -> frozenset[NamespaceType]:
+        return self._picked[1] if self._picked[0] == key else frozenset()
+
+    def _go_to_wanted(self) -> None:
+        for row in self._rows.values() if self._wanted else ():
+            for cell in row.cells:
+                if cell.ino is not None and self._wanted in (str(cell.ino), str(NamespaceId(cell.type, cell.ino))):
+                    self._wanted = ""
+                    self.table.stand_on(row.key)
+                    self.table.stand_on_cell(cell.type)
+                    return
+
+    @on(RowTable.CursorMoved)
+    def _draw_words(self) -> None:
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self._status())
+        self.show_actions()
+
+    def _cell(self) -> MatrixCell | None:
+        row = self._rows.get(self.table.cursor or "")
+        return next((cell for cell in row.cells if cell.type == self.table.cell_cursor), None) if row else None
+
+    def _namespace(self) -> Namespace | None:
+        cell = self._cell()
+        if cell is None or cell.ino is None or self._namespaces is None:
+            return None
+        return self._namespaces.get(NamespaceId(cell.type, cell.ino))
+
+    def _why(self) -> Content:
+        """Say of the cell what it has no room for: the whole number, who is in it, what keeps it."""
+        cell, room = self._cell(), self.size.width - 2
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        if cell is None or self._sample is None:
+            return line()
+        if cell.ino is None:
+            container = self.selected()
+            gaps = [gap for gap in self._sample.snapshot.gaps if container and gap.subject == f"container {container.key}"]
+            text = f"· {cell.type}: {summarise_gaps(gaps)}" if gaps else f"{cell.type}: it has none" if not cell.text else ""
+            return line(" ", (shorten(text or f"{cell.type}: it could not be read", room), "watch" if gaps else "muted"))
+        number = str(NamespaceId(cell.type, cell.ino))
+        namespace = self._namespace()
+        if namespace is None:
+            text = "reading who holds it …" if self.is_waiting() else "gone by the time the namespaces were listed"
+            return line(" ", (number, "strong"), (f"  {text}", "muted"))
+        words = namespace_words(namespace, self._names(namespace))
+        return line(" ", (number, "strong"), (shorten(f"  {words}", room - len(number)), "muted"))
+
+    def _names(self, namespace: Namespace) -> list[str]:
+        by_id = {found.id: found for found in self._sample.snapshot.containers} if self._sample else {}
+        return [inert(by_id[one].name) if one in by_id else inert(one[:12]) for one in namespace.containers]
+
+    def _status(self) -> Content:
+        key, types = self._picked
+        if types and key in self._rows:
+            names = ", ".join(type_ for type_ in NamespaceType if type_ in types)
+            text = shorten(f"picked: {names} of {self._rows[key].label}", self.size.width - 32)
+            return line(" ", (text, "accent"), ("   a enters exactly these", "muted"))
+        parts: list[Part] = [
+            " reading who holds them …" if self._namespaces is None else f" {len(self._namespaces)} namespaces"
+        ]
+        alone = sum(map(_is_alone, self._rows.values()))
+        if alone:
+            parts.append((f" · {alone} without a process", "watch"))
+        if any(cell.letter for row in self._rows.values() for cell in row.cells):
+            parts.append(("   same letter: the same namespace", "muted"))
+        return line(*parts)
+
+    # Keys
+
+    def action_cell(self, step: int) -> None:
+        """Move the cursor to another type."""
+        types = list(NamespaceType)
+        place = types.index(NamespaceType(self.table.cell_cursor or NamespaceType.NET)) + step
+        self.table.stand_on_cell(types[max(0, min(len(types) - 1, place))])
+
+    @on(RowTable.CellClicked)
+    def _cell_clicked(self, event: RowTable.CellClicked) -> None:
+        if event.key in list(NamespaceType):
+            self.table.stand_on_cell(event.key)
+
+    def action_pick(self) -> None:
+        """Pick the cell, or put it back. Another row begins a new pick: one enters one container."""
+        cell, key = self._cell(), self.table.cursor
+        if cell is None or key is None or self.selected() is None:
+            return
+        if cell.is_host or cell.ino is None:
+            reason = "it is the host's: there is nothing to enter" if cell.is_host else "it could not be read"
+            self.notify(f"{cell.type}: {reason}", title="Not picked", severity="warning", markup=False)
+            return
+        self._picked = (key, self._picked_of(key) ^ {cell.type})
+        self._draw()
+
+    def action_clear(self) -> None:
+        """Put every picked namespace back."""
+        self._picked = ("", frozenset())
+        self._draw()
+
+    def action_attach(self) -> None:
+        """Ask, then enter the picked namespaces of the container, or all of them."""
+        container = self.selected()
+        if container is not None:
+            picked = self._picked_of(container.key)
+            self.ctrscope.ask_attach(container, tuple(type_ for type_ in NamespaceType if type_ in picked))
+
+    def action_who(self) -> None:
+        """List who is in the namespace under the cursor."""
+        namespace, sample = self._namespace(), self._sample
+        if namespace is None or sample is None:
+            return
+        rows = who_rows(namespace, sample.snapshot.containers)
+
+        def chosen(key: str | None) -> None:
+            if key is not None and sample.snapshot.container(key) is not None:
+                self.ctrscope.open_container(key)
+
+        title = f"{namespace.id}: {len(namespace.containers)} containers, {namespace.nprocs} processes"
+        self.app.push_screen(ListScreen(title, who_columns, rows, hint="enter opens a container, esc closes"), chosen)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self) -> None:
+        self.action_who()
+
+    def action_owners(self) -> None:
+        """Draw the tree of owners."""
+        namespace = self._namespace()
+        if namespace is not None and self._namespaces is not None and self._sample is not None:
+            known, containers = self._namespaces, self._sample.snapshot.containers
+            self.app.push_screen(
+                TextScreen(f"{namespace.id}: owners", lambda width: owner_lines(namespace, known, containers, width))
+            )
+
+
+def matrix_columns(rows: Sequence[MatrixRow], width: int) -> tuple[Column, ...]:
+    """A column for the labels and one for each type, apart as far as there is room."""
+    cells = {
+        type_: max([len(type_), *(cell_width(_text(row.cells[at])) for row in rows)]) for at, type_ in enumerate(NamespaceType)
+    }
+    label = max([_LABEL_LEAST, *(cell_width(row.label) for row in rows if not _is_alone(row))])
+    spare = width - 2 - label - sum(cells.values())
+    gap = max(1, min(5, spare // (len(cells) + 1)))
+    label = min(label + 1, max(_LABEL_LEAST, width - 2 - sum(cells.values()) - gap * (len(cells) + 1)))
+    return (
+        Column("label", " CONTAINER", "left", label, gap=gap),
+        *(Column(type_, type_, "left", cells[type_], gap=gap) for type_ in NamespaceType),
+    )
+
+
+def _is_alone(row: MatrixRow) -> bool:
+    """Whether it is a namespace that no process is in: then it has one cell only."""
+    return sum(bool(cell.text) for cell in row.cells) == 1
+
+
+def _text(cell: MatrixCell) -> str:
+    return f"{cell.text} ▲" if _is_telling(cell) else cell.text
+
+
+def _is_telling(cell: MatrixCell) -> bool:
+    return cell.text == HOST_KEY and cell.type in _TELLING
+
+
+def _line(row: MatrixRow, picked: frozenset[NamespaceType]) -> tuple[Cell, ...]:
+    tone = "muted" if _is_alone(row) or row.key == HOST_KEY else "plain"
+    return (Cell(f" {row.label}", tone), *(_cell(cell, cell.type in picked) for cell in row.cells))
+
+
+def _cell(cell: MatrixCell, is_picked: bool) -> Cell:
+    if is_picked:
+        return Cell(cell.text, "picked", "✓")
+    if _is_telling(cell):
+        return Cell(_text(cell), "watch")
+    if cell.letter:
+        return Cell(cell.text, SHARED[(sum(map(ord, cell.letter)) - ord("A")) % len(SHARED)])
+    return Cell(cell.text, "idle" if cell.is_host or cell.text == NOT_PERMITTED else "plain")
+
+
+def namespace_words(namespace: Namespace, names: Sequence[str]) -> str:
+    """Who is in a namespace and what keeps it, shortest first."""
+    if not namespace.nprocs:
+        return f"no process, {kept_by_text(namespace)}"
+    leader = namespace.leader
+    parts = [
+        f"{namespace.nprocs} process{'es' if namespace.nprocs != 1 else ''}",
+        f"leader {leader.pid} {inert(leader.comm)}" if leader else "",
+        "the host's own" if namespace.is_initial else "",
+        ", ".join(names),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def who_columns(width: int) -> tuple[Column, ...]:
+    """A sign, a name, and what it is."""
+    name = max(20, min(60, width * 3 // 5))
+    what = width - name - 5
+    return (Column("sign", "", "right", 2), Column("name", "WHO", "left", name, gap=2), Column("what", "OF", "left", what))
+
+
+def who_rows(namespace: Namespace, containers: Sequence[Container]) -> list[TableRow]:
+    """The containers in a namespace, then everything that holds it."""
+    inside = set(namespace.containers)
+    names = {pid: inert(one.name) for one in containers for pid in one.pids}
+    rows = [TableRow(one.key, partial(_container_line, one)) for one in containers if one.id in inside and one.is_running]
+    rows += [
+        TableRow(f"holder {number}", partial(_holder_line, holder_text(holder), names.get(holder.pid or 0, "")))
+        for number, holder in enumerate(namespace.held_by)
+    ]
+    return rows
+
+
+def _container_line(container: Container) -> tuple[Cell, ...]:
+    what = f"{engine_text(container)}, init {container.pid}"
+    return (Cell(status_sign(container), status_tone(container)), Cell(inert(container.name), "strong"), Cell(what, "muted"))
+
+
+def _holder_line(text: str, name: str) -> tuple[Cell, ...]:
+    return (Cell(""), Cell(text), Cell(name, "muted"))

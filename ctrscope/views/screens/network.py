@@ -1,0 +1,263 @@
+"""Network: the map of every network namespace, from the wire to the containers; what is broken is marked with a word."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import count
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.network import Link, LinkRates, NetworkTopology
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.render.fields import engine_text, status_sign
+from ctrscope.render.network_words import rate_text
+from ctrscope.render.safe import inert, shorten
+from ctrscope.render.topology import MapLine, topology_lines
+from ctrscope.views.actions import NETWORK, SELECTED, Action, bindings
+from ctrscope.views.rows import status_tone
+from ctrscope.views.screens.list import ListScreen
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
+
+_TONES: Mapping[str, str] = {
+    "branch": "idle",
+    "title": "strong",
+    "link": "plain",
+    "kind": "muted",
+    "address": "muted",
+    "namespace": "muted",
+    "container": "accent",
+    "port": "strong",
+    "sign": "accent",
+    "rate": "plain",
+    "trouble": "act",
+    "dim": "idle",
+}
+_STEP = 20  # cells by which the map is moved sideways
+
+
+class NetworkScreen(SampleScreen):
+    """The map with a cursor on one line, and two lines of words about it."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = NETWORK
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(SELECTED)]
+    TITLE_TEXT = "Network"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample: Sample | None = None
+        self._topology: NetworkTopology | None = None  # None: not read yet
+        self._rates: Mapping[tuple[int, int], LinkRates] = {}
+        self._lines: dict[str, MapLine] = {}
+        self._shift = 0  # cells of the map left of the edge of the screen
+        self._wanted = ""  # a link or namespace to put the cursor on as soon as it is there
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the map and the words."""
+        yield RowTable(empty="reading the network of every namespace …")
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        """Give the keys to the map."""
+        self.table.focus()
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self._draw()
+
+    @property
+    def table(self) -> RowTable:
+        """The map."""
+        return self.query_one(RowTable)
+
+    def focus_of(self) -> Focus:
+        """Ask for the topology."""
+        return Focus(topology=True)
+
+    def is_waiting(self) -> bool:
+        """Whether the topology was not read yet."""
+        return self._topology is None
+
+    def selected(self) -> Container | None:
+        """Get the container at the end of the line under the cursor, when it is one and no more."""
+        found = self._containers()
+        return found[0] if len(found) == 1 else None
+
+    def _containers(self) -> list[Container]:
+        drawn = self._lines.get(self.table.cursor or "")
+        if drawn is None or self._sample is None:
+            return []
+        return [one for one in self._sample.snapshot.containers if one.id in drawn.containers]
+
+    def offers(self, action: Action) -> bool:
+        """Opening takes a container, the next trouble takes trouble."""
+        if action.id == "network.open":
+            return bool(self._containers())
+        if action.id == "network.trouble":
+            return any(drawn.trouble for drawn in self._lines.values())
+        return super().offers(action)
+
+    def point_at(self, text: str) -> None:
+        """Put the cursor on a link by its name, or on a namespace by its number, now or as soon as it is there."""
+        self._wanted = text
+        self._draw()
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self._sample = sample
+        if sample.topology is not None:
+            self._topology, self._rates = sample.topology, sample.link_rates
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._sample is None or not self.size.width:
+            return
+        if self._topology is not None:
+            drawn = topology_lines(self._topology, self._sample.snapshot.containers, self._rates)
+            self._lines = keyed_lines(drawn)
+            self.table.empty = "No network namespace could be read."
+        self.table.show_rows(
+            (Column("map", " FROM THE WIRE TO THE CONTAINERS", "left", max(0, self.size.width - 2)),),
+            [TableRow(key, partial(_row, drawn, self._shift)) for key, drawn in self._lines.items()],
+        )
+        self._go_to_wanted()
+        self._draw_words()
+
+    def _go_to_wanted(self) -> None:
+        for key, drawn in self._lines.items() if self._wanted else ():
+            link = self._link(drawn.key)
+            inos = {str(end[0]) for end in (drawn.key, drawn.inside) if end is not None}
+            if (link is not None and self._wanted == link.name) or self._wanted.partition("[")[2].rstrip("]") in inos:
+                self._wanted = ""
+                self.table.stand_on(key)
+                return
+
+    @on(RowTable.CursorMoved)
+    def _draw_words(self) -> None:
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self._status())
+        self.show_actions()
+
+    def _link(self, key: tuple[int, int] | None) -> Link | None:
+        if key is None or self._topology is None:
+            return None
+        found = next((one for one in self._topology.network_namespaces if one.ino == key[0]), None)
+        return next((link for link in found.links if link.ifindex == key[1]), None) if found else None
+
+    def _why(self) -> Content:
+        """Say of the line what it has no room for: what is wrong, and both ends in full."""
+        drawn, room = self._lines.get(self.table.cursor or ""), self.size.width - 2
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        if drawn is None:
+            return line()
+        ends = [link_text(link) for end in (drawn.key, drawn.inside) if (link := self._link(end)) is not None]
+        trouble = f"▲ {drawn.trouble}   " if drawn.trouble else ""
+        return line(" ", (trouble, "act"), (shorten(" ─ ".join(ends) or drawn.text.strip(), room - len(trouble)), "muted"))
+
+    def _status(self) -> Content:
+        if self._topology is None:
+            return line((" reading …", "muted"))
+        namespaces = self._topology.network_namespaces
+        troubles = sum(bool(drawn.trouble) for drawn in self._lines.values())
+        left: list[Part] = [f" {len(namespaces)} network namespaces"]
+        left.append((f" · {sum(len(one.links) for one in namespaces)} links", "muted"))
+        if troubles:
+            left.append((f" · ▲ {troubles} in trouble", "act"))
+        drawn = self._lines.get(self.table.cursor or "")
+        rate = self._rates.get(drawn.inside or drawn.key or (0, 0)) if drawn else None
+        right = f"{rate_text(rate)} on this line " if rate is not None else ""
+        used = sum(len(part if isinstance(part, str) else part[0]) for part in left)
+        return line(*left, " " * max(2, self.size.width - used - len(right)), (right, "accent"))
+
+    # Keys
+
+    def action_open(self) -> None:
+        """Open the container at the end of the line; of several, let one be chosen."""
+        found = self._containers()
+        if len(found) == 1:
+            self.ctrscope.open_container(found[0].key)
+        elif found:
+            rows = [TableRow(one.key, partial(_container_row, one)) for one in found]
+
+            def chosen(key: str | None) -> None:
+                if key is not None:
+                    self.ctrscope.open_container(key)
+
+            self.app.push_screen(ListScreen("in this namespace", _columns, rows, hint="enter opens, esc closes"), chosen)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self) -> None:
+        self.action_open()
+
+    def action_trouble(self) -> None:
+        """Go to the next line on which something is wrong, round and round."""
+        keys = list(self._lines)
+        here = keys.index(self.table.cursor) if self.table.cursor in keys else -1
+        for key in (*keys[here + 1 :], *keys[: here + 1]):
+            if self._lines[key].trouble:
+                self.table.stand_on(key)
+                return
+
+    def action_shift(self, direction: int) -> None:
+        """Move the map sideways, as far as there is something to see."""
+        longest = max((len(drawn.text) for drawn in self._lines.values()), default=0)
+        self._shift = max(0, min(self._shift + direction * _STEP, longest - self.size.width // 2))
+        self._draw()
+
+
+def keyed_lines(lines: Iterable[MapLine]) -> dict[str, MapLine]:
+    """Lines of the map by a key that stays while other lines come and go."""
+    keyed: dict[str, MapLine] = {}
+    for drawn in lines:
+        key = f"{drawn.key[0]}/{drawn.key[1]}" if drawn.key is not None else f"title {drawn.text}"
+        number = next(number for number in count() if f"{key} {number}".removesuffix(" 0") not in keyed)
+        keyed[f"{key} {number}".removesuffix(" 0")] = drawn
+    return keyed
+
+
+def _row(drawn: MapLine, shift: int) -> tuple[Cell, ...]:
+    parts: list[tuple[str, str]] = [(" ", "plain")]
+    for part in drawn.parts:
+        text, shift = part.text[shift:], max(0, shift - len(part.text))
+        if text:
+            parts.append((text, _TONES[part.role]))
+    return (Cell(drawn.text, parts=tuple(parts)),)
+
+
+def _columns(width: int) -> tuple[Column, ...]:
+    return (
+        Column("sign", "", "right", 2),
+        Column("name", "CONTAINER", "left", width // 2),
+        Column("engine", "ENGINE", "left", 20),
+    )
+
+
+def _container_row(container: Container) -> tuple[Cell, ...]:
+    return (
+        Cell(status_sign(container), status_tone(container)),
+        Cell(inert(container.name), "strong"),
+        Cell(engine_text(container), "muted"),
+    )
+
+
+def link_text(link: Link) -> str:
+    """One link in full: name, kind, state, MTU, MAC, every address."""
+    parts = (
+        inert(link.name),
+        inert(link.kind or ""),
+        inert(link.state or ""),
+        f"mtu {link.mtu}" if link.mtu is not None else "",
+        inert(link.mac or ""),
+        inert(" ".join(link.addresses)),
+    )
+    return " ".join(part for part in parts if part)

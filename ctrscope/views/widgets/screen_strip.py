@@ -1,0 +1,37 @@
+"""The second line of every screen: the screens with their keys, the one in front marked."""
+
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+
+from ctrscope.render.safe import cell_width
+from ctrscope.views.actions import ANYWHERE, SCREENS, key_names
+from ctrscope.views.tones import line
+
+#: Said at the right end where there is room: what a newcomer needs first.
+_HINTS = tuple(action for action in ANYWHERE if action.id in ("app.find", "app.help"))
+
+
+class ScreenStrip(Widget):
+    """Draws the names of the screens; a click on one shows it."""
+
+    auto_links = False  # a click runs the action without the looks of a hyperlink
+
+    def render(self) -> Content:
+        """Draw the names, and the hints as far as there is room."""
+        drawn = Content("")
+        for action in SCREENS:
+            key, title = key_names(action)[0], action.title
+            if self.app.current_mode == action.id.partition(".")[2]:
+                piece = line((f" {key} {title} ", "chosen"))
+            else:
+                piece = line((f" {key}", "accent"), (f" {title} ", "muted"))
+            drawn += piece.stylize(Style.from_meta({"@click": action.run}))
+        hints = Content("  ").join(
+            line((key_names(action)[0], "accent"), (f" {action.title}", "muted")).stylize(
+                Style.from_meta({"@click": action.run})
+            )
+            for action in _HINTS
+        )
+        space = self.size.width - cell_width(drawn.plain) - cell_width(hints.plain) - 1
+        return drawn + " " * space + hints if space > 1 else drawn

@@ -1,0 +1,120 @@
+"""Findings: worst first, how we know and what to do below the cursor, and enter goes to the subject."""
+
+import pytest
+from msgspec import structs
+
+from ctrscope.model.finding import Finding
+from ctrscope.views.screens.cgroups import CgroupsScreen
+from ctrscope.views.screens.container import ContainerScreen
+from ctrscope.views.screens.findings import FindingsScreen, keyed
+from ctrscope.views.screens.namespaces import NamespacesScreen
+from ctrscope.views.screens.network import NetworkScreen
+from ctrscope.views.widgets.row_table import RowTable
+from tests.views.builders import APP, sample
+from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, show, table_of
+from tests.views.world import BLUE, HOST_NET, findings, full
+
+
+def key_of(rule: str) -> str:
+    return next(key for key, finding in keyed(findings()).items() if finding.rule == rule)
+
+
+@asynchronous
+async def test_they_are_grouped_by_severity_worst_first() -> None:
+    async with dashboard([structs.replace(sample(), findings=findings()[::-1])]) as pilot:
+        await press(pilot, "6")
+        text = "\n".join(screen_lines(pilot))
+        places = [text.index(word) for word in ("high  1", "medium  2", "low  2", "info  1")]
+        assert places == sorted(places)
+        assert "critical" not in text
+
+
+@asynchronous
+async def test_below_the_cursor_is_how_we_know_and_what_to_do() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6")
+        text = "\n".join(screen_lines(pilot))
+        assert "/proc/4410: no such process" in text  # the first one, and not the heading above it
+        pilot.app.screen.query_one(RowTable).stand_on(key_of("health/cpu-throttled"))
+        await settle(pilot)
+        text = "\n".join(screen_lines(pilot))
+        assert "cpu.stat: nr_throttled +31 of +100 periods" in text
+        assert "Raise the quota of kubepods-burstable.slice" in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "screen", "cursor"),
+    [
+        ("health/leftover-cgroup", CgroupsScreen, "/user.slice/user-1000.slice"),
+        ("health/pinned-namespace", NamespacesScreen, f"net:[{BLUE}]"),
+        ("health/link-down", NetworkScreen, f"{HOST_NET}/12"),
+    ],
+)
+def test_enter_goes_to_the_subject_on_its_screen(rule: str, screen: type, cursor: str) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([full()]) as pilot:
+            await press(pilot, "6")
+            pilot.app.screen.query_one(RowTable).stand_on(key_of(rule))
+            await press(pilot, "enter")
+            await show(pilot, full(second=2))
+            assert isinstance(pilot.app.screen, screen)
+            assert pilot.app.screen.query_one(RowTable).cursor == cursor
+
+    run()
+
+
+@asynchronous
+async def test_enter_opens_the_container_and_escape_comes_back() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6")
+        pilot.app.screen.query_one(RowTable).stand_on(key_of("health/cpu-throttled"))
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, ContainerScreen)
+        assert pilot.app.screen.key == APP
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, FindingsScreen)
+
+
+@asynchronous
+async def test_a_finding_about_the_host_has_nowhere_to_go_and_says_so() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6", "end", "enter")
+        assert isinstance(pilot.app.screen, FindingsScreen)
+        assert any("no screen for it" in note.message for note in pilot.app._notifications)
+
+
+@asynchronous
+async def test_nothing_wrong_is_said() -> None:
+    async with dashboard([sample()]) as pilot:
+        await press(pilot, "6", "enter", "down")
+        assert "Nothing is wrong" in "\n".join(screen_lines(pilot))
+
+
+@asynchronous
+async def test_the_cursor_stays_on_a_finding_whose_words_change() -> None:
+    later = [structs.replace(one, title=one.title.replace("31 %", "47 %")) for one in findings()]
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6")
+        table = pilot.app.screen.query_one(RowTable)
+        table.stand_on(key_of("health/cpu-throttled"))
+        await show(pilot, structs.replace(full(second=2), findings=tuple(later)))
+        assert table.cursor == key_of("health/cpu-throttled")
+        assert "throttled in 47 %" in "\n".join(screen_lines(pilot))
+
+
+def test_two_findings_of_one_rule_about_one_subject_are_two() -> None:
+    one: Finding = findings()[1]
+    assert len(keyed([one, structs.replace(one, title="another")])) == 2
+
+
+@asynchronous
+async def test_the_note_of_a_container_with_a_grave_finding_is_red() -> None:
+    from ctrscope.model.finding import Severity, Subject
+
+    grave = structs.replace(findings()[0], severity=Severity.CRITICAL, subject=Subject(kind="container", id=APP, name="app"))
+    for found, tone in (((), "watch"), ((grave,), "act")):
+        async with dashboard([structs.replace(sample(), findings=found)]) as pilot:
+            row = table_of(pilot).row(APP)
+            assert row is not None
+            assert row.cells[-1].tone == tone
