@@ -6,6 +6,7 @@ from typing import ClassVar
 from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines, say_gaps
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
+from ctrscope.model.gap import Reason
 
 _EXAMPLES = """\
 What belongs to no container is said to be the host's, or nobody's. Exit status 1: nothing on this host answers to it.
@@ -58,7 +59,7 @@ class Find:
             else:
                 for line in nothing_text(arguments.query):
                     environment.say(line)
-            say_gaps(environment, gaps)
+            say_gaps(environment, (*(gap for gap in snapshot.gaps if gap.reason is Reason.DENIED), *gaps))
         if is_blind(snapshot):
             return ExitStatus.NOT_PERMITTED
         return exit_status(environment, gaps) if matches else ExitStatus.FAILED

@@ -40,7 +40,7 @@ def find_port(whose: Whose, query: Query) -> Iterator[Match]:
             if network.is_hosts and not containers:
                 listeners[socket.proto.rstrip("6"), True] = who
                 if not any(port.proto == socket.proto.rstrip("6") for _, port in published):
-                    matches.append(_match(MatchKind.PORT, what, None, f"the host's own: {who}, in no container"))
+                    matches.append(_match(MatchKind.PORT, what, None, f"the host's own: {who}, in no container{whose.caveat}"))
             for container in containers:
                 where = (
                     "in the host's network namespace" if network.is_hosts else f"in its network namespace, net:[{network.ino}]"
@@ -155,8 +155,9 @@ def _of_network(whose: Whose, network: _Network, kind: MatchKind, what: str, det
         what_for = f"not the network namespace of its init: process {network.pid} is in it"
         yield _match(kind, what, home.key, f"{detail}; in net:[{network.ino}], {what_for}")
     elif not network.members:
-        kept = f"kept by process {network.pid} ({_comm(whose, network.pid)}) of the host"
-        yield _match(kind, what, None, f"{detail}; in net:[{network.ino}], no container's: {kept}")
+        kept = f"process {network.pid} ({_comm(whose, network.pid)}) is in it"
+        nobody = whose.unknown_host(NamespaceType.NET) or f"no container's{whose.caveat}"
+        yield _match(kind, what, None, f"{detail}; in net:[{network.ino}], {nobody}: {kept}")
 
 
 def _networks(whose: Whose) -> Iterator[_Network]:

@@ -52,7 +52,7 @@ def find_hosts_file(whose: Whose, text: str) -> Iterator[Match]:
     place = _locate(_plain(text), _host_mounts(whose))
     if whose.hostfs.exists(place.path):
         where = f" on {place.mount.mount_point} ({place.mount.fs_type})" if place.mount is not None else ""
-        detail = f"the host's own{where}: no container has it in a layer, in a mount or in what its engine keeps"
+        detail = f"the host's own{where}: no container{whose.caveat} has it in a layer, in a mount or in what its engine keeps"
         yield Match(kind=MatchKind.FILE, what=place.path, container=None, detail=detail)
 
 

@@ -35,7 +35,7 @@ def find_process(whose: Whose, query: Query) -> Iterator[Match]:
     if container is None and not whose.supervised(number):
         differing = whose.namespaces(number).differs_from(whose.snapshot.host.namespaces)
         own = f", with its own {' '.join(differing)}" if differing else ""
-        yield _match(MatchKind.PROCESS, what, None, f"{command}: a process of the host, in no container{own}")
+        yield _match(MatchKind.PROCESS, what, None, f"{command}: a process of the host, in no container{whose.caveat}{own}")
 
 
 def find_pid_inside(whose: Whose, query: Query) -> Iterator[Match]:
@@ -122,7 +122,10 @@ def _held_by_processes(whose: Whose, namespace: NamespaceId, pids: list[int]) ->
     if first in homes:
         detail = f"not the one of its init: {where} is in it"
         return _match(MatchKind.NAMESPACE, str(namespace), homes[first].key, detail)
-    detail = f"nobody's: no container's, kept by {where} of the host"
+    unknown = whose.unknown_host(namespace.type)
+    detail = (
+        f"{unknown}: {where} is in it" if unknown else f"nobody's: no container's{whose.caveat}, kept by {where} of the host"
+    )
     return _match(MatchKind.NAMESPACE, str(namespace), None, detail)
 
 

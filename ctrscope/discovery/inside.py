@@ -25,9 +25,11 @@ class InnerTable(ProcessTable):
         self._to_inner = {host: inner for inner, host in to_host.items()}
 
     def pids(self) -> list[int]:
+        """PIDs inside."""
         return list(self._to_host)
 
     def stat(self, pid: int) -> Stat | None:
+        """With the parent's PID inside, 0 for one outside, and the start time by the clock inside."""
         stat = self._table.stat(self._to_host[pid]) if pid in self._to_host else None
         if stat is None:
             return None
@@ -35,20 +37,25 @@ class InnerTable(ProcessTable):
         return stat._replace(pid=pid, ppid=inner, starttime_ticks=stat.starttime_ticks + self._shift)
 
     def cgroup(self, pid: int) -> Mapping[str, str] | None:
+        """As the host sees it."""
         return self._table.cgroup(self._to_host[pid]) if pid in self._to_host else None
 
     def namespaces(self, pid: int) -> NamespaceSet | OSError:
+        """As the host sees them."""
         if pid not in self._to_host:
             return OSError(errno.ESRCH, os.strerror(errno.ESRCH))
         return self._table.namespaces(self._to_host[pid])
 
     def namespace(self, pid: int, type_: NamespaceType) -> int | None:
+        """One of them."""
         return self._table.namespace(self._to_host[pid], type_) if pid in self._to_host else None
 
     def cmdline(self, pid: int) -> tuple[str, ...] | None:
+        """Arguments."""
         return self._table.cmdline(self._to_host[pid]) if pid in self._to_host else None
 
     def uid(self, pid: int) -> int | None:
+        """Effective uid, in the host's user namespace."""
         return self._table.uid(self._to_host[pid]) if pid in self._to_host else None
 
 
@@ -65,23 +72,28 @@ class BoundedFs(HostFs):
             raise OSError(errno.EFBIG, "more than is read of one container", path)
 
     def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+        """As of any root, as long as there is something left to spend."""
         self._spend(path)
         text = super().read(path, limit=min(limit, max(1, self._bytes)), owner=owner)
         self._bytes -= len(text)
         return text
 
     def readlink(self, path: str) -> str:
+        """As of any root."""
         self._spend(path)
         return super().readlink(path)
 
     def names(self, path: str) -> list[str]:
+        """As of any root."""
         self._spend(path)
         return super().names(path)
 
     def lstat(self, path: str) -> os.stat_result:
+        """As of any root."""
         self._spend(path)
         return super().lstat(path)
 
     def stat(self, path: str) -> os.stat_result:
+        """As of any root."""
         self._spend(path)
         return super().stat(path)

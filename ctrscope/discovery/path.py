@@ -170,7 +170,7 @@ class _Explanation:
         why = {False: "it is dropped", None: "it depends on what is not known here"}.get(verdict.is_accepted, "")
         if verdict.source and why:
             why += f": {verdict.source}"
-        yield Hop(kind="filter", what=what, is_ok=verdict.is_accepted, why=why, evidence=verdict.source)
+        yield Hop(kind="filter", what=what, is_ok=verdict.is_accepted, why=why)
 
     def _own_addresses(self, container: Container) -> list[str]:
         here = self._reach.namespaces.get(container.namespaces.net or 0)

@@ -8,7 +8,7 @@ import msgspec
 from ctrscope.discovery.notes import PAUSED_NOTE
 from ctrscope.discovery.stats import read_stats
 from ctrscope.model.container import Container, ContainerStatus
-from ctrscope.model.gap import ParseError
+from ctrscope.model.gap import Gap, ParseError
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroup_files import LIMIT_FILES
 from ctrscope.probes.cgroupfs import CgroupLayout
@@ -30,7 +30,7 @@ def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, 
         snapshot.containers, hostfs, layout, snapshot.host, None if limits else snapshot
     )
     if not limits:
-        gaps += tuple(gap for gap in snapshot.figure_gaps if gap.source.rpartition("/")[2] in LIMIT_FILES)
+        gaps = _with_limit_gaps(gaps, snapshot.figure_gaps)
     containers = tuple(
         _with_status(container, frozen=figures.frozen) if (figures := stats.get(container.key)) is not None else container
         for container in snapshot.containers
@@ -51,6 +51,13 @@ def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, 
 def watched(hostfs: HostFs, snapshot: Snapshot) -> tuple[int, ...]:
     """Moments of change of the engines' state directories: when one differs, containers may have come or gone."""
     return tuple(_mtime(hostfs, root) for status in snapshot.engines for root in status.state_roots)
+
+
+def _with_limit_gaps(gaps: tuple[Gap, ...], before: tuple[Gap, ...]) -> tuple[Gap, ...]:
+    """What is missing now, and what was missing when the limits were read, in the order in which that was told."""
+    found = frozenset(gaps)
+    kept = (gap for gap in before if gap in found or gap.source.rpartition("/")[2] in LIMIT_FILES)
+    return tuple(dict.fromkeys((*kept, *gaps)))
 
 
 def _is_same(hostfs: HostFs, container: Container) -> bool:

@@ -28,8 +28,8 @@ _MOUNTINFO = "/proc/1/mountinfo"
 _MOST_CGROUPS, _DEEPEST = 20_000, 12
 #: What interface files begin with; ``tasks`` and the like are v1's.
 _FILES = frozenset({
-    "cgroup", "cpu", "cpuacct", "cpuset", "memory", "pids", "io", "blkio", "hugetlb", "rdma", "misc", "dmem", "freezer", "devices",
-    "net_cls", "net_prio", "perf_event", "irq", "tasks", "notify_on_release", "release_agent",
+    "cgroup", "cpu", "cpuacct", "cpuset", "memory", "pids", "io", "blkio", "hugetlb", "rdma", "misc", "dmem", "freezer",
+    "devices", "net_cls", "net_prio", "perf_event", "irq", "tasks", "notify_on_release", "release_agent",
 })  # fmt: skip
 _ID = "([0-9a-f]{64})"
 #: Mount points that carry the id of their container.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ctrscope.model.container import Container
-from ctrscope.model.gap import Gap
+from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
@@ -21,6 +21,8 @@ class Whose:
         self.layout: CgroupLayout | None = read_layout(hostfs)
         self.gaps: list[Gap] = []
         self.running = tuple(container for container in snapshot.containers if container.is_running)
+        #: What "no container" leaves open where something was not permitted.
+        self.caveat = " that could be read" if any(gap.reason is Reason.DENIED for gap in snapshot.gaps) else ""
         self._members: dict[tuple[NamespaceType, int], tuple[Container, ...]] = {}
         self._by_pid: dict[int, Container] = {}
         # In a container inside a container a process is both's: the inner one, which has fewer, comes last and stays.
@@ -61,6 +63,12 @@ class Whose:
     def is_hosts(self, type_: NamespaceType, ino: int) -> bool:
         """Whether it is the host's own."""
         return self.snapshot.host.namespaces.ino(type_) == ino
+
+    def unknown_host(self, type_: NamespaceType) -> str | None:
+        """Why a namespace of no container may still be the host's own; None when the host's is known."""
+        if self.snapshot.host.namespaces.ino(type_) is not None:
+            return None
+        return f"no container's{self.caveat}; which {type_} namespace is the host's own was not permitted to read"
 
     def namespaces(self, pid: int) -> NamespaceSet:
         """Namespaces of a process, all None when they cannot be read."""

@@ -11,7 +11,7 @@ needed is unpacked.
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -119,8 +119,8 @@ def messages_of(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         place += (length + 3) & ~3
 
 
-def attributes_of(data: bytes, place: int = 0) -> dict[int, bytes]:
-    """Type → value of the attributes from *place* on; of a type that comes twice the last."""
+def attributes_of(data: bytes, place: int = 0, wanted: Container[int] | None = None) -> dict[int, bytes]:
+    """Type → value of the attributes from *place* on, or of those that are *wanted*; of a type that comes twice the last."""
     found: dict[int, bytes] = {}
     size = len(data)
     unpack = _ATTRIBUTE.unpack_from
@@ -128,7 +128,9 @@ def attributes_of(data: bytes, place: int = 0) -> dict[int, bytes]:
         length, kind = unpack(data, place)
         if length < 4 or place + length > size:
             raise ParseError(f"a netlink attribute of {length} bytes, where {size - place} are left")
-        found[kind & _TYPE_MASK] = data[place + 4 : place + length]
+        kind &= _TYPE_MASK
+        if wanted is None or kind in wanted:
+            found[kind] = data[place + 4 : place + length]
         place += (length + 3) & ~3
     return found
 

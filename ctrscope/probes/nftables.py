@@ -2,7 +2,7 @@
 
 *Source:* kernel include/uapi/linux/netfilter/nf_tables.h: NFT_MSG_GETCHAIN, GETRULE, GETSETELEM; nft(8), libnftnl(3).
 *Shape:* a rule is a list of expressions that load fields into registers, compare them, look them up in sets, and act.
-``nftables_rule.py`` follows them.
+``nftables_rule.py`` follows them, and ``nftables_match.py`` says what a comparison asks for.
 *Versions:* iptables-nft before 1.8.8 wrote every match and target as an xtables record (``match``, ``target``); since then
 ports are compared by nf_tables itself. Linux before 5.x ignores the table asked for and lists all rules.
 """

@@ -7,21 +7,20 @@ A look-up in a set or map makes one branch for each element, so that ``dnat to t
 ``tcp dport vmap {…}`` come out as the rules that they stand for.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.netlink import attributes_of
 from ctrscope.probes.nfnetlink import list_of, number, signed, text
-from ctrscope.probes.packet_filter import EVERYTHING, PROTOCOLS, Action, Match, narrow, network_of
+from ctrscope.probes.nftables_match import EQUAL, NOT_EQUAL, Field, State, asking, between, constrained
+from ctrscope.probes.packet_filter import EVERYTHING, Action, Match, narrow, network_of
 from ctrscope.probes.xtables import parse_match, parse_target
 
 _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 2
 _VALUE, _VERDICT = 1, 2
 _VERDICT_REGISTER = 0
 _JUMP, _GOTO, _RETURN, _ACCEPT, _DROP = -3, -4, -5, 1, 0
-_EQUAL, _NOT_EQUAL, _LESS, _LESS_EQUAL, _GREATER, _GREATER_EQUAL = range(6)
 _INTERVAL_END, _CATCH_ALL = 1, 2
 #: A set may have a million elements; a rule that publishes ports has a few thousand at most.
 _MAX_BRANCHES = 8192
@@ -51,23 +50,6 @@ class Element(NamedTuple):
     verdict: tuple[int, str] | None = None  # code and chain
 
 
-class _Field(NamedTuple):
-    """What a register holds: a field of the packet, maybe masked, or bytes that are known."""
-
-    name: str  # "dst", "dport", "in"…; "" for bytes; others are fields that Match has no word for
-    size: int
-    value: bytes = b""
-    mask: bytes = b""
-
-
-class _State(NamedTuple):
-    """How far a packet has come in a rule."""
-
-    match: Match
-    registers: dict[int, _Field]
-    action: Action | None = None
-
-
 def parse_rule(
     expressions: bytes, family: str, elements: Callable[[str], tuple[Element, ...]]
 ) -> tuple[tuple[Match, Action], ...]:
@@ -75,7 +57,7 @@ def parse_rule(
 
     *family* is "ip", "ip6" or "inet"; *elements* gives those of a set by name.
     """
-    states = [_State(_FAMILY_MATCH.get(family, EVERYTHING), {})]
+    states = [State(_FAMILY_MATCH.get(family, EVERYTHING), {})]
     for item in list_of(expressions):
         attributes = attributes_of(item)
         name = text(attributes.get(_EXPRESSION_NAME))
@@ -83,9 +65,9 @@ def parse_rule(
         data = attributes_of(attributes.get(_EXPRESSION_DATA, b"")) if name != "offload" else {}
         if step is None:
             if name not in _HARMLESS:
-                states = [_asking(state, name) for state in states]
+                states = [asking(state, name) for state in states]
             continue
-        following: list[_State] = []
+        following: list[State] = []
         for state in states:
             for after in step(state, data, family, elements) if state.action is None else (state,):
                 following.append(after)
@@ -102,117 +84,117 @@ _Data = Mapping[int, bytes]  # attributes of one expression
 _Elements = Callable[[str], tuple[Element, ...]]
 
 
-def _payload(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _payload(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     register, base, offset, size = (number(data.get(kind)) for kind in (1, 2, 3, 4))
     if 1 not in data:  # it writes to the packet
         yield state
         return
     if base == _TRANSPORT:
-        yield _loaded(state, register, _Field("dport" if (offset, size) == (2, 2) else f"transport header {offset}", size))
+        yield _loaded(state, register, Field("dport" if (offset, size) == (2, 2) else f"transport header {offset}", size))
         return
     header = {"ipv4": "ip", "ipv6": "ip6"}.get(state.match.family, "ip6" if size > 4 else "ip")
     name, whole = _FIELDS.get((header, offset), ("", 0))
     if base != _NETWORK or not name or size > whole:
-        yield _loaded(state, register, _Field(f"header {base} byte {offset}", size))
+        yield _loaded(state, register, Field(f"header {base} byte {offset}", size))
         return
     mask = b"\xff" * size + bytes(whole - size) if size < whole else b""
-    yield _loaded(state, register, _Field(name, size, mask=mask))
+    yield _loaded(state, register, Field(name, size, mask=mask))
 
 
-def _meta(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _meta(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     register, key = number(data.get(1)), number(data.get(2))
     if 1 not in data:  # it sets something
         yield state
         return
     name = _META.get(key, f"meta {key}")
-    yield _loaded(state, register, _Field(name, _META_SIZES.get(name, 4)))
+    yield _loaded(state, register, Field(name, _META_SIZES.get(name, 4)))
 
 
-def _fib(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _fib(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     register, result, flags = (number(data.get(kind)) for kind in (1, 2, 3))
     # NFT_FIB_RESULT_ADDRTYPE of the destination (NFTA_FIB_F_DADDR), with or without an interface.
-    yield _loaded(state, register, _Field("dst type" if result == 3 and flags & 2 else "fib", 4))
+    yield _loaded(state, register, Field("dst type" if result == 3 and flags & 2 else "fib", 4))
 
 
-def _immediate(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _immediate(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     register, held = number(data.get(1)), attributes_of(data.get(2, b""))
     if register == _VERDICT_REGISTER:
         verdict = attributes_of(held.get(_VERDICT, b""))
         yield state._replace(action=_action(signed(verdict.get(1)), text(verdict.get(2))))
         return
     value = held.get(_VALUE, b"")
-    yield _loaded(state, register, _Field("", len(value), value))
+    yield _loaded(state, register, Field("", len(value), value))
 
 
-def _bitwise(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _bitwise(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     source, target, size = (number(data.get(kind)) for kind in (1, 2, 3))
     mask, flipped = (attributes_of(data.get(kind, b"")).get(_VALUE, b"") for kind in (4, 5))
     field = state.registers.get(_word(source))
     if field is None or number(data.get(6)) != 0 or any(flipped):  # 6: an operation other than mask and xor
-        yield _loaded(state, target, _Field("computed", size))
+        yield _loaded(state, target, Field("computed", size))
         return
     yield _loaded(state, target, field._replace(mask=mask))
 
 
-def _other_value(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _other_value(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     """byteorder, ct, socket, numgen, hash…: a value that Match has no word for."""
-    yield _loaded(state, number(data.get(1)), _Field("another value", 4))
+    yield _loaded(state, number(data.get(1)), Field("another value", 4))
 
 
-def _ct(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _ct(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     """NFT_CT_STATE is a word of bits in the host's byte order; the other keys are values without a word."""
-    yield _loaded(state, number(data.get(1)), _Field("ct state" if number(data.get(2)) == 0 else "ct", 4))
+    yield _loaded(state, number(data.get(1)), Field("ct state" if number(data.get(2)) == 0 else "ct", 4))
 
 
-def _reject(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _reject(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     yield state._replace(action=Action("drop"))
 
 
-def _random(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
-    yield _loaded(state, number(data.get(1)), _Field("random", 4))
+def _random(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
+    yield _loaded(state, number(data.get(1)), Field("random", 4))
 
 
-def _compare(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _compare(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     register, operator = number(data.get(1)), number(data.get(2))
     value = attributes_of(data.get(3, b"")).get(_VALUE, b"")
     at = _word(register)
     # Two fields that lie side by side may be compared at once.
     states = [state]
     while value:
-        field = state.registers.get(at) or _Field("a register", len(value))
+        field = state.registers.get(at) or Field("a register", len(value))
         part, value = value[: field.size], value[-(-field.size // 4) * 4 :]
         at += -(-field.size // 4)
-        states = [after for one in states if (after := _constrained(one, field, operator, part)) is not None]
+        states = [after for one in states if (after := constrained(one, field, operator, part)) is not None]
         if field.size == 0:
             break
     yield from states
 
 
-def _range(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
-    field = state.registers.get(_word(number(data.get(1)))) or _Field("a register", 4)
+def _range(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
+    field = state.registers.get(_word(number(data.get(1)))) or Field("a register", 4)
     low, high = (attributes_of(data.get(kind, b"")).get(_VALUE, b"") for kind in (3, 4))
-    if number(data.get(2)) != _EQUAL:
-        yield _asking(state, field.name)
-    elif (after := _between(state, field, low, high)) is not None:
+    if number(data.get(2)) != EQUAL:
+        yield asking(state, field.name)
+    elif (after := between(state, field, low, high)) is not None:
         yield after
 
 
-def _lookup(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _lookup(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     name, source, target = text(data.get(1)), number(data.get(2)), data.get(3)
     listed = elements(name)
     if number(data.get(5)) & 1:  # NFT_LOOKUP_F_INV
         fields = list(_fields_from(state, _word(source), len(listed[0].key) if listed else 0))
         if len(fields) == 1 and fields[0].name in ("in", "out", "dst"):
             for element in listed:
-                state = _constrained(state, fields[0], _NOT_EQUAL, element.key) or state
+                state = constrained(state, fields[0], NOT_EQUAL, element.key) or state
             yield state
         else:
-            yield _asking(state, f"not in {name}")
+            yield asking(state, f"not in {name}")
         return
     for low, high, element in _intervals(listed):
-        after: _State | None = state
+        after: State | None = state
         for field, first, last in _parts(state, _word(source), low, high):
-            after = _between(after, field, first, last) if after is not None else None
+            after = between(after, field, first, last) if after is not None else None
         if element.flags & _CATCH_ALL:
             after = state
         if after is None:
@@ -226,7 +208,7 @@ def _lookup(state: _State, data: _Data, family: str, elements: _Elements) -> Ite
             yield _with_bytes(after, _word(number(target)), element.data)
 
 
-def _nat(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _nat(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     if number(data.get(1)) != 1:  # NFT_NAT_DNAT
         yield state._replace(action=Action("accept"))
         return
@@ -242,23 +224,23 @@ def _nat(state: _State, data: _Data, family: str, elements: _Elements) -> Iterat
     yield state._replace(match=match, action=action)
 
 
-def _redirect(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _redirect(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     port = _bytes_at(state, data.get(1), 2)
     yield state._replace(action=Action("redirect", to_port=number(port) if port else None))
 
 
-def _xt_match(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _xt_match(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     for asked in parse_match(text(data.get(1)), number(data.get(2)), data.get(3, b"")):
         if (both := narrow(state.match, asked)) is not None:
             yield state._replace(match=both)
 
 
-def _xt_target(state: _State, data: _Data, family: str, elements: _Elements) -> Iterator[_State]:
+def _xt_target(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     action = parse_target(text(data.get(1)), number(data.get(2)), data.get(3, b""), is_ipv6=family == "ip6")
     yield state if action.kind == "pass" else state._replace(action=action)
 
 
-_STEPS: dict[str, Callable[[_State, _Data, str, _Elements], Iterator[_State]]] = {
+_STEPS: dict[str, Callable[[State, _Data, str, _Elements], Iterator[State]]] = {
     "payload": _payload,
     "meta": _meta,
     "fib": _fib,
@@ -286,32 +268,32 @@ def _word(register: int) -> int:
     return register * 4 if register <= 4 else register - 4
 
 
-def _loaded(state: _State, register: int, field: _Field) -> _State:
+def _loaded(state: State, register: int, field: Field) -> State:
     return state._replace(registers={**state.registers, _word(register): field})
 
 
-def _with_bytes(state: _State, word: int, value: bytes) -> _State:
+def _with_bytes(state: State, word: int, value: bytes) -> State:
     """Known bytes in the registers, reachable at every word: an address and a port may lie in one value."""
-    held = {word + at // 4: _Field("", len(value) - at, value[at:]) for at in range(0, len(value), 4)}
+    held = {word + at // 4: Field("", len(value) - at, value[at:]) for at in range(0, len(value), 4)}
     return state._replace(registers={**state.registers, **held})
 
 
-def _bytes_at(state: _State, register: bytes | None, size: int) -> bytes | None:
+def _bytes_at(state: State, register: bytes | None, size: int) -> bytes | None:
     if register is None:
         return None
     field = state.registers.get(_word(number(register)))
     return field.value[:size] if field is not None and not field.name and len(field.value) >= size else None
 
 
-def _fields_from(state: _State, word: int, size: int) -> Iterator[_Field]:
+def _fields_from(state: State, word: int, size: int) -> Iterator[Field]:
     while size > 0:
-        field = state.registers.get(word) or _Field("a register", 4)
+        field = state.registers.get(word) or Field("a register", 4)
         yield field
         words = -(-max(1, field.size) // 4)
         word, size = word + words, size - 4 * words
 
 
-def _parts(state: _State, word: int, low: bytes, high: bytes) -> Iterator[tuple[_Field, bytes, bytes]]:
+def _parts(state: State, word: int, low: bytes, high: bytes) -> Iterator[tuple[Field, bytes, bytes]]:
     """Fields of a concatenated key, each with the first and last value."""
     at = 0
     for field in _fields_from(state, word, len(low)):
@@ -339,88 +321,6 @@ def _intervals(listed: tuple[Element, ...]) -> Iterator[tuple[bytes, bytes, Elem
             elif beyond is None:
                 last = b"\xff" * len(element.key)
         yield element.key, last, element
-
-
-def _between(state: _State, field: _Field, low: bytes, high: bytes) -> _State | None:
-    if low == high:
-        return _constrained(state, field, _EQUAL, low)
-    if field.name == "dport":
-        return _narrowed(state, Match(dport=(number(low), number(high))))
-    if field.name in ("src", "dst") and len(low) == len(high):
-        flipped = int.from_bytes(low, "big") ^ int.from_bytes(high, "big")
-        if flipped & (flipped + 1) == 0 and not int.from_bytes(low, "big") & flipped:  # a network
-            network = f"{network_of(low)}/{8 * len(low) - flipped.bit_length()}"
-            return _narrowed(state, Match(**{field.name: network}))  # type: ignore[arg-type]
-    return _asking(state, field.name)
-
-
-def _constrained(state: _State, field: _Field, operator: int, value: bytes) -> _State | None:
-    """The state after a comparison; None when no packet can pass."""
-    if not field.name:  # both sides are known
-        return state if (field.value[: len(value)] == value) == (operator == _EQUAL) else None
-    if field.name == "dport" and not field.mask:
-        return _narrowed_port(state, operator, number(value))
-    if operator not in (_EQUAL, _NOT_EQUAL):
-        return _asking(state, field.name)
-    asked = _asked(field, value, is_equal=operator == _EQUAL)
-    return _asking(state, field.name) if asked is None else _narrowed(state, asked)
-
-
-def _asked(field: _Field, value: bytes, *, is_equal: bool) -> Match | None:
-    """What equality, or its opposite, asks for; None when Match has no word for it."""
-    if field.name in ("in", "out"):
-        name = value.split(b"\0")[0].decode("utf-8", "surrogateescape")
-        pattern = name if b"\0" in value or len(value) >= 16 else f"{name}*"
-        words = {"in": ("in_interface", "not_in"), "out": ("out_interface", "not_out")}[field.name]
-        return Match(**({words[0]: pattern} if is_equal else {words[1]: (pattern,)}))
-    if field.name in ("src", "dst"):
-        whole = len(field.mask) or len(value)
-        try:
-            network = network_of(value.ljust(whole, b"\0")[:whole], field.mask or None)
-        except ValueError:
-            return None
-        if is_equal:
-            return Match(**{field.name: network})  # type: ignore[arg-type]
-        return Match(not_dst=(network,)) if field.name == "dst" else None
-    if field.name == "ct state" and not is_equal and field.mask and not any(value):
-        # ``ct state established,related`` is: of the bits of the mask one is set.
-        return None if int.from_bytes(field.mask, sys.byteorder) & _NEW else Match(is_known=True)
-    if not is_equal or field.mask:
-        return None
-    if field.name == "proto":
-        return Match(proto=PROTOCOLS.get(value[0], str(value[0])))
-    if field.name == "family":
-        return {2: Match(family="ipv4"), 10: Match(family="ipv6")}.get(value[0])
-    if field.name == "dst type":
-        return Match(is_local=True) if value == _LOCAL_TYPE else None
-    return None
-
-
-_LOCAL_TYPE = (2).to_bytes(4, sys.byteorder)  # RTN_LOCAL, a number of the host's byte order
-_NEW = 8  # NF_CT_STATE_BIT(IP_CT_NEW)
-
-
-def _narrowed_port(state: _State, operator: int, port: int) -> _State | None:
-    ranges = {
-        _EQUAL: (port, port),
-        _LESS: (0, port - 1),
-        _LESS_EQUAL: (0, port),
-        _GREATER: (port + 1, 65535),
-        _GREATER_EQUAL: (port, 65535),
-    }
-    if operator not in ranges:
-        return _asking(state, "dport")
-    return _narrowed(state, Match(dport=ranges[operator]))
-
-
-def _narrowed(state: _State, asked: Match) -> _State | None:
-    both = narrow(state.match, asked)
-    return None if both is None else state._replace(match=both)
-
-
-def _asking(state: _State, what: str) -> _State:
-    """A condition that Match has no word for."""
-    return _narrowed(state, Match(other=(what,))) or state
 
 
 def _action(code: int, chain: str) -> Action:

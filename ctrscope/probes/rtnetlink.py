@@ -30,6 +30,7 @@ _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, ifindex, state, flags, type
 _HOP = struct.Struct("=HBBi")  # length, flags, hops, ifindex
 _U32, _S32 = struct.Struct("=I"), struct.Struct("=i")
 _STATS64 = struct.Struct("=8Q")  # packets, bytes, errors, dropped: received and sent of each
+_OF_LINK = frozenset({1, 3, 4, 5, 10, 16, 18, 23, 37})  # of the fifty attributes that a link has
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _MAIN_TABLE = 254
 _NETCONF_ALL = -1  # the setting of the whole namespace
@@ -238,7 +239,7 @@ def _ask_nsid(connection: Connection, host: HostFs, other: Door) -> int | None:
 
 def _link(message: bytes, addresses: Mapping[int, Iterable[str]]) -> Link:
     _, _, ifindex, flags, _ = _LINK.unpack_from(message)
-    attributes = attributes_of(message, _LINK.size)
+    attributes = attributes_of(message, _LINK.size, _OF_LINK)
     information = attributes_of(attributes.get(18, b""))  # IFLA_LINKINFO
     kind = _text(information[1]) if 1 in information else None  # IFLA_INFO_KIND
     state = attributes.get(16, b"\0")[0]

@@ -92,7 +92,7 @@ def _link_cells(
 ) -> tuple[str, ...]:
     return (
         inert(link.name),
-        inert(" ".join([link.kind or NOT_APPLICABLE, *(f"{key} {value}" for key, value in link.details.items())])),
+        _kind(link),
         _state(link),
         NOT_APPLICABLE if link.mtu is None else str(link.mtu),
         link.mac or NOT_APPLICABLE,
@@ -101,6 +101,14 @@ def _link_cells(
         NOT_APPLICABLE if link.rx_bytes is None else format_bytes(link.rx_bytes),
         NOT_APPLICABLE if link.tx_bytes is None else format_bytes(link.tx_bytes),
     )
+
+
+def _kind(link: Link) -> str:
+    """The kind with its details; what is off is not worth the room."""
+    details = (
+        value if name in ("mode", "network") else f"{name} {value}" for name, value in link.details.items() if value != "off"
+    )
+    return inert(", ".join([link.kind or NOT_APPLICABLE, *details]))
 
 
 def _state(link: Link) -> str:

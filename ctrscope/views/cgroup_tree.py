@@ -53,7 +53,9 @@ def branches(
     toggled: Mapping[str, bool],
     order: str,
 ) -> Iterator[Branch]:
-    """The rows of the tree from the top. *containers* by id; *toggled*: paths that somebody folded (True) or unfolded.
+    """The rows of the tree from the top.
+
+    *containers* by the path of their cgroup; *toggled*: paths that somebody folded (True) or unfolded.
 
     At first everything that leads to a container is unfolded, and nothing else.
     """
@@ -62,7 +64,7 @@ def branches(
     while waiting:
         node, depth = waiting.pop()
         is_folded = toggled.get(node.path, node.path not in leading and depth > 0) if node.children else None
-        yield Branch(node, depth, rates.get(node.path), containers.get(node.container or ""), is_folded)
+        yield Branch(node, depth, rates.get(node.path), containers.get(node.path), is_folded)
         if node.children and not is_folded:
             ordered = sorted(node.children, key=partial(_order, rates=rates, order=order))
             waiting += [(child, depth + 1) for child in reversed(ordered)]

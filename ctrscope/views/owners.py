@@ -16,6 +16,11 @@ from ctrscope.views.tones import Part, line
 _DEEPEST = 32  # the kernel's own bound on nested user namespaces, and on nested PID namespaces
 
 
+def members_of(namespace: Namespace, containers: Sequence[Container]) -> list[Container]:
+    """Containers whose init is in the namespace. An id alone does not tell: two containerd namespaces may have the same."""
+    return [one for one in containers if one.is_running and one.namespaces.ino(namespace.type) == namespace.ino]
+
+
 def owner_lines(
     namespace: Namespace, known: Mapping[NamespaceId, Namespace], containers: Sequence[Container], width: int
 ) -> Content:
@@ -62,8 +67,7 @@ def _made_by(user: Namespace) -> str:
 def _line(
     depth: int, namespace: Namespace, containers: Sequence[Container], width: int, chosen: Namespace, remark: str
 ) -> Content:
-    inside = set(namespace.containers)
-    names = ", ".join(inert(one.name) for one in containers if one.id in inside and one.is_running)
+    names = ", ".join(inert(one.name) for one in members_of(namespace, containers))
     counted = f"{namespace.nprocs} process{'es' if namespace.nprocs != 1 else ''}"
     is_chosen = namespace.id == chosen.id
     start = f"{'   ' * (depth - 1)}{'└─ ' if depth else ''}"

@@ -4,12 +4,13 @@ One accent. Red: somebody has to act. Yellow: worth a look. What is idle is dim.
 or a word beside it does not say too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from textual.content import Content
 from textual.theme import Theme
 
 from ctrscope.model.finding import Severity
+from ctrscope.render.safe import cell_width
 
 # Greys of so little colour that a terminal of 256 colours still tells one from the other.
 THEME = Theme(
@@ -62,6 +63,11 @@ SEVERITIES: Mapping[Severity, tuple[str, str]] = {
 
 #: A piece of a line: text as it is, or text with a tone. The text is never parsed as markup.
 Part = str | tuple[str, str]
+
+
+def width_of(parts: Iterable[Part]) -> int:
+    """Cells that pieces take."""
+    return sum(cell_width(part if isinstance(part, str) else part[0]) for part in parts)
 
 
 def line(*parts: Part) -> Content:

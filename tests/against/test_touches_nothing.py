@@ -19,7 +19,9 @@ _TRACED = (
 
 
 @pytest.mark.parametrize(
-    "verb", [["ps", "-a", "--json"], ["ps"], ["tree"], ["ns", "--deep"], ["doctor", "--json"]], ids=" ".join
+    "verb",
+    [["ps", "-a", "--json"], ["ps"], ["tree"], ["ns", "--deep"], ["doctor", "--json"], ["find", "1"], ["find", "/etc/passwd"]],
+    ids=" ".join,
 )
 def test_a_reading_command_asks_nobody_and_changes_nothing(parts: tuple[str, ...], tmp_path: Path, verb: list[str]) -> None:
     del parts

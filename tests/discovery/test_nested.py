@@ -170,6 +170,19 @@ def test_a_state_inside_does_not_speak_for_processes_outside(node: Node) -> None
     assert sorted((one.outer is None, one.pid) for one in found) == [(False, None), (True, 300)]
 
 
+@pytest.mark.parametrize(("off_by", "is_running"), [(0, True), (1, True), (2, False)])
+def test_start_times_in_a_time_namespace_are_those_of_its_clock(node: Node, off_by: int, is_running: bool) -> None:
+    """An offset that is no whole number of ticks may make a start time one tick off."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    link = node.host.path / "proc/100/ns/time"
+    link.unlink()
+    link.symlink_to("time:[4026532500]")
+    node.host.file("/proc/100/timens_offsets", "monotonic 0 0\nboottime 100 0\n")
+    node.process(150, 70, 1, comm="job", ppid=100, cgroup=f"{KIND}/job", pid_namespace=4026532250)
+    node.runc("job", 70, 5050 + 100 * ticks + off_by, "/job")
+    assert find_container(node.look(), "job").is_running is is_running
+
+
 def test_a_root_that_may_not_be_entered_is_a_gap(node: Node) -> None:
     node.fs.insides[100] = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     gaps = [gap for gap in node.look().gaps if gap.subject == f"container docker/{NODE}"]

@@ -15,6 +15,7 @@ from ctrscope.export.contract import (
     FindAnswer,
     HeldCapability,
     InspectAnswer,
+    NetAnswer,
     NsAnswer,
     PsAnswer,
     Source,
@@ -35,6 +36,7 @@ from ctrscope.model.observed import Observed
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.model.value import Value
 from tests.awkward import DETAIL, HOST, SNAPSHOT, STATS, STOPPED, WEB, WEB_PROCESSES
+from tests.networks import TOPOLOGY
 
 COMMON: dict[str, Any] = {"taken_at": SNAPSHOT.taken_at, "host": HOST, "gaps": SNAPSHOT.gaps}
 PS = PsAnswer(containers=SNAPSHOT.containers, **COMMON)
@@ -68,6 +70,10 @@ ALL: tuple[Value, ...] = (
     TreeAnswer(trees=(Tree(supervisor=4690, containers=(WEB.id,), processes=WEB_PROCESSES),), **COMMON),
     NS,
     DiagnoseAnswer(findings=diagnose(Observed(snapshot=SNAPSHOT), Thresholds()), **COMMON),
+    NetAnswer(
+        network_namespaces=TOPOLOGY.network_namespaces, edges=TOPOLOGY.edges, publications=TOPOLOGY.publications, **COMMON
+    ),
+    NetAnswer(network_namespaces=(), edges=(), publications=None, **COMMON),
     FindAnswer(
         matches=(
             Match(kind=MatchKind.PROCESS, what="process 4711", container=WEB.key, detail="nginx, its init"),

@@ -292,7 +292,7 @@ def test_the_number_that_the_host_has_for_a_namespace_is_the_one_that_ip_says(sn
         assert namespace_of(look(snapshot), ino_of(path)).nsid == int(said.split()[1])
 
 
-def test_a_new_link_shows_at_once_and_a_downed_one_within_five_seconds(snapshot: Snapshot) -> None:
+def test_a_new_link_shows_at_once_and_everything_else_within_five_seconds(snapshot: Snapshot) -> None:
     with network_namespace() as one:
         one.script("ip link add d0 type bridge\nip link set d0 up")
         reader = TopologyReader(HOST)
@@ -300,18 +300,17 @@ def test_a_new_link_shows_at_once_and_a_downed_one_within_five_seconds(snapshot:
         one.script("ip link add d1 type bridge")
         assert link_of(look(snapshot, reader), ino(one), "d1").kind == "bridge"
         one.script("ip link set d0 down")
-        started = time.monotonic()
-        wait_for("d0 is down", lambda: not link_of(look(snapshot, reader), ino(one), "d0").is_up, seconds=5)
-        assert time.monotonic() - started < 5
+        with network_namespace() as late:
+            wanted = ino(late)
 
+            def is_noticed() -> bool:
+                found = look(snapshot, reader)
+                is_there = any(namespace.ino == wanted for namespace in found.network_namespaces)
+                return is_there and link_of(found, ino(one), "d0").is_up is False
 
-def test_a_namespace_that_comes_later_is_found_within_five_seconds_and_one_that_goes_is_gone(snapshot: Snapshot) -> None:
-    reader = TopologyReader(HOST)
-    look(snapshot, reader)
-    with network_namespace() as late:
-        wanted = ino(late)
-        wait_for("it is found", lambda: any(one.ino == wanted for one in look(snapshot, reader).network_namespaces), seconds=5)
-    wait_for("it is gone", lambda: all(one.ino != wanted for one in look(snapshot, reader).network_namespaces), seconds=5)
+            wait_for("the downed link and the new namespace are noticed", is_noticed, seconds=5)
+        found = look(snapshot, reader)
+        assert all(namespace.ino != wanted for namespace in found.network_namespaces)
 
 
 def test_a_namespace_stays_when_the_process_that_it_was_read_through_ends(snapshot: Snapshot) -> None:
@@ -382,7 +381,7 @@ def test_three_hundred_namespaces_are_read_quickly(
             cold = time.process_time() - started
             assert sum(edge.kind == "veth" for edge in found.edges) == 300
             ticks = []
-            for _ in range(6):
+            for _ in range(3):
                 time.sleep(0.5)  # as the dashboard asks: what is due depends on the time that passed
                 started = time.process_time()
                 look(snapshot, reader)

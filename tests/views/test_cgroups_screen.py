@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+from msgspec import structs
 
 from ctrscope.views.cgroup_tree import branches
 from ctrscope.views.screens.cgroups import CgroupsScreen
@@ -13,11 +14,11 @@ from tests.views.world import CGROUP_RATES, cgroups, full
 
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod6f1c.slice"
 SCOPE = f"{POD}/cri-containerd-3fca.scope"
-BY_ID = {one.id: one for one in containers()}
+BY_PATH = {one.cgroup.path: one for one in containers() if one.cgroup is not None}
 
 
 def paths(order: str = "name", toggled: Mapping[str, bool] | None = None) -> list[str]:
-    return [branch.path for branch in branches(cgroups(), CGROUP_RATES, BY_ID, toggled or {}, order)]
+    return [branch.path for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, order)]
 
 
 def screen_of(pilot) -> CgroupsScreen:  # type: ignore[no-untyped-def]
@@ -76,6 +77,17 @@ async def test_a_container_is_opened_and_a_slice_is_folded_by_enter() -> None:
         assert SCOPE not in table.row_keys
         await press(pilot, "enter")
         table.stand_on(SCOPE)
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, ContainerScreen)
+        assert pilot.app.screen.key == APP
+
+
+@asynchronous
+async def test_two_containers_of_one_id_are_told_apart() -> None:
+    twin = structs.replace(containers()[0], engine_namespace="default", name="twin", cgroup=None)
+    async with dashboard([full([twin, *containers()])]) as pilot:
+        await press(pilot, "4")
+        screen_of(pilot).table.stand_on(SCOPE)
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, ContainerScreen)
         assert pilot.app.screen.key == APP

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
@@ -13,7 +14,7 @@ from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.text import TextScreen
 from ctrscope.views.widgets.row_table import RowTable
-from tests.views.builders import APP, containers, denied, sample
+from tests.views.builders import APP, containers, denied, own_namespaces, sample
 from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, show
 from tests.views.world import BLUE, full
 
@@ -160,6 +161,17 @@ async def test_enter_lists_who_is_in_it_and_opens_a_container() -> None:
 
 
 @asynchronous
+async def test_two_containers_of_one_id_are_told_apart() -> None:
+    twin = structs.replace(containers()[0], engine_namespace="default", name="twin", pids=(9,), namespaces=own_namespaces(7))
+    async with dashboard([full([*containers(), twin])]) as pilot:
+        await press(pilot, "3")
+        table(pilot).stand_on(APP)
+        assert (
+            "twin" not in (await text_after(pilot, "enter")).split("net:[4026532913]: 3 containers")[1].split("esc closes")[0]
+        )
+
+
+@asynchronous
 async def test_o_draws_the_owners_from_the_host_down() -> None:
     async with dashboard([full()]) as pilot:
         await press(pilot, "3")
@@ -173,8 +185,6 @@ async def test_o_draws_the_owners_from_the_host_down() -> None:
 
 @asynchronous
 async def test_an_unread_link_is_a_dot_and_the_line_below_says_why() -> None:
-    from msgspec import structs
-
     from ctrscope.model.namespace import NamespaceSet
 
     found = [structs.replace(one, namespaces=NamespaceSet()) if one.key == APP else one for one in containers()]

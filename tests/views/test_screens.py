@@ -1,13 +1,14 @@
 """The screens by their keys: each shows what it is about, keeps its place, and is read only while it is in front."""
 
 import pytest
+from msgspec import structs
 
 from ctrscope.model.sample import Focus
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.widgets.row_table import RowTable
 from ctrscope.views.widgets.screen_strip import ScreenStrip
-from tests.views.builders import APP, HOSTILE_NAMES, container, sample
+from tests.views.builders import APP, HOSTILE_NAMES, container, denied, sample
 from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, settle, show, table_of
 from tests.views.world import findings, full, hostile
 
@@ -182,3 +183,20 @@ async def test_the_table_names_a_limit_from_above_and_the_traffic() -> None:
         assert "480M↑" in row
         assert "86▲" in row
         assert "757K/213K" in row
+
+
+@pytest.mark.parametrize("key", ["3", "4", "5"])
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+def test_what_could_not_be_read_for_a_screen_is_said_there(key: str, size: tuple[int, int]) -> None:
+    @asynchronous
+    async def run() -> None:
+        gaps = (denied("namespace net:[1]", "links", source="/proc/7/ns/net"),)
+        async with dashboard([structs.replace(full(), gaps=gaps)], size=size) as pilot:
+            await press(pilot, key)
+            line = screen_lines(pilot)[-2]
+            assert "1 gap: denied" in line or "1 gap:…" in line
+            assert len(line) <= size[0]
+            await show(pilot, full(second=2))
+            assert "gap" not in screen_lines(pilot)[-2]
+
+    run()

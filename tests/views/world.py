@@ -349,8 +349,9 @@ def hostile(names: Sequence[str]) -> Sample:
     found = [container(name, id=f"x{number}", note=name) for number, name in enumerate(names)]
     ids = [one.id for one in found]
     nodes = tuple(
-        CgroupNode(path=f"/{name.replace('/', '')}", container=id_, effective=_own(M, name))
-        for name, id_ in zip(names, ids, strict=True)
+        CgroupNode(path=one.cgroup.path, container=one.id, effective=_own(M, one.name))
+        for one in found
+        if one.cgroup is not None
     )
     links = tuple(_link(number + 2, name, name, name, mac=name) for number, name in enumerate(names))
     subjects = [Subject(kind="container", id=one.key, name=one.name) for one in found]

@@ -1,6 +1,6 @@
 """Cgroups: the tree from the root down, what each uses, what bounds it, and who imposes that."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -11,13 +11,14 @@ from textual.widgets import Static
 
 from ctrscope.model.cgroup import CgroupNode
 from ctrscope.model.container import Container
+from ctrscope.model.gap import Gap
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CGROUPS, SELECTED, Action, bindings
 from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, imposed, tree_columns, tree_rows
 from ctrscope.views.screens.sample_screen import SampleScreen
-from ctrscope.views.tones import line
+from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import RowTable
 
 _ORDERS = ("name", "cpu", "memory")
@@ -35,6 +36,7 @@ class CgroupsScreen(SampleScreen):
         self._sample: Sample | None = None
         self._root: CgroupNode | None = None  # None: not read yet
         self._rates: Mapping[str, Rates] = {}
+        self._gaps: Sequence[Gap] = ()  # of reading it
         self._shown: dict[str, Branch] = {}
         self._toggled: dict[str, bool] = {}  # path → folded
         self._order = _ORDERS[0]
@@ -95,14 +97,18 @@ class CgroupsScreen(SampleScreen):
         """Draw a sample."""
         self._sample = sample
         if sample.cgroups is not None:
-            self._root, self._rates = sample.cgroups, sample.cgroup_rates
+            self._root, self._rates, self._gaps = sample.cgroups, sample.cgroup_rates, sample.gaps
         self._draw()
 
     def _draw(self) -> None:
         if self._sample is None or not self.size.width:
             return
         if self._root is not None:
-            containers = {one.id: one for one in self._sample.snapshot.containers}
+            containers = {
+                one.cgroup.path: one
+                for one in self._sample.snapshot.containers
+                if one.is_running and one.has_own_cgroup and one.cgroup is not None
+            }
             found = branches(self._root, self._rates, containers, self._toggled, self._order)
             self._shown = {branch.path: branch for branch in found}
         width = self.size.width
@@ -133,9 +139,10 @@ class CgroupsScreen(SampleScreen):
         if self._root is None:
             return line((" reading …", "muted"))
         total, containers = _count(self._root)
-        text = f" {total} cgroups · {containers} of containers"
+        left: list[Part] = [f" {total} cgroups · {containers} of containers"]
         right = f"sort {self._order} "
-        return line(text, " " * max(2, self.size.width - len(text) - len(right)), (right, "muted"))
+        left.append(self.gap_words(self._gaps, width_of(left) + len(right)))
+        return line(*left, " " * max(2, self.size.width - width_of(left) - len(right)), (right, "muted"))
 
     # Keys
 

@@ -11,26 +11,20 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
+from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import Namespace, NamespaceId, NamespaceType
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.gaps import summarise_gaps
-from ctrscope.render.matrix import HOST_KEY, MatrixCell, MatrixRow, namespace_matrix
-from ctrscope.render.namespaces import holder_text, kept_by_text
-from ctrscope.render.safe import cell_width, inert, shorten
-from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.render.matrix import MatrixCell, MatrixRow, namespace_matrix
+from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import NAMESPACES, SELECTED, Action, bindings
-from ctrscope.views.owners import owner_lines
-from ctrscope.views.rows import status_tone
+from ctrscope.views.namespace_rows import is_alone, matrix_columns, matrix_line, namespace_words, who_columns, who_rows
+from ctrscope.views.owners import members_of, owner_lines
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.screens.text import TextScreen
-from ctrscope.views.tones import Part, line
-from ctrscope.views.widgets.row_table import SHARED, Cell, Column, RowTable, TableRow
-
-_LABEL_LEAST = 14
-#: Sharing these with the host lets a container see or reach more than a container usually does.
-_TELLING = frozenset({NamespaceType.IPC, NamespaceType.MNT, NamespaceType.NET, NamespaceType.PID})
+from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.row_table import RowTable, TableRow
 
 
 class NamespacesScreen(SampleScreen):
@@ -44,6 +38,7 @@ class NamespacesScreen(SampleScreen):
         super().__init__()
         self._sample: Sample | None = None
         self._namespaces: dict[NamespaceId, Namespace] | None = None  # None: not read yet
+        self._gaps: Sequence[Gap] = ()  # of reading them
         self._rows: dict[str, MatrixRow] = {}
         self._picked: tuple[str, frozenset[NamespaceType]] = ("", frozenset())  # cells of one row
         self._wanted: str = ""  # a namespace to put the cursor on as soon as it is there
@@ -102,6 +97,7 @@ class NamespacesScreen(SampleScreen):
         self._sample = sample
         if sample.namespaces is not None:
             self._namespaces = {namespace.id: namespace for namespace in sample.namespaces}
+            self._gaps = sample.gaps
         self._draw()
 
     def _draw(self) -> None:
@@ -113,7 +109,7 @@ class NamespacesScreen(SampleScreen):
         self._rows = {row.key: row for row in rows}
         self.table.show_rows(
             matrix_columns(rows, self.size.width),
-            [TableRow(row.key, partial(_line, row, self._picked_of(row.key)), runs_over=_is_alone(row)) for row in rows],
+            [TableRow(row.key, partial(matrix_line, row, self._picked_of(row.key)), runs_over=is_alone(row)) for row in rows],
         )
         self._go_to_wanted()
         self._draw_words()
@@ -167,8 +163,7 @@ class NamespacesScreen(SampleScreen):
         return line(" ", (number, "strong"), (shorten(f"  {words}", room - len(number)), "muted"))
 
     def _names(self, namespace: Namespace) -> list[str]:
-        by_id = {found.id: found for found in self._sample.snapshot.containers} if self._sample else {}
-        return [inert(by_id[one].name) if one in by_id else inert(one[:12]) for one in namespace.containers]
+        return [inert(one.name) for one in members_of(namespace, self._sample.snapshot.containers)] if self._sample else []
 
     def _status(self) -> Content:
         key, types = self._picked
@@ -179,12 +174,13 @@ class NamespacesScreen(SampleScreen):
         parts: list[Part] = [
             " reading who holds them …" if self._namespaces is None else f" {len(self._namespaces)} namespaces"
         ]
-        alone = sum(map(_is_alone, self._rows.values()))
+        alone = sum(map(is_alone, self._rows.values()))
         if alone:
             parts.append((f" · {alone} without a process", "watch"))
-        if any(cell.letter for row in self._rows.values() for cell in row.cells):
-            parts.append(("   same letter: the same namespace", "muted"))
-        return line(*parts)
+        parts.append(self.gap_words(self._gaps, width_of(parts)))
+        legend = "   same letter: the same namespace"
+        is_shared = any(cell.letter for row in self._rows.values() for cell in row.cells)
+        return line(*parts, (legend if is_shared and width_of(parts) + len(legend) < self.size.width else "", "muted"))
 
     # Keys
 
@@ -234,7 +230,8 @@ class NamespacesScreen(SampleScreen):
             if key is not None and sample.snapshot.container(key) is not None:
                 self.ctrscope.open_container(key)
 
-        title = f"{namespace.id}: {len(namespace.containers)} containers, {namespace.nprocs} processes"
+        count = len(members_of(namespace, sample.snapshot.containers))
+        title = f"{namespace.id}: {count} container{'s' if count != 1 else ''}, {namespace.nprocs} processes"
         self.app.push_screen(ListScreen(title, who_columns, rows, hint="enter opens a container, esc closes"), chosen)
 
     @on(RowTable.RowOpened)
@@ -249,88 +246,3 @@ class NamespacesScreen(SampleScreen):
             self.app.push_screen(
                 TextScreen(f"{namespace.id}: owners", lambda width: owner_lines(namespace, known, containers, width))
             )
-
-
-def matrix_columns(rows: Sequence[MatrixRow], width: int) -> tuple[Column, ...]:
-    """A column for the labels and one for each type, apart as far as there is room."""
-    cells = {
-        type_: max([len(type_), *(cell_width(_text(row.cells[at])) for row in rows)]) for at, type_ in enumerate(NamespaceType)
-    }
-    label = max([_LABEL_LEAST, *(cell_width(row.label) for row in rows if not _is_alone(row))])
-    spare = width - 2 - label - sum(cells.values())
-    gap = max(1, min(5, spare // (len(cells) + 1)))
-    label = min(label + 1, max(_LABEL_LEAST, width - 2 - sum(cells.values()) - gap * (len(cells) + 1)))
-    return (
-        Column("label", " CONTAINER", "left", label, gap=gap),
-        *(Column(type_, type_, "left", cells[type_], gap=gap) for type_ in NamespaceType),
-    )
-
-
-def _is_alone(row: MatrixRow) -> bool:
-    """Whether it is a namespace that no process is in: then it has one cell only."""
-    return sum(bool(cell.text) for cell in row.cells) == 1
-
-
-def _text(cell: MatrixCell) -> str:
-    return f"{cell.text} ▲" if _is_telling(cell) else cell.text
-
-
-def _is_telling(cell: MatrixCell) -> bool:
-    return cell.text == HOST_KEY and cell.type in _TELLING
-
-
-def _line(row: MatrixRow, picked: frozenset[NamespaceType]) -> tuple[Cell, ...]:
-    tone = "muted" if _is_alone(row) or row.key == HOST_KEY else "plain"
-    return (Cell(f" {row.label}", tone), *(_cell(cell, cell.type in picked) for cell in row.cells))
-
-
-def _cell(cell: MatrixCell, is_picked: bool) -> Cell:
-    if is_picked:
-        return Cell(cell.text, "picked", "✓")
-    if _is_telling(cell):
-        return Cell(_text(cell), "watch")
-    if cell.letter:
-        return Cell(cell.text, SHARED[(sum(map(ord, cell.letter)) - ord("A")) % len(SHARED)])
-    return Cell(cell.text, "idle" if cell.is_host or cell.text == NOT_PERMITTED else "plain")
-
-
-def namespace_words(namespace: Namespace, names: Sequence[str]) -> str:
-    """Who is in a namespace and what keeps it, shortest first."""
-    if not namespace.nprocs:
-        return f"no process, {kept_by_text(namespace)}"
-    leader = namespace.leader
-    parts = [
-        f"{namespace.nprocs} process{'es' if namespace.nprocs != 1 else ''}",
-        f"leader {leader.pid} {inert(leader.comm)}" if leader else "",
-        "the host's own" if namespace.is_initial else "",
-        ", ".join(names),
-    ]
-    return " · ".join(part for part in parts if part)
-
-
-def who_columns(width: int) -> tuple[Column, ...]:
-    """A sign, a name, and what it is."""
-    name = max(20, min(60, width * 3 // 5))
-    what = width - name - 5
-    return (Column("sign", "", "right", 2), Column("name", "WHO", "left", name, gap=2), Column("what", "OF", "left", what))
-
-
-def who_rows(namespace: Namespace, containers: Sequence[Container]) -> list[TableRow]:
-    """The containers in a namespace, then everything that holds it."""
-    inside = set(namespace.containers)
-    names = {pid: inert(one.name) for one in containers for pid in one.pids}
-    rows = [TableRow(one.key, partial(_container_line, one)) for one in containers if one.id in inside and one.is_running]
-    rows += [
-        TableRow(f"holder {number}", partial(_holder_line, holder_text(holder), names.get(holder.pid or 0, "")))
-        for number, holder in enumerate(namespace.held_by)
-    ]
-    return rows
-
-
-def _container_line(container: Container) -> tuple[Cell, ...]:
-    what = f"{engine_text(container)}, init {container.pid}"
-    return (Cell(status_sign(container), status_tone(container)), Cell(inert(container.name), "strong"), Cell(what, "muted"))
-
-
-def _holder_line(text: str, name: str) -> tuple[Cell, ...]:
-    return (Cell(""), Cell(text), Cell(name, "muted"))

@@ -1,6 +1,6 @@
 """Network: the map of every network namespace, from the wire to the containers; what is broken is marked with a word."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import ClassVar
@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
+from ctrscope.model.gap import Gap
 from ctrscope.model.network import Link, LinkRates, NetworkTopology
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, status_sign
@@ -22,7 +23,7 @@ from ctrscope.views.actions import NETWORK, SELECTED, Action, bindings
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
-from ctrscope.views.tones import Part, line
+from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 
 _TONES: Mapping[str, str] = {
@@ -54,6 +55,7 @@ class NetworkScreen(SampleScreen):
         self._sample: Sample | None = None
         self._topology: NetworkTopology | None = None  # None: not read yet
         self._rates: Mapping[tuple[int, int], LinkRates] = {}
+        self._gaps: Sequence[Gap] = ()  # of reading it
         self._lines: dict[str, MapLine] = {}
         self._shift = 0  # cells of the map left of the edge of the screen
         self._wanted = ""  # a link or namespace to put the cursor on as soon as it is there
@@ -94,7 +96,13 @@ class NetworkScreen(SampleScreen):
         drawn = self._lines.get(self.table.cursor or "")
         if drawn is None or self._sample is None:
             return []
-        return [one for one in self._sample.snapshot.containers if one.id in drawn.containers]
+        inos = {end[0] for end in (drawn.key, drawn.inside) if end is not None}
+        # An id alone does not tell: two containerd namespaces may have the same.
+        return [
+            one
+            for one in self._sample.snapshot.containers
+            if one.id in drawn.containers and (not inos or one.namespaces.net in inos)
+        ]
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container, the next trouble takes trouble."""
@@ -115,7 +123,7 @@ class NetworkScreen(SampleScreen):
         """Draw a sample."""
         self._sample = sample
         if sample.topology is not None:
-            self._topology, self._rates = sample.topology, sample.link_rates
+            self._topology, self._rates, self._gaps = sample.topology, sample.link_rates, sample.gaps
         self._draw()
 
     def _draw(self) -> None:
@@ -176,8 +184,8 @@ class NetworkScreen(SampleScreen):
         drawn = self._lines.get(self.table.cursor or "")
         rate = self._rates.get(drawn.inside or drawn.key or (0, 0)) if drawn else None
         right = f"{rate_text(rate)} on this line " if rate is not None else ""
-        used = sum(len(part if isinstance(part, str) else part[0]) for part in left)
-        return line(*left, " " * max(2, self.size.width - used - len(right)), (right, "accent"))
+        left.append(self.gap_words(self._gaps, width_of(left) + len(right)))
+        return line(*left, " " * max(2, self.size.width - width_of(left) - len(right)), (right, "accent"))
 
     # Keys
 

@@ -8,8 +8,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from ctrscope.model.container import Container
+from ctrscope.model.gap import Gap
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.render.gaps import summarise_gaps
+from ctrscope.render.safe import shorten
 from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action
+from ctrscope.views.tones import Part
 from ctrscope.views.widgets.key_bar import KeyBar
 from ctrscope.views.widgets.screen_strip import ScreenStrip
 from ctrscope.views.widgets.status_header import StatusHeader
@@ -50,6 +54,11 @@ class SampleScreen(Screen[None]):
     def explained(self) -> Sequence[tuple[str, str]]:
         """Columns and what they mean, for the help."""
         return ()
+
+    def gap_words(self, gaps: Sequence[Gap], used: int) -> Part:
+        """What could not be read for this screen, in what *used* cells leave of a line."""
+        room = self.size.width - used - 6
+        return (shorten(f"   · {summarise_gaps(gaps)}", room), "watch") if gaps and room > 0 else ""
 
     def show_failure(self) -> None:
         """Say why there is no newer sample, where a screen has a line for that."""
