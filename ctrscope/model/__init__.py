@@ -1,11 +1,38 @@
 """WHAT is on a host: frozen values, no input or output, no clock. The glossary, in code."""
 
 import sys
+from types import ModuleType
 
-# msgspec asks for typing_extensions before typing, and needs nothing of it since Python 3.11. Where textual installed it,
-# importing it costs 10 ms: a tenth of the time in which `ctrscope ps` answers. Every layer imports the model first.
-if "typing_extensions" not in sys.modules:
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
-    import msgspec  # noqa: F401
 
-    del sys.modules["typing_extensions"]
+def _import_msgspec() -> None:
+    """Import msgspec, with stand-ins for those modules that it asks for and of which nothing here has a use.
+
+    That takes a third of the time: UUIDs and decimals are not in the contract, ``uuid`` imports ``platform``, the JSON
+    schema is for one command (see ``export.json_schema``), and ``typing_extensions`` has nothing that Python 3.11 lacks.
+    Every layer imports the model first. Each module is its real self to whoever imports it afterwards.
+    """
+    nothing = type("nothing", (), {"unknown": None})
+    stand_ins: dict[str, dict[str, object] | None] = {
+        "typing_extensions": None,
+        "uuid": {"UUID": type("UUID", (), {}), "SafeUUID": nothing},
+        "decimal": {"Decimal": type("Decimal", (), {})},
+        "msgspec.inspect": {},
+        "msgspec._json_schema": {"schema": None, "schema_components": None},
+    }
+    placed = stand_ins.keys() - sys.modules.keys()
+    for name in placed:
+        contents = stand_ins[name]
+        module = None if contents is None else ModuleType(name)
+        if module is not None and contents is not None:
+            module.__dict__.update(contents)
+        sys.modules[name] = module  # type: ignore[assignment]
+    try:
+        import msgspec
+    finally:
+        for name in placed:
+            del sys.modules[name]
+    del msgspec.inspect
+
+
+if "msgspec" not in sys.modules:
+    _import_msgspec()
