@@ -1,8 +1,7 @@
 """``ctrscope ps``: the containers of this host, one line each."""
 
-import argparse
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines, say_gaps
 from ctrscope.cli.environment import Environment
@@ -12,6 +11,9 @@ from ctrscope.render.colour import paint_row, paint_title
 from ctrscope.render.fields import CONTAINER_FIELDS, Row
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
+
+if TYPE_CHECKING:
+    import argparse
 
 #: The columns in their order; rank and least width say what a narrow terminal does without.
 _COLUMNS: tuple[tuple[str, int, int | None], ...] = (
@@ -41,13 +43,13 @@ class Ps:
     name: ClassVar[str] = "ps"
     help: ClassVar[str] = "the containers of this host, one line each"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.epilog = _EXAMPLES
         parser.add_argument("-a", "--all", action="store_true", help="also those not running")
         parser.add_argument("-q", "--quiet", action="store_true", help="full ids only")
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print them. As text it reads only what the table shows."""
         from ctrscope.discovery.discover import discover
         from ctrscope.discovery.plan import Plan
