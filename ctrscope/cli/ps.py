@@ -55,7 +55,7 @@ class Ps:
         from ctrscope.discovery.plan import Plan
 
         deep = environment.json
-        snapshot = discover(environment.host, Plan(namespaces=deep, addresses=deep, stats=False, stopped=arguments.all))
+        snapshot = discover(environment.host, Plan(cgroups=deep, namespaces=deep, addresses=deep, stopped=arguments.all))
         if environment.json:
             from ctrscope.export.contract import PsAnswer
 

@@ -4,17 +4,18 @@ A PID counts only with the start time that the state recorded. Where the state r
 speak for the PID: its cgroup carries the container's id, or its parent is the supervisor that this engine always has.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ctrscope.discovery.guests import is_named_in, sandbox_of
 from ctrscope.discovery.kernel import Kernel
-from ctrscope.engines.claims import is_full_id, parse_claims
+from ctrscope.engines.claims import Claim, is_full_id, parse_claims
 from ctrscope.model.cgroup import CgroupMembership
-from ctrscope.model.container import Container, ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
+from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
 from ctrscope.model.timestamp import unix_time
+from ctrscope.probes.cgroupfs import read_members
 from ctrscope.probes.proc_pid_stat import Stat
 from ctrscope.probes.proc_pid_uid_map import read_id_map
 
@@ -25,8 +26,7 @@ _STATUS_IS_IMPLIED = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, E
 ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
 #: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
 SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", *ISOLATORS)
-#: What a record has beyond a container: the verdict takes its place.
-_CLAIMS = tuple(set(Record.__struct_fields__).difference(Declared.__struct_fields__))
+_DECLARED = Declared.__struct_fields__
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
 _START_TOLERANCE = 5.0
 
@@ -116,6 +116,26 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     return None
 
 
+def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str]) -> list[int] | None:
+    """Processes of the cgroup that the state names, where the kernel lists init among them: then it is the container's own.
+
+    *below* gets the directories of the cgroups below it. None: ask ``own_membership``. Before cgroup v2 /proc/PID/cgroup has a line for each of a dozen hierarchies, and reading
+    it takes a fifth of the time of a container. On v2 it is one line, which the freezer needs anyway.
+    """
+    layout, path = kernel.layout, record.cgroup_path
+    if layout is None or layout.version == "v2" or record.owner_uid or not path or path == "/":
+        return None
+    # Its cgroup may begin above the one that is named; a path with ".." could lead to a file that is not the kernel's.
+    path = next((claim.path for claim in parse_claims(path) if _is_claimed(claim, record)), path)
+    directory = layout.named_directory(path) if ".." not in path else None
+    found: list[str] = []
+    members = read_members(kernel.hostfs, directory, found) if directory is not None else []
+    if pid not in members:
+        return None
+    below += found
+    return members
+
+
 def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMembership | None, bool]:
     """The container's cgroup, and whether it is its own rather than one it shares with whoever started it.
 
@@ -125,7 +145,7 @@ def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMemb
     if membership is None or membership.path == "/":
         return membership, False
     for claim in parse_claims(membership.path):
-        if claim.role == "payload" and claim.id in (record.id, record.name):
+        if _is_claimed(claim, record):
             return _cut(membership, claim.path), True
     if record.cgroup_path and record.cgroup_path != "/" and _is_within(membership.path, record.cgroup_path):
         cut = _cut(membership, record.cgroup_path)
@@ -163,21 +183,13 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
     return Monitor(pid=record.monitor_pid, comm=record.monitor_expected, alive=False)
 
 
-def container_of(record: Record, verdict: Verdict) -> Container:
-    """The container without what the kernel adds for running ones."""
-    declared = msgspec.structs.asdict(record)
-    for name in _CLAIMS:
-        del declared[name]
-    declared["evidence"] = record.evidence + verdict.evidence
-    if verdict.pid is not None:
-        declared["exit_code"] = None  # of an earlier run, or of one that the state believes over
-    return Container(
-        **declared,
-        status=verdict.status,
-        pid=verdict.pid,
-        starttime_ticks=verdict.starttime_ticks,
-        note=verdict.note,
-    )
+def declared_of(record: Record) -> dict[str, Any]:
+    """What of a record is a container's too, by field."""
+    return {name: getattr(record, name) for name in _DECLARED}
+
+
+def _is_claimed(claim: Claim, record: Record) -> bool:
+    return claim.role == "payload" and claim.id in (record.id, record.name)
 
 
 def _is_within(path: str, ancestor: str) -> bool:
