@@ -4,7 +4,7 @@ A PID counts only with the start time that the state recorded. Where the state r
 speak for the PID: its cgroup carries the container's id, or its parent is the supervisor that this engine always has.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
 from ctrscope.model.timestamp import unix_time
+from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_members
 from ctrscope.probes.proc_pid_stat import Stat
 from ctrscope.probes.proc_pid_uid_map import read_id_map
@@ -31,7 +32,7 @@ _DECLARED = Declared.__struct_fields__
 _START_TOLERANCE = 5.0
 
 
-class Verdict(NamedTuple):
+class Verdict(Value, frozen=True):
     """What the kernel says of a record."""
 
     status: ContainerStatus

@@ -20,8 +20,9 @@ from typing import Any, Protocol, TypeVar, cast
 READ_LIMIT = 16 * 1024 * 1024
 _MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
 _CHUNK = 65536
-#: seq_file fills a page before it hands out less than was asked for, and no record of a cgroup file takes half of one: what
-#: is shorter than this is the whole file, and the second read that would say so is a sixth of what reading one costs.
+#: seq_file, which writes the files of /proc and cgroups, fills a page before it hands out less than was asked for, and no
+#: record of theirs takes half of one: what is shorter than this is the whole file. The second read that would say so is a
+#: tenth of what reading one costs.
 _ONE_PIECE = 2048
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
@@ -127,7 +128,7 @@ class HostFs:
                 raise OSError(errno.EINVAL, "not a regular file", path)
             if owner is not None and found.st_uid != owner:
                 raise OSError(errno.EPERM, f"owned by uid {found.st_uid}, not by uid {owner}", path)
-            return _read_all(os.open(f"/proc/self/fd/{handle}", _OPEN), path, limit)
+            return _read_all(os.open(f"/proc/self/fd/{handle}", _OPEN), path, limit, found.st_size)
         finally:
             os.close(handle)
 
@@ -403,21 +404,20 @@ def _components(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
 
 
-def _read_all(descriptor: int, path: str, limit: int) -> bytes:
-    """Read to the end, and close."""
-    # Sizes of /proc and cgroup files are 0 or a lie: only an empty read is the end.
+def _read_all(descriptor: int, path: str, limit: int, size: int | None = None) -> bytes:
+    """Read to the end, and close. *size*: of a file that knows its own; those of /proc and cgroups say 0, or lie."""
     try:
-        chunk = os.read(descriptor, _CHUNK)
-        size = len(chunk)
-        if size < _ONE_PIECE and path.startswith("/sys/fs/cgroup/"):
-            return chunk
-        chunks: list[bytes] = []
-        while chunk:
-            if size > limit:
+        piece = os.read(descriptor, _CHUNK if size is None else min(size, limit) + 1)
+        if len(piece) <= limit and (len(piece) == size or (size is None and len(piece) < _ONE_PIECE)):
+            return piece
+        pieces: list[bytes] = []
+        length = 0
+        while piece:
+            length += len(piece)
+            if length > limit:
                 raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
-            chunks.append(chunk)
-            chunk = os.read(descriptor, _CHUNK)
-            size += len(chunk)
+            pieces.append(piece)
+            piece = os.read(descriptor, _CHUNK)
     finally:
         os.close(descriptor)
-    return b"".join(chunks)
+    return b"".join(pieces)

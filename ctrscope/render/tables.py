@@ -1,8 +1,9 @@
 """Plain-text tables: as wide as they need to be in a pipe, as wide as the screen on a terminal, never wrapped."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from ctrscope.model.value import Value
 from ctrscope.render.safe import max_width, pad_all, shorten
 
 _GAP = 2
@@ -10,7 +11,7 @@ _GAP = 2
 EXTRA = 5
 
 
-class Column(NamedTuple):
+class Column(Value, frozen=True):
     """How one column behaves when the screen is too narrow for all of them."""
 
     title: str
