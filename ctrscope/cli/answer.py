@@ -14,7 +14,7 @@ from ctrscope.render.safe import inert
 
 def print_lines(environment: Environment, lines: Iterable[str]) -> None:
     """The answer as text."""
-    environment.stdout.writelines(f"{line}\n" for line in lines)
+    environment.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def print_answer(environment: Environment, answer: Value) -> None:

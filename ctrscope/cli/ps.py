@@ -79,7 +79,7 @@ def _table(containers: tuple[Container, ...], environment: Environment) -> list[
         for field, (_, rank, least) in zip(shown, _COLUMNS, strict=True)
     ]
     now = time.time()
-    rows = [[field.get(Row(container), now) for field in shown] for container in containers]
+    rows = [[field.get(row, now) for field in shown] for row in map(Row, containers)]
     lines = format_table(columns, rows, environment.width)
     if not environment.colour:
         return lines

@@ -10,7 +10,7 @@ import msgspec
 
 from ctrscope.discovery.guests import is_named_in, sandbox_of
 from ctrscope.discovery.kernel import Kernel
-from ctrscope.engines.claims import Claim, is_full_id, parse_claims
+from ctrscope.engines.claims import is_full_id, parse_claims
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
@@ -126,8 +126,7 @@ def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str
     layout, path = kernel.layout, record.cgroup_path
     if layout is None or layout.version == "v2" or record.owner_uid or not path or path == "/":
         return None
-    # Its cgroup may begin above the one that is named; a path with ".." could lead to a file that is not the kernel's.
-    path = next((claim.path for claim in parse_claims(path) if _is_claimed(claim, record)), path)
+    # A path with ".." could lead to a file that is not the kernel's.
     directory = layout.named_directory(path) if ".." not in path else None
     found: list[str] = []
     members = read_members(kernel.hostfs, directory, found) if directory is not None else []
@@ -146,7 +145,7 @@ def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMemb
     if membership is None or membership.path == "/":
         return membership, False
     for claim in parse_claims(membership.path):
-        if _is_claimed(claim, record):
+        if claim.role == "payload" and claim.id in (record.id, record.name):
             return _cut(membership, claim.path), True
     if record.cgroup_path and record.cgroup_path != "/" and _is_within(membership.path, record.cgroup_path):
         cut = _cut(membership, record.cgroup_path)
@@ -187,10 +186,6 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
 def declared_of(record: Record) -> dict[str, Any]:
     """What of a record is a container's too, by field."""
     return {name: getattr(record, name) for name in _DECLARED}
-
-
-def _is_claimed(claim: Claim, record: Record) -> bool:
-    return claim.role == "payload" and claim.id in (record.id, record.name)
 
 
 def _is_within(path: str, ancestor: str) -> bool:
