@@ -7,7 +7,6 @@ from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.model.container import Container
-from ctrscope.render.colour import paint_row, paint_title
 from ctrscope.render.fields import CONTAINER_FIELDS, Row
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
@@ -83,4 +82,6 @@ def _table(containers: tuple[Container, ...], environment: Environment) -> list[
     lines = format_table(columns, rows, environment.width)
     if not environment.colour:
         return lines
+    from ctrscope.render.colour import paint_row, paint_title
+
     return [paint_title(lines[0]), *(paint_row(line, one) for line, one in zip(lines[1:], containers, strict=True))]

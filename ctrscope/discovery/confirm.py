@@ -18,7 +18,6 @@ from ctrscope.model.timestamp import unix_time
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_members
 from ctrscope.probes.proc_pid_stat import Stat
-from ctrscope.probes.proc_pid_uid_map import read_id_map
 
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
 #: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
@@ -73,6 +72,8 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
 
 def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
     """Whether a process is that user's, or in a user namespace that maps the user: anybody can write state about any PID."""
+    from ctrscope.probes.proc_pid_uid_map import read_id_map  # only where users have containers
+
     try:
         if kernel.hostfs.stat(f"/proc/{pid}").st_uid == uid:
             return True

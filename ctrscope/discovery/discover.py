@@ -14,7 +14,6 @@ from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed
 from ctrscope.discovery.plan import Plan
-from ctrscope.discovery.sharing import find_shares
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
@@ -69,6 +68,8 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
     drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
     containers = tuple(draft.finish(kernel, plan) for draft in drafts)
     if plan.namespaces:
+        from ctrscope.discovery.sharing import find_shares  # only where namespaces are shown
+
         containers = find_shares(containers, host.namespaces)
     figures = None
     if plan.stats:

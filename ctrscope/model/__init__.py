@@ -19,6 +19,8 @@ def _import_msgspec() -> None:
         "decimal": {"Decimal": type("Decimal", (), {})},
         "msgspec.inspect": {},
         "msgspec._json_schema": {"schema": None, "schema_components": None},
+        "msgspec.toml": {},
+        "msgspec.yaml": {},
     }
     placed = stand_ins.keys() - sys.modules.keys()
     for name in placed:
@@ -32,7 +34,7 @@ def _import_msgspec() -> None:
     finally:
         for name in placed:
             del sys.modules[name]
-    del msgspec.inspect
+    del msgspec.inspect, msgspec.toml, msgspec.yaml
 
 
 if "datetime" not in sys.modules:
