@@ -1,6 +1,7 @@
 """WHAT is on a host: frozen values, no input or output, no clock. The glossary, in code."""
 
 import sys
+import typing
 from importlib import import_module
 from types import ModuleType
 
@@ -29,9 +30,12 @@ def _import_msgspec() -> None:
         if module is not None and contents is not None:
             module.__dict__.update(contents)
         sys.modules[name] = module  # type: ignore[assignment]
+    # It tries what typing.ForwardRef takes. The first call of compile() in a process makes every type of `ast`: 1.3 ms.
+    typing.compile = lambda *_, **__: None  # type: ignore[attr-defined]
     try:
         import msgspec
     finally:
+        del typing.compile  # type: ignore[attr-defined]
         for name in placed:
             del sys.modules[name]
     del msgspec.inspect, msgspec.toml, msgspec.yaml
