@@ -63,16 +63,16 @@ class _Flags:
         self._flags: dict[str, str] = {}  # "-a" and "--all" → "all"
         self._is_enough = True
 
-    def add_argument(self, *names: str, action: str = "store", default: object = None, **_: object) -> None:
+    def add_argument(self, *names: str, action: str = "store", default: object = None, **more: object) -> None:
         """As of ArgumentParser."""
-        if not names[0].startswith("-"):
-            self._is_enough = False
-            return
         dest = names[-1].lstrip("-").replace("-", "_")
-        if action == "store_true":
+        if not names[0].startswith("-") or more.keys() & {"dest", "required"}:
+            self._is_enough = False
+        elif action == "store_true":
             self._flags.update(dict.fromkeys(names, dest))
-            default = False
-        self._defaults[dest] = default
+            self._defaults[dest] = False
+        elif action != "version":
+            self._defaults[dest] = default
 
     def parse(self, argv: Sequence[str]) -> Any:
         """The arguments, or None: argparse has to say what the line means."""
