@@ -121,8 +121,9 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
 def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str]) -> list[int] | None:
     """Processes of the cgroup that the state names, where the kernel lists init among them: then it is the container's own.
 
-    *below* gets the directories of the cgroups below it. None: ask ``own_membership``. Before cgroup v2 /proc/PID/cgroup has a line for each of a dozen hierarchies, and reading
-    it takes a fifth of the time of a container. On v2 it is one line, which the freezer needs anyway.
+    *below* gets the directories of the cgroups below it. None: ask ``own_membership``. Before cgroup v2 /proc/PID/cgroup has a
+    line for each of a dozen hierarchies, and reading it takes a fifth of the time of a container. On v2 it is one line,
+    which the freezer needs anyway.
     """
     layout, path = kernel.layout, record.cgroup_path
     if layout is None or layout.version == "v2" or record.owner_uid or not path or path == "/":

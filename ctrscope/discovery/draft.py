@@ -14,7 +14,6 @@ from ctrscope.model.container import Container, ContainerStatus, Evidence, Monit
 from ctrscope.model.gap import Gap, gap_of
 from ctrscope.model.namespace import NamespaceSet
 
-
 #: Cgroups below a container's own that its engine made: crun, systemd-nspawn, systemd.
 _MADE_BY_ENGINES = frozenset({"container", "payload", "supervisor", "init.scope"})
 #: An engine that is PID 1 of a container, by comm.

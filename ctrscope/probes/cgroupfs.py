@@ -64,7 +64,7 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
 
     def named_directory(self, path: str) -> str | None:
         """Directory of the cgroup *path* of v1 in the hierarchy that engines use first; None when none of theirs is mounted."""
-        return next((_below(self.mounts[name], path) for name in _PREFERRED if name in self.mounts), None)
+        return next((_below(self.mounts[name], path) for name in PREFERRED if name in self.mounts), None)
 
 
 def read_layout(host: HostFs) -> CgroupLayout | None:
