@@ -45,6 +45,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/pip uninstall -qq --disable-pip-version-check --yes setuptools # of Python 3.11: imports itself at every start, 1 ms
 	@$(BIN)/python -m compileall -q ctrscope
 	@touch $@
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+#: Modules of Python's own that take a millisecond or more, which text output has no use for.
+SLOW = ("argparse", "decimal", "gettext", "locale", "platform", "typing_extensions", "uuid")
 HEAVY = ("textual", "rich", "pyroute2", "psutil", "asyncio", "dataclasses", "json", "subprocess", "nsenter")
 _PROGRAM = """
 import sys
@@ -13,6 +15,13 @@ status = main(sys.argv[1:])
 print("IMPORTED", *[name for name in sys.modules if name.split(".")[0] in {heavy!r}], file=sys.stderr)
 sys.exit(status)
 """
+
+
+@pytest.mark.parametrize("line", ["ps -a", "ps -q", "ps --json"])
+def test_a_listing_does_without_what_python_takes_long_to_import(line: str) -> None:
+    command = [sys.executable, "-c", _PROGRAM.format(heavy=SLOW), *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED"]
 
 
 @pytest.mark.parametrize("line", ["ps", "ps -a", "ps --help", "ps --json", "--version", "help"])

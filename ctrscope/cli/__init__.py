@@ -51,8 +51,8 @@ def _run(argv: list[str]) -> int:
         name, rest = "help", []
     if name is not None and name not in VERBS:
         raise CommandError(ExitStatus.USAGE, unknown_verb(inert(name)))
-    if name is not None:
-        gc.disable()  # 3 % of the time of a command that ends before anything is worth collecting
+    if name is None:
+        gc.enable()  # `__main__` switched it off for commands, which end before anything is worth collecting
     verb = load_verb(DASHBOARD if name is None else VERBS[name])
     arguments = parse_arguments(verb, rest)
     _check_root(arguments.root)

@@ -8,13 +8,12 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.value import Value
-from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert
 
 
 def print_lines(environment: Environment, lines: Iterable[str]) -> None:
     """The answer as text."""
-    environment.stdout.writelines(f"{line}\n" for line in lines)
+    environment.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def print_answer(environment: Environment, answer: Value) -> None:
@@ -41,6 +40,8 @@ def print_json(environment: Environment, encoded: bytes) -> None:
 def say_gaps(environment: Environment, gaps: Sequence[Gap]) -> None:
     """Tell people on one line that the answer has gaps."""
     if gaps:
+        from ctrscope.render.gaps import summarise_gaps
+
         environment.say(f"{summarise_gaps(gaps)}. ctrscope doctor tells more.")
 
 

@@ -1,12 +1,13 @@
 """What a command runs in: the host it reads, its streams, and the options that every command has."""
 
 import os
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 
-class Environment(NamedTuple):
+class Environment(Value, frozen=True):
     """Handed to every command; nothing below ``cli`` knows of it."""
 
     host: HostFs

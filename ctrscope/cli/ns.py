@@ -137,7 +137,7 @@ def _rows(host: HostFs, snapshot: Snapshot, namespaces: Sequence[Namespace], col
             command = inert_command(processes.cmdline(pid) or ()) if "command" in columns else ""
             stat = processes.stat(pid) if "ppid" in columns else None
             uid = _uid(host, pid) if "uid" in columns or "user" in columns else None
-            leaders[pid] = command or inert(comm), stat and stat.ppid, uid
+            leaders[pid] = command or inert(comm), stat.ppid if stat is not None else None, uid
         return leaders[pid]
 
     rows = []

@@ -1,17 +1,18 @@
 """``ctrscope ps``: the containers of this host, one line each."""
 
-import argparse
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines, say_gaps
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.model.container import Container
-from ctrscope.render.colour import paint_row, paint_title
 from ctrscope.render.fields import CONTAINER_FIELDS, Row
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
+
+if TYPE_CHECKING:
+    import argparse
 
 #: The columns in their order; rank and least width say what a narrow terminal does without.
 _COLUMNS: tuple[tuple[str, int, int | None], ...] = (
@@ -41,19 +42,19 @@ class Ps:
     name: ClassVar[str] = "ps"
     help: ClassVar[str] = "the containers of this host, one line each"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.epilog = _EXAMPLES
         parser.add_argument("-a", "--all", action="store_true", help="also those not running")
         parser.add_argument("-q", "--quiet", action="store_true", help="full ids only")
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print them. As text it reads only what the table shows."""
         from ctrscope.discovery.discover import discover
         from ctrscope.discovery.plan import Plan
 
         deep = environment.json
-        snapshot = discover(environment.host, Plan(namespaces=deep, addresses=deep, stats=False, stopped=arguments.all))
+        snapshot = discover(environment.host, Plan(cgroups=deep, namespaces=deep, addresses=deep, stopped=arguments.all))
         if environment.json:
             from ctrscope.export.contract import PsAnswer
 
@@ -77,8 +78,10 @@ def _table(containers: tuple[Container, ...], environment: Environment) -> list[
         for field, (_, rank, least) in zip(shown, _COLUMNS, strict=True)
     ]
     now = time.time()
-    rows = [[field.get(Row(container), now) for field in shown] for container in containers]
+    rows = [[field.get(row, now) for field in shown] for row in map(Row, containers)]
     lines = format_table(columns, rows, environment.width)
     if not environment.colour:
         return lines
+    from ctrscope.render.colour import paint_row, paint_title
+
     return [paint_title(lines[0]), *(paint_row(line, one) for line, one in zip(lines[1:], containers, strict=True))]

@@ -136,7 +136,7 @@ def _print_json(
         gaps=gaps,
     )
     # A stream is one object a line, on a terminal too.
-    print_json(environment._replace(is_tty=environment.is_tty and not is_stream), encode_answer(answer))
+    print_json(msgspec.structs.replace(environment, is_tty=environment.is_tty and not is_stream), encode_answer(answer))
     environment.stdout.flush()
 
 

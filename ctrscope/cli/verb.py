@@ -4,12 +4,14 @@ A verb's module is imported when that verb is used, or when all of them are list
 its ``run``.
 """
 
-import argparse
 from collections.abc import Mapping
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from ctrscope.cli.environment import Environment
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class Verb(Protocol):
@@ -18,10 +20,10 @@ class Verb(Protocol):
     name: ClassVar[str]
     help: ClassVar[str]  # one sentence; the README has the same
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the command's own arguments."""
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Do it; returns the exit status."""
 
 

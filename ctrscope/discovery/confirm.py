@@ -4,7 +4,7 @@ A PID counts only with the start time that the state recorded. Where the state r
 speak for the PID: its cgroup carries the container's id, or its parent is the supervisor that this engine always has.
 """
 
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -12,11 +12,12 @@ from ctrscope.discovery.guests import is_named_in, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.engines.claims import is_full_id, parse_claims
 from ctrscope.model.cgroup import CgroupMembership
-from ctrscope.model.container import Container, ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
+from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
 from ctrscope.model.timestamp import unix_time
+from ctrscope.model.value import Value
+from ctrscope.probes.cgroupfs import read_members
 from ctrscope.probes.proc_pid_stat import Stat
-from ctrscope.probes.proc_pid_uid_map import read_id_map
 
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
 #: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
@@ -25,13 +26,12 @@ _STATUS_IS_IMPLIED = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, E
 ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
 #: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
 SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", *ISOLATORS)
-#: What a record has beyond a container: the verdict takes its place.
-_CLAIMS = tuple(set(Record.__struct_fields__).difference(Declared.__struct_fields__))
+_DECLARED = Declared.__struct_fields__
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
 _START_TOLERANCE = 5.0
 
 
-class Verdict(NamedTuple):
+class Verdict(Value, frozen=True):
     """What the kernel says of a record."""
 
     status: ContainerStatus
@@ -72,6 +72,8 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
 
 def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
     """Whether a process is that user's, or in a user namespace that maps the user: anybody can write state about any PID."""
+    from ctrscope.probes.proc_pid_uid_map import read_id_map  # only where users have containers
+
     try:
         if kernel.hostfs.stat(f"/proc/{pid}").st_uid == uid:
             return True
@@ -114,6 +116,26 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     if sandbox_of(record.runtime) and is_named_in(kernel.processes.cmdline(stat.pid) or (), record):
         return f"its arguments name the sandbox: {stat.comm}"
     return None
+
+
+def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str]) -> list[int] | None:
+    """Processes of the cgroup that the state names, where the kernel lists init among them: then it is the container's own.
+
+    *below* gets the directories of the cgroups below it. None: ask ``own_membership``. Before cgroup v2 /proc/PID/cgroup has a
+    line for each of a dozen hierarchies, and reading it takes a fifth of the time of a container. On v2 it is one line,
+    which the freezer needs anyway.
+    """
+    layout, path = kernel.layout, record.cgroup_path
+    if layout is None or layout.version == "v2" or record.owner_uid or not path or path == "/":
+        return None
+    # A path with ".." could lead to a file that is not the kernel's.
+    directory = layout.named_directory(path) if ".." not in path else None
+    found: list[str] = []
+    members = read_members(kernel.hostfs, directory, found) if directory is not None else []
+    if pid not in members:
+        return None
+    below += found
+    return members
 
 
 def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMembership | None, bool]:
@@ -163,21 +185,9 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
     return Monitor(pid=record.monitor_pid, comm=record.monitor_expected, alive=False)
 
 
-def container_of(record: Record, verdict: Verdict) -> Container:
-    """The container without what the kernel adds for running ones."""
-    declared = msgspec.structs.asdict(record)
-    for name in _CLAIMS:
-        del declared[name]
-    declared["evidence"] = record.evidence + verdict.evidence
-    if verdict.pid is not None:
-        declared["exit_code"] = None  # of an earlier run, or of one that the state believes over
-    return Container(
-        **declared,
-        status=verdict.status,
-        pid=verdict.pid,
-        starttime_ticks=verdict.starttime_ticks,
-        note=verdict.note,
-    )
+def declared_of(record: Record) -> dict[str, Any]:
+    """What of a record is a container's too, by field."""
+    return {name: getattr(record, name) for name in _DECLARED}
 
 
 def _is_within(path: str, ancestor: str) -> bool:

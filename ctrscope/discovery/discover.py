@@ -14,7 +14,6 @@ from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed
 from ctrscope.discovery.plan import Plan
-from ctrscope.discovery.sharing import find_shares
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
@@ -67,8 +66,10 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
     drafts += unclaimed
 
     drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
-    containers = tuple(draft.finish(kernel, namespaces=plan.namespaces, addresses=plan.addresses) for draft in drafts)
+    containers = tuple(draft.finish(kernel, plan) for draft in drafts)
     if plan.namespaces:
+        from ctrscope.discovery.sharing import find_shares  # only where namespaces are shown
+
         containers = find_shares(containers, host.namespaces)
     figures = None
     if plan.stats:
@@ -154,13 +155,12 @@ def _collect_members(drafts: Iterable[Draft], kernel: Kernel) -> None:
     for draft in drafts:
         if draft.pid is None or draft.pids or kernel.layout is None:
             continue
-        directory = kernel.layout.own_directory(draft.membership) if draft.membership and draft.has_own_cgroup else None
-        if directory is not None:
-            outside = draft.monitor.pid if draft.monitor else None
-            draft.pids = [
-                pid for pid in read_members(kernel.hostfs, directory, draft.cgroups_below) if pid not in (outside, draft.pid)
-            ]
-        draft.pids.insert(0, draft.pid)
+        members = draft.members
+        if members is None and draft.membership is not None and draft.has_own_cgroup:
+            directory = kernel.layout.own_directory(draft.membership)
+            members = read_members(kernel.hostfs, directory, draft.cgroups_below) if directory is not None else None
+        outside = draft.monitor.pid if draft.monitor else None
+        draft.pids = [draft.pid, *(pid for pid in members or () if pid not in (outside, draft.pid))]
 
 
 def _may_hold_others(drafts: Iterable[Draft], left: Iterable[int], kernel: Kernel) -> list[Draft]:

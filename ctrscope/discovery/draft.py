@@ -1,11 +1,14 @@
 """A container in the making: the claim, the verdict on it, and the processes found to be in it."""
 
+from typing import Any
+
 import msgspec
 
-from ctrscope.discovery.confirm import Verdict, container_of, find_monitor, own_membership
+from ctrscope.discovery.confirm import Verdict, declared_of, find_monitor, find_named_members, own_membership
 from ctrscope.discovery.guests import guest_gap, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.notes import note_of
+from ctrscope.discovery.plan import Plan
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, Evidence, Monitor, Record, container_key
 from ctrscope.model.gap import Gap, gap_of
@@ -25,6 +28,7 @@ class Draft:
         self.verdict = verdict
         self.membership: CgroupMembership | None = None
         self.has_own_cgroup = False
+        self.members: list[int] | None = None  # of its own cgroup, where that was asked before the membership
         self.monitor: Monitor | None = None
         self.pids: list[int] = []  # init first
         self.cgroups_below: list[str] = []  # directories below that of its own cgroup
@@ -56,9 +60,14 @@ class Draft:
 
     def locate(self, kernel: Kernel) -> None:
         """Find cgroup and supervisor of a running container."""
-        if self.pid is not None:
+        if self.pid is None:
+            return
+        self.members = find_named_members(self.declared, self.pid, kernel, self.cgroups_below)
+        if self.members is None:
             self.membership, self.has_own_cgroup = own_membership(self.declared, self.pid, kernel)
-            self.monitor = find_monitor(self.declared, self.pid, kernel)
+        else:
+            self.has_own_cgroup = True
+        self.monitor = find_monitor(self.declared, self.pid, kernel)
 
     def may_hold_others(self, kernel: Kernel) -> bool:
         """Whether there is a sign of an engine inside that costs nothing to see: cgroups made there, or an engine as init."""
@@ -67,33 +76,43 @@ class Draft:
         stat = kernel.processes.stat(self.pid) if self.pid is not None else None
         return stat is not None and stat.comm in _ENGINE_COMMS
 
-    def finish(self, kernel: Kernel, *, namespaces: bool, addresses: bool) -> Container:
+    def finish(self, kernel: Kernel, plan: Plan) -> Container:
         """The container, with what the kernel adds for a running one."""
-        container = container_of(self.declared, self.verdict)
-        if (sandbox := sandbox_of(container.runtime)) is not None:
-            container = msgspec.structs.replace(container, sandbox=sandbox)
+        facts = declared_of(self.declared)
+        facts["evidence"] += self.verdict.evidence
+        facts["status"] = self.verdict.status
+        facts["note"] = self.verdict.note
+        if (sandbox := sandbox_of(self.declared.runtime)) is not None:
+            facts["sandbox"] = sandbox
             if self.pid is not None:
                 self.gaps.append(guest_gap(sandbox, f"container {self.key}", self.pid))
         if self.pid is not None:
-            started_at = container.started_at
-            if (
-                started_at is None
-                and self.verdict.starttime_ticks is not None
-                and container.status is not ContainerStatus.CREATED
-            ):
-                started_at = kernel.started_at(self.verdict.starttime_ticks)
-            container = msgspec.structs.replace(
-                container,
-                started_at=started_at,
-                monitor=self.monitor,
-                cgroup=self.membership,
-                has_own_cgroup=self.has_own_cgroup,
-                pids=tuple(self.pids),
-                namespaces=self._namespaces(self.pid, kernel) if namespaces else NamespaceSet(),
-                addresses=(kernel.addresses(self.pid) or container.addresses) if addresses else container.addresses,
-            )
+            facts |= self._facts_of_running(self.pid, kernel, plan)
+        container = Container(**facts)
         note = note_of(container)
         return container if note == container.note else msgspec.structs.replace(container, note=note)
+
+    def _facts_of_running(self, pid: int, kernel: Kernel, plan: Plan) -> dict[str, Any]:
+        ticks, started_at = self.verdict.starttime_ticks, self.declared.started_at
+        if started_at is None and ticks is not None and self.verdict.status is not ContainerStatus.CREATED:
+            started_at = kernel.started_at(ticks)
+        facts: dict[str, Any] = {
+            "pid": pid,
+            "starttime_ticks": ticks,
+            "started_at": started_at,
+            "exit_code": None,  # of an earlier run, or of one that the state believes over
+            "monitor": self.monitor,
+            "has_own_cgroup": self.has_own_cgroup,
+            "pids": tuple(self.pids),
+        }
+        if plan.cgroups:
+            known = self.members is None
+            facts["cgroup"] = self.membership if known else own_membership(self.declared, pid, kernel)[0]
+        if plan.namespaces:
+            facts["namespaces"] = self._namespaces(pid, kernel)
+        if plan.addresses:
+            facts["addresses"] = kernel.addresses(pid) or self.declared.addresses
+        return facts
 
     def _namespaces(self, pid: int, kernel: Kernel) -> NamespaceSet:
         found = kernel.processes.namespaces(pid)

@@ -7,6 +7,8 @@ import errno
 import os
 from collections.abc import Mapping
 
+import msgspec
+
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 from ctrscope.probes.proc_pid_stat import Stat
@@ -34,7 +36,7 @@ class InnerTable(ProcessTable):
         if stat is None:
             return None
         inner = self._to_inner.get(stat.ppid, 0)
-        return stat._replace(pid=pid, ppid=inner, starttime_ticks=stat.starttime_ticks + self._shift)
+        return msgspec.structs.replace(stat, pid=pid, ppid=inner, starttime_ticks=stat.starttime_ticks + self._shift)
 
     def cgroup(self, pid: int) -> Mapping[str, str] | None:
         """As the host sees it."""

@@ -9,10 +9,10 @@ A process is isolated when a namespace of it is not the host's. Two things that 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
+from ctrscope.model.value import Value
 from ctrscope.probes.proc_pid_stat import Stat
 
 _HARDENING = frozenset({NamespaceType.MNT, NamespaceType.UTS})
@@ -43,7 +43,7 @@ _INFRASTRUCTURE = frozenset(
 )
 
 
-class Isolated(NamedTuple):
+class Isolated(Value, frozen=True):
     """A process outside every known container with namespaces that are not the host's."""
 
     pid: int

@@ -35,12 +35,13 @@ class Kernel:
         return ContainerStatus.PAUSED if self._is_frozen(pid) else ContainerStatus.RUNNING
 
     def _is_frozen(self, pid: int) -> bool:
-        membership, stat = self.membership(pid), self.processes.stat(pid)
-        if self.layout is None or membership is None or membership.path == "/":
-            return False  # the root never is
-        if "freezer" in membership.paths and stat is not None and stat.state != "D":
+        stat = self.processes.stat(pid)
+        if self.layout is None or ("freezer" in self.layout.mounts and stat is not None and stat.state != "D"):
             # The v1 freezer holds a task in state D: the refrigerator before Linux 6.1, TASK_FROZEN since.
             return False
+        membership = self.membership(pid)
+        if membership is None or membership.path == "/":
+            return False  # the root never is
         if membership.path not in self._frozen:
             self._frozen[membership.path] = bool(read_frozen(self.hostfs, self.layout, membership))
         return self._frozen[membership.path]

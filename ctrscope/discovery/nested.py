@@ -186,7 +186,8 @@ class _Look:
         elif pid is None or pid not in self._allowed or pid in self._inits:
             what = "gone" if pid is None else "the outer container's own, or another container's"
             verdict = gone(record, f"process {record.pid} inside is {what}")
-            verdict = verdict._replace(evidence=(Evidence(source=self._root, value=f"PID {record.pid} inside is {what}"),))
+            evidence = (Evidence(source=self._root, value=f"PID {record.pid} inside is {what}"),)
+            verdict = msgspec.structs.replace(verdict, evidence=evidence)
         else:
             verdict = confirm(translated, self._kernel)
         return self._placed(translated, verdict)

@@ -9,14 +9,15 @@ A claim is a hint: whoever may create cgroups can give them any name, a containe
 container only where no engine's state does. Incus and LXD run LXC: theirs are claimed for LXC, under the same id.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ctrscope.model.container import EngineName
+from ctrscope.model.value import Value
 
 _Role = Literal["payload", "monitor"]
 
 
-class Claim(NamedTuple):
+class Claim(Value, frozen=True):
     """One container, as a cgroup path names it."""
 
     engine: EngineName

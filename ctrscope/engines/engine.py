@@ -3,14 +3,15 @@
 *Shape:* ``Survey`` goes through the engines in order; each answers with an ``EngineReading`` of Records.
 """
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
 
 from ctrscope.model.container import EngineName, EngineReading, Record
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 
 
-class User(NamedTuple):
+class User(Value, frozen=True):
     """A user who may have containers of their own."""
 
     uid: int

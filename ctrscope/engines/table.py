@@ -6,14 +6,14 @@ all ten takes longer than finding the containers of those two.
 
 from collections.abc import Iterable
 from importlib import import_module
-from typing import NamedTuple
 
 from ctrscope.engines.engine import Engine, User
 from ctrscope.model.container import EngineName
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 
-class EngineEntry(NamedTuple):
+class EngineEntry(Value, frozen=True):
     """Where an engine's code is, and what on a host calls for it."""
 
     name: EngineName

@@ -49,6 +49,8 @@ class NamespaceSet(Value, frozen=True, kw_only=True):
 
     def differs_from(self, other: "NamespaceSet") -> tuple[NamespaceType, ...]:
         """Types in which both are known and not the same."""
+        if self == other:
+            return ()
         return tuple(
             type_
             for type_ in NamespaceType

@@ -62,6 +62,10 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
                 return _below(self.mounts[controller], membership.path)
         return None
 
+    def named_directory(self, path: str) -> str | None:
+        """Directory of the cgroup *path* of v1 in the hierarchy that engines use first; None when none of theirs is mounted."""
+        return next((_below(self.mounts[name], path) for name in PREFERRED if name in self.mounts), None)
+
 
 def read_layout(host: HostFs) -> CgroupLayout | None:
     """Find the mounts of cgroupfs in our own mount namespace; None when there are none (an image, no /proc).

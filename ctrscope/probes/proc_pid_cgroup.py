@@ -5,6 +5,7 @@
 *Kernel:* `` (deleted)`` is appended to the path of a removed v2 cgroup that a zombie is still in.
 """
 
+import functools
 from collections.abc import Mapping
 
 from ctrscope.model.gap import ParseError
@@ -16,6 +17,7 @@ def read_cgroup(host: HostFs, pid: int) -> Mapping[str, str]:
     return parse_cgroup(host.read(f"/proc/{pid}/cgroup"))
 
 
+@functools.lru_cache(maxsize=64)  # most processes outside containers have one text: a dozen lines before v2
 def parse_cgroup(text: bytes) -> Mapping[str, str]:
     """Shape: controller → path; ``""`` is the v2 hierarchy, ``name=systemd`` a named v1 one."""
     paths: dict[str, str] = {}

@@ -4,6 +4,8 @@
 *Kernel:* ``cgroup`` since 4.6, ``time`` since 5.6; a zombie has no links (ENOENT), another user's need CAP_SYS_PTRACE.
 """
 
+import functools
+
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.hostfs import HostFs, ProcDir
@@ -29,6 +31,7 @@ def read_namespaces_of(process: ProcDir) -> NamespaceSet:
     return NamespaceSet(**found)
 
 
+@functools.lru_cache(maxsize=256)  # of most processes they are the host's
 def parse_namespace(text: str) -> int:
     """Inode number of ``net:[4026531833]``."""
     opening = text.find(":[")

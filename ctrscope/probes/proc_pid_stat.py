@@ -4,15 +4,14 @@
 The name may hold spaces and parentheses: it ends at the *last* ``)``.
 """
 
-from typing import NamedTuple
-
 from ctrscope.model.gap import ParseError
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 _KTHREAD = 0x00200000  # PF_KTHREAD of include/linux/sched.h
 
 
-class Stat(NamedTuple):
+class Stat(Value, frozen=True):
     """Fields of proc_pid_stat(5) that we use."""
 
     pid: int

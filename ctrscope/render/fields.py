@@ -5,13 +5,14 @@ is unknown comes first. ``width`` is a good width on a screen of 120 columns; a 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Port
 from ctrscope.model.finding import Severity
 from ctrscope.model.rates import Rates
 from ctrscope.model.timestamp import unix_time
+from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import (
     NOT_APPLICABLE,
@@ -35,7 +36,7 @@ _ORPHANED = "!"
 _UNCLAIMED = "?"
 
 
-class Row(NamedTuple):
+class Row(Value, frozen=True):
     """One container, with its figures where they were read."""
 
     container: Container
@@ -45,7 +46,7 @@ class Row(NamedTuple):
     severity: Severity | None = None  # of the worst finding about it
 
 
-class Field(NamedTuple):
+class Field(Value, frozen=True):
     """One column."""
 
     key: str

@@ -4,7 +4,7 @@ Labels, arguments, names and paths are written by users and containers. The mode
 that are not UTF-8 as surrogates (PEP 383); everything that shows them calls ``inert`` first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def inert(text: str) -> str:
@@ -24,14 +24,20 @@ def inert_command(arguments: Iterable[str]) -> str:
 
 def cell_width(text: str) -> int:
     """How many cells of a terminal an inert text takes: two for a wide character, none for a combining one."""
-    if text.isascii():
+    # Below the first combining character all are one cell wide, and so is the dash that stands for no value.
+    if text.isascii() or max(text) < "\u0300" or text == "\u2013":
         return len(text)
-    import unicodedata
+    import unicodedata  # 3 ms
 
     return sum(
         0 if unicodedata.category(char) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
+
+
+def max_width(texts: Sequence[str]) -> int:
+    """Cells of the widest of some inert texts. Asked for a whole column at once: half of what a table of ASCII costs."""
+    return max(map(len if "".join(texts).isascii() else cell_width, texts), default=0)
 
 
 def shorten(text: str, width: int) -> str:
@@ -51,6 +57,13 @@ def pad(text: str, width: int, align: str = "left") -> str:
     """An inert text filled with spaces up to *width* cells."""
     space = " " * (width - cell_width(text))
     return space + text if align == "right" else text + space
+
+
+def pad_all(texts: Sequence[str], width: int, align: str = "left") -> list[str]:
+    """Inert texts, each filled with spaces up to *width* cells."""
+    if not "".join(texts).isascii():
+        return [pad(text, width, align) for text in texts]
+    return [text.rjust(width) for text in texts] if align == "right" else [text.ljust(width) for text in texts]
 
 
 _NEEDS_QUOTES = frozenset(" \"'")

@@ -1,16 +1,17 @@
 """Plain-text tables: as wide as they need to be in a pipe, as wide as the screen on a terminal, never wrapped."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from ctrscope.render.safe import cell_width, pad, shorten
+from ctrscope.model.value import Value
+from ctrscope.render.safe import max_width, pad_all, shorten
 
 _GAP = 2
 #: Columns from this rank up are shown only where those of lower rank need not be shortened for them.
 EXTRA = 5
 
 
-class Column(NamedTuple):
+class Column(Value, frozen=True):
     """How one column behaves when the screen is too narrow for all of them."""
 
     title: str
@@ -27,18 +28,16 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width
     The room that is left brings those of the lowest rank first to a good width, then to their full one. A column that is
     empty in every row is left out, unless its rank is 0.
     """
-    indexes = range(len(columns))
-    natural = [max([cell_width(columns[index].title), *(cell_width(row[index]) for row in rows)]) for index in indexes]
-    widths = natural
+    texts = [(column.title, *(row[index] for row in rows)) for index, column in enumerate(columns)]
+    widths = natural = [max_width(cells) for cells in texts]
     if width is not None:
-        widths = _fit(columns, natural, [any(row[index] for row in rows) for index in indexes], width)
-    shown = [index for index in indexes if widths[index]]
-
-    def line(cells: Sequence[str]) -> str:
-        parts = [pad(shorten(cells[index], widths[index]), widths[index], columns[index].align) for index in shown]
-        return (" " * _GAP).join(parts).rstrip()
-
-    return [line([column.title for column in columns]), *(line(row) for row in rows)]
+        widths = _fit(columns, natural, [any(cells[1:]) for cells in texts], width)
+    shown = [
+        pad_all(cells if room >= full else [shorten(cell, room) for cell in cells], room, column.align)
+        for column, cells, room, full in zip(columns, texts, widths, natural, strict=True)
+        if room
+    ]
+    return [(" " * _GAP).join(cells).rstrip() for cells in zip(*shown, strict=True)]
 
 
 def _fit(columns: Sequence[Column], natural: Sequence[int], filled: Sequence[bool], width: int) -> list[int]:

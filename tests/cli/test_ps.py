@@ -69,7 +69,7 @@ def test_text_asks_for_the_cheap_plan_and_json_for_the_full_one(awkward: Host, r
     run("ps")
     run("ps", "--json", "-a")
     assert awkward.plans == [
-        Plan(namespaces=False, addresses=False, stats=False, stopped=False),
+        Plan(cgroups=False, namespaces=False, addresses=False, stats=False, stopped=False),
         Plan(namespaces=True, addresses=True, stats=False, stopped=True),
     ]
 

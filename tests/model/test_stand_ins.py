@@ -1,0 +1,21 @@
+"""The model leaves modules out of msgspec; to everybody else they are what they always were."""
+
+import subprocess
+import sys
+
+_PROGRAM = """
+import ctrscope.model
+import datetime, decimal, sys, typing, uuid
+import msgspec.inspect, msgspec.toml, msgspec.yaml
+assert uuid.UUID(int=1).hex and decimal.Decimal("0.1") and datetime.datetime.now(datetime.UTC)
+assert msgspec.inspect.type_info(int) and msgspec.toml.decode and msgspec.yaml.decode
+assert typing.ForwardRef("int").__forward_code__ is not None
+assert msgspec.json.decode(b"[1]", type=list[int]) == [1]
+from ctrscope.export.json_schema import json_schema
+assert json_schema()["$defs"]
+"""
+
+
+def test_modules_that_msgspec_did_without_are_themselves_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
