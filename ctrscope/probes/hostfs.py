@@ -229,6 +229,12 @@ class HostFs:
         raise OSError(errno.EFBIG, f"longer than {limit} bytes", _KMSG)
 
     @contextmanager
+    def held(self, path: str) -> Iterator[int]:
+        """Hold a file by a descriptor that can neither be read nor written (O_PATH), for calls that take one."""
+        with self._opened_path(path) as handle:
+            yield handle
+
+    @contextmanager
     def process(self, pid: int) -> Iterator[ProcDir]:
         """Hold /proc/PID open. Errors: ENOENT when there is no such process."""
         with self._opened_path(f"/proc/{pid}") as handle:

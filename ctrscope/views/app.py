@@ -1,4 +1,4 @@
-"""CtrscopeApp: keeps the latest sample and the last minute, and hands them to the screen in front."""
+"""CtrscopeApp: keeps the latest sample and the history, and hands them to the screen in front."""
 
 import os
 import time
