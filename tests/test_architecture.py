@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_USE: dict[str, tuple[str, ...]] = {
     "msgspec": ("ctrscope",),
     "psutil": ("ctrscope.probes",),
-    "pyroute2": (),  # only tests compare with it: it takes ten times as long as probes.netlink
+    "pyroute2": ("ctrscope.probes.wireguard",),  # it takes ten times as long as probes.netlink: for what is rare
     "nsenter": ("ctrscope.probes.netns",),
     "textual": ("ctrscope.views",),
     "rich": ("ctrscope.views",),

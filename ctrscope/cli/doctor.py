@@ -6,10 +6,10 @@ from typing import ClassVar
 from ctrscope.cli.answer import exit_status, is_blind, print_answer, print_lines
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
-from ctrscope.cli.sources import held_capabilities, read_sources
-from ctrscope.export.contract import DoctorAnswer, HeldCapability, Source
+from ctrscope.export.contract import DoctorAnswer
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
+from ctrscope.model.source import HeldCapability, Source
 from ctrscope.render.colour import paint_title
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, shorten
@@ -30,6 +30,7 @@ class Doctor:
         """Read everything once and report."""
         from ctrscope.discovery.discover import discover
         from ctrscope.discovery.plan import Plan
+        from ctrscope.discovery.sources import held_capabilities, read_sources
 
         snapshot = discover(environment.host, Plan(namespaces=True, addresses=True, stats=True, stopped=True))
         answer = DoctorAnswer(

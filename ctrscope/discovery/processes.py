@@ -13,7 +13,7 @@ from ctrscope.probes.host import read_boot_time, read_host_namespaces
 from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_cgroup import parse_cgroup
 from ctrscope.probes.proc_pid_ns import read_namespaces_of
-from ctrscope.probes.proc_pid_stat import Stat, parse_stat
+from ctrscope.probes.proc_pid_stat import Stat, parse_stat, read_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status
 from ctrscope.probes.process_table import parse_cmdline
 
@@ -26,14 +26,15 @@ class _Facts(NamedTuple):
     cgroup: Mapping[str, str] | None
 
 
-def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
+def read_processes(host: HostFs, container: Container, kept: "ProcessFacts | None" = None) -> tuple[Process, ...]:
     """The supervisor, init, and the rest in the order they started. Those that ended meanwhile are left out.
 
-    A zombie keeps its row (state ``Z``, no arguments).
+    A zombie keeps its row (state ``Z``, no arguments). *kept*: facts of an earlier call, of which only what moves is read again.
     """
+    kept = ProcessFacts() if kept is None else kept
     monitor = container.monitor.pid if container.monitor is not None and container.monitor.alive else None
     wanted = dict.fromkeys((*container.pids, *(() if monitor is None else (monitor,))))
-    facts = {pid: found for pid in wanted if (found := _read_facts(host, pid)) is not None}
+    facts = {pid: found for pid in wanted if (found := kept.read(host, pid)) is not None}
     init = facts.get(container.pid) if container.pid is not None else None
     if init is not None and container.starttime_ticks not in (None, init.stat.starttime_ticks):
         return ()  # the PID belongs to another process by now, and so may all the others
@@ -64,6 +65,43 @@ def read_processes(host: HostFs, container: Container) -> tuple[Process, ...]:
     return tuple(
         sorted(processes, key=lambda p: (order.index(p.role) if p.role in order else len(order), p.starttime_ticks, p.pid))
     )
+
+
+class ProcessFacts:
+    """What is known of processes, kept between two readings: a process changes its arguments, ids and namespaces rarely.
+
+    All of a process is read again when it has executed something, which changes its name, and after every so many readings.
+    """
+
+    _EVERY = 15
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Facts] = {}
+        self._before: dict[int, _Facts] = {}
+        self._readings = 0
+
+    def begin(self) -> None:
+        """Begin another reading; what the one before did not ask for is forgotten."""
+        self._readings += 1
+        self._before, self._known = self._known, {}
+
+    def read(self, host: HostFs, pid: int) -> _Facts | None:
+        """Facts of one process; None when it is gone."""
+        found = self._known.get(pid)
+        if found is None and (found := self._reread(host, pid)) is not None:
+            self._known[pid] = found
+        return found
+
+    def _reread(self, host: HostFs, pid: int) -> _Facts | None:
+        before = self._before.get(pid)
+        if before is None or before.stat.state in "ZX" or (self._readings + pid) % self._EVERY == 0:
+            return _read_facts(host, pid)
+        try:
+            stat = read_stat(host, pid)
+        except (OSError, ParseError):
+            return None
+        is_same = (stat.starttime_ticks, stat.comm) == (before.stat.starttime_ticks, before.stat.comm)
+        return before._replace(stat=stat) if is_same and stat.state not in "ZX" else _read_facts(host, pid)
 
 
 class _Stances:

@@ -77,12 +77,12 @@ class Sampler:
         previous, snapshot = self._previous, self._watcher.look()
         rates = rates_between(previous, snapshot) if previous is not None else {}
         self._previous = snapshot
-        findings = self._findings(snapshot, rates, focus) if previous is not None else ()
+        findings = self._findings(snapshot, rates, focus) if previous is not None else None
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
         return Sample(
-            snapshot=with_notes(snapshot, findings),
+            snapshot=with_notes(snapshot, findings or ()),
             rates=rates,
             totals=self._totals.read(),
             details=self._details(snapshot, focus),

@@ -16,6 +16,8 @@ from ctrscope.probes.hostfs import HostFs
 
 #: Seconds after which limits, which somebody has to change by hand, are read again.
 _LIMITS_EVERY = 5.0
+#: A whole look that somebody asks for waits until this many times as long has passed as the last one took.
+_REST = 9.0
 
 
 class Watcher:
@@ -40,10 +42,20 @@ class Watcher:
         self._previous: Snapshot | None = None
         self._watched: tuple[int, ...] = ()
         self._whole_at = self._limits_at = 0.0  # monotonic
+        self._whole_took = 0.0  # seconds
+        self._whole_wanted = False
 
-    def look(self) -> Snapshot:
-        """The next snapshot, with figures."""
+    def look(self, *, whole: bool = False, limits: bool = False) -> Snapshot:
+        """The next snapshot, with figures.
+
+        *whole*: somebody knows that containers came or went. *limits*: that a limit was written.
+        """
         started = time.monotonic()
+        self._whole_wanted |= whole
+        if self._whole_wanted and started - self._whole_at >= _REST * self._whole_took:
+            self._whole_at = 0.0
+        if limits:
+            self._limits_at = 0.0
         self._previous = self._refreshed(started) or self._discovered(started)
         return self._previous
 
@@ -63,5 +75,6 @@ class Watcher:
         self._hostfs.keep_open(self._keep_open)
         snapshot = discover(self._hostfs, self._plan)
         self._whole_at = self._limits_at = started
+        self._whole_took, self._whole_wanted = time.monotonic() - started, False
         self._watched = watched(self._hostfs, snapshot)
         return snapshot if self._select is None else self._select(snapshot)

@@ -20,6 +20,7 @@ from ctrscope.model.match import Match
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import Edge, Network, NetworkNamespace, NetworkPath, Publication
 from ctrscope.model.process import Process
+from ctrscope.model.source import HeldCapability, Source
 from ctrscope.model.value import Value
 
 Schema = Literal["ctrscope/1"]
@@ -130,24 +131,6 @@ class CgroupAnswer(Value, frozen=True, kw_only=True):
     host: Host
     cgroups: CgroupNode | None  # the root; null on a host without cgroups
     gaps: tuple[Gap, ...]
-
-
-class Source(Value, frozen=True, kw_only=True):
-    """One thing that the kernel can be asked."""
-
-    source: str  # the file, link or directory
-    tells: str  # what it is good for
-    readable: bool
-    needs: str | None  # what it would take: a privilege or a kernel option
-    detail: str = ""
-
-
-class HeldCapability(Value, frozen=True, kw_only=True):
-    """A capability that ctrscope has a use for."""
-
-    capability: str
-    held: bool
-    buys: str  # what it makes possible
 
 
 class DoctorAnswer(Value, frozen=True, kw_only=True):

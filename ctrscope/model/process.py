@@ -1,6 +1,9 @@
 """Processes, identified the way that survives PID reuse."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+
+import msgspec
 
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
@@ -42,3 +45,11 @@ class Process(Value, frozen=True, kw_only=True):
     def has_escaped_limits(self) -> bool:
         """Whether it is in namespaces of the container and not in its cgroup."""
         return self.is_outside_cgroup is True
+
+
+class ProcessForest(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes of every running container at one moment."""
+
+    processes: Mapping[str, tuple[Process, ...]]  # by container key: the supervisor, init, the rest by start
+    cpu_percent: Mapping[int, float] = {}  # by PID, of one CPU, since the reading before; those that were there at both
+    users: Mapping[int, str] = {}  # uid → name, as the host has it

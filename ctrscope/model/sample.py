@@ -6,12 +6,15 @@ import msgspec
 
 from ctrscope.model.cgroup import CgroupNode
 from ctrscope.model.detail import Detail
+from ctrscope.model.event import Event
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import LinkRates, NetworkTopology
+from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.model.source import HostSources
 
 
 class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +34,16 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rates: Mapping[str, Rates]  # by container key
     totals: HostTotals
     details: Mapping[str, Detail]  # by container key, for what Focus asked
-    findings: tuple[Finding, ...] = ()  # of health, worst first
+    findings: tuple[Finding, ...] | None = None  # of health, worst first; None: not judged yet, which takes two readings
     namespaces: tuple[Namespace, ...] | None = None  # what Focus asked; None: nobody did
     cgroups: CgroupNode | None = None  # the root of the tree
     cgroup_rates: Mapping[str, Rates] = {}  # by path of the cgroup
     topology: NetworkTopology | None = None
     link_rates: Mapping[tuple[int, int], LinkRates] = {}  # by (inode of the network namespace, ifindex)
+    events: tuple[Event, ...] = ()  # since the sample before
+    event_gaps: tuple[Gap, ...] = ()  # what cannot be noticed here
+    processes: ProcessForest | None = None
+    sources: HostSources | None = None
     gaps: tuple[Gap, ...] = ()  # of what Focus asked beyond the containers
 
 
@@ -48,3 +55,5 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     cgroups: bool = False  # the cgroup tree
     topology: bool = False  # every network namespace, and what connects them
     findings: bool = False  # all of health, not only what the figures tell
+    processes: bool = False  # of every container
+    host: bool = False  # what the kernel answers to us, and the pressure of the host

@@ -1,7 +1,7 @@
 """What a link tells of itself beyond what every link has: IFLA_INFO_DATA, whose attributes depend on the kind.
 
 *Source:* kernel include/uapi/linux/if_link.h and if_tunnel.h; the words are those of ip-link(8).
-*Versions:* an attribute that a kernel does not send has no key. Wireguard tells nothing here.
+*Versions:* an attribute that a kernel does not send has no key. WireGuard tells nothing here: ``wireguard``.
 """
 
 from collections.abc import Callable, Mapping

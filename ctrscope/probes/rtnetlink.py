@@ -54,6 +54,7 @@ class Dump(NamedTuple):
     routes: Answer = Answer()
     neighbours: Answer = Answer()
     forwarding: Mapping[str, bool] = {}
+    wireguard: Mapping[str, Mapping[str, str] | OSError] = {}  # by name of the link: its details, or why not
     cookie: int | None = None  # of the namespace; never used again
     read_ns: int = 0  # monotonic, of the links and their counters
 
@@ -122,13 +123,15 @@ def read_nsids(host: HostFs, queries: Sequence[NsidQuery], most: int) -> list[Ma
 def dump_network() -> Dump:
     """Everything about the network namespace that the calling thread is in. Errors: OSError; ParseError."""
     with Connection() as connection:
+        read_ns, links = time.monotonic_ns(), _dump(connection, _RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), _MOST_LINKS)
         return Dump(
-            read_ns=time.monotonic_ns(),
-            links=_dump(connection, _RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), _MOST_LINKS),
+            read_ns=read_ns,
+            links=links,
             addresses=_dump(connection, _RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0), _MOST_LINKS),
             routes=_joined(_dump_routes(connection, family) for family in (_AF_INET, _AF_INET6)),
             neighbours=_dump(connection, _RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0), _MOST_NEIGHBOURS),
             forwarding=_ask_forwarding(connection),
+            wireguard=_ask_wireguard(links),
             cookie=connection.cookie,
         )
 
@@ -145,7 +148,8 @@ def parse_network(dump: Dump) -> Network:
             if address is not None:
                 addresses.setdefault(ifindex, []).append(address)
         # An interrupted dump may name a link twice.
-        links = {link.ifindex: link for link in (_link(message, addresses) for message in dump.links.messages)}
+        told = {name: details for name, details in dump.wireguard.items() if not isinstance(details, OSError)}
+        links = {link.ifindex: link for link in (_link(message, addresses, told) for message in dump.links.messages)}
         names = {ifindex: link.name for ifindex, link in links.items()}
         return Network(
             links=tuple(sorted(links.values(), key=lambda link: link.ifindex or 0)),
@@ -179,6 +183,8 @@ def _reading(door: Door, subject: str, answer: Dump | Exception) -> Reading[Seen
             fields = ("network.links.addresses" if name == "addresses" else f"network.{name}",)
             detail = f"only the first {len(part.messages)}" if part.is_truncated else f"{name} changed while they were listed"
             gaps.append(Gap(subject=subject, fields=fields, source=source, reason=Reason.TRUNCATED, detail=detail))
+    refused = [details for details in answer.wireguard.values() if isinstance(details, OSError)]
+    gaps += [gap_of(error, subject, ("network.links.details",), source, needs="CAP_NET_ADMIN") for error in refused[:1]]
     return Reading(seen, tuple(gaps))
 
 
@@ -223,6 +229,24 @@ def _ask_forwarding(connection: Connection) -> dict[str, bool]:
     return found
 
 
+def _ask_wireguard(links: Answer) -> dict[str, Mapping[str, str] | OSError]:
+    """Details of the links of that kind, which alone have some that rtnetlink does not tell."""
+    found: dict[str, Mapping[str, str] | OSError] = {}
+    for message in links.messages:
+        if b"wireguard\0" not in message:
+            continue
+        attributes = attributes_of(message, _LINK.size, _OF_LINK)
+        if attributes_of(attributes.get(18, b"")).get(1) == b"wireguard\0":  # IFLA_LINKINFO, IFLA_INFO_KIND
+            from ctrscope.probes.wireguard import read_wireguard  # pyroute2
+
+            name = _text(attributes.get(3, b""))
+            try:
+                found[name] = read_wireguard(name)
+            except OSError as error:
+                found[name] = error
+    return found
+
+
 def _ask_nsid(connection: Connection, host: HostFs, other: Door) -> int | None:
     for path in other.paths:
         try:
@@ -237,7 +261,7 @@ def _ask_nsid(connection: Connection, host: HostFs, other: Door) -> int | None:
     return None
 
 
-def _link(message: bytes, addresses: Mapping[int, Iterable[str]]) -> Link:
+def _link(message: bytes, addresses: Mapping[int, Iterable[str]], wireguard: Mapping[str, Mapping[str, str]]) -> Link:
     _, _, ifindex, flags, _ = _LINK.unpack_from(message)
     attributes = attributes_of(message, _LINK.size, _OF_LINK)
     information = attributes_of(attributes.get(18, b""))  # IFLA_LINKINFO
@@ -247,10 +271,11 @@ def _link(message: bytes, addresses: Mapping[int, Iterable[str]]) -> Link:
     rx_bytes, tx_bytes, rx_dropped, tx_dropped = None, None, None, None
     if len(counters) >= _STATS64.size:
         _, _, rx_bytes, tx_bytes, _, _, rx_dropped, tx_dropped = _STATS64.unpack_from(counters)
-    hardware = attributes.get(1, b"")
+    hardware, name = attributes.get(1, b""), _text(attributes.get(3, b""))
+    details = {} if kind is None else link_details(kind, attributes_of(information.get(2, b"")))  # IFLA_INFO_DATA
     return Link(
         ifindex=ifindex,
-        name=_text(attributes.get(3, b"")),
+        name=name,
         kind=kind,
         mac=None if not hardware else address_text(hardware) if len(hardware) == 4 else hardware.hex(":"),
         mtu=_number(attributes.get(4)),
@@ -261,7 +286,7 @@ def _link(message: bytes, addresses: Mapping[int, Iterable[str]]) -> Link:
         peer_netnsid=_number(attributes.get(37)),
         is_up=bool(flags & _IFF_UP),
         has_carrier=bool(flags & _IFF_LOWER_UP),
-        details={} if kind is None else link_details(kind, attributes_of(information.get(2, b""))),  # IFLA_INFO_DATA
+        details={**details, **wireguard.get(name, {})},
         rx_bytes=rx_bytes,
         tx_bytes=tx_bytes,
         rx_dropped=rx_dropped,

@@ -157,7 +157,7 @@ def _memory_current(row: Row, now: float) -> str:
 
 
 def bound_above(row: Row) -> int | None:
-    """The memory limit that a cgroup above imposes, in bytes; None when the tightest is the container's own or the host's size."""
+    """The memory limit that a cgroup above imposes, in bytes; None where its own or the host's size is the tightest."""
     limit, cgroup = row.effective.memory if row.effective is not None else None, row.container.cgroup
     if limit is None or cgroup is None or not isinstance(limit.value, (int, float)):
         return None

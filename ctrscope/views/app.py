@@ -229,8 +229,6 @@ class CtrscopeApp(App[None]):
             return "there is nothing to attach to in what is shown: it is not this host, live"
         if container.pid is None:
             return f"{inert(container.name)} does not run: it is {container.status}"
-        if container.status is ContainerStatus.PAUSED:
-            return f"{inert(container.name)} is paused: a shell in it would hang; unpause it first"
         return ""
 
     def ask_attach(self, container: Container, types: Sequence[NamespaceType] = ()) -> None:
@@ -290,9 +288,11 @@ class CtrscopeApp(App[None]):
 
 def attach_text(container: Container, types: Sequence[NamespaceType]) -> str:
     """What attach is about to do."""
+    # It is not put into the container's cgroup, so that what holds that one back (freezer, limits) does not hold the shell.
+    state = "It stays paused" if container.status is ContainerStatus.PAUSED else "The container goes on"
     if not types:
         return (
-            f"Starts a shell in all namespaces of init {container.pid}. The container goes on; "
+            f"Starts a shell in all namespaces of init {container.pid}, as root and outside its cgroup. {state}; "
             "the shell is one more process in it until you leave it."
         )
     whose = "" if NamespaceType.MNT in types else " Without mnt the shell and the files are the host's own."

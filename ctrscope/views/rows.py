@@ -67,7 +67,7 @@ def rows_of(sample: Sample) -> tuple[Row, ...]:
     """Every container of a sample with its figures."""
     stats, rates, effective = sample.snapshot.stats, sample.rates, sample.snapshot.effective
     worst: dict[str, Severity] = {}
-    for finding in sample.findings:  # worst first
+    for finding in sample.findings or ():  # worst first
         worst.setdefault(finding.subject.id, finding.severity)
     return tuple(
         Row(one, stats.get(one.key), rates.get(one.key), effective.get(one.key), worst.get(one.key))

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ctrscope.cli.sources import held_capabilities, read_sources
+from ctrscope.discovery.sources import held_capabilities, read_sources
 from ctrscope.export.contract import Source
 from ctrscope.model.host import Privileges
 from ctrscope.probes.hostfs import HostFs

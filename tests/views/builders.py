@@ -346,6 +346,7 @@ def sample(
             stats={key: _grown(value[2], second) for key, value in figures.items()} if with_figures else {},
             effective={APP: _BOUND} if with_figures and APP in figures else {},
         ),
+        findings=(),
         rates={
             key: Rates(
                 cpu_percent=value[0] * (swing if second else 1.0),

@@ -86,16 +86,15 @@ async def test_what_does_not_run_cannot_be_entered() -> None:
 
 
 @asynchronous
-async def test_what_is_paused_is_not_entered_for_a_shell_in_it_would_hang() -> None:
+async def test_what_is_paused_is_entered_and_stays_paused() -> None:
     entered = Entered()
     async with dashboard([sample()], attach=entered) as pilot:
         paused = next(found for found in containers() if found.status is ContainerStatus.PAUSED)
         table_of(pilot).stand_on(paused.key)
         await press(pilot, "a")
-        assert isinstance(pilot.app.screen, ContainersScreen)
-        assert f"{paused.name} is paused" in messages(pilot)
-        assert "a attach" not in screen_lines(pilot)[-1]
-        assert entered.containers == []
+        assert "It stays paused" in "\n".join(screen_lines(pilot))
+        await press(pilot, "y")
+        assert [container.key for container in entered.containers] == [paused.key]
 
 
 @asynchronous

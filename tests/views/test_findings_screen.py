@@ -92,6 +92,13 @@ async def test_nothing_wrong_is_said() -> None:
 
 
 @asynchronous
+async def test_what_was_not_judged_yet_is_not_said_to_be_right() -> None:
+    async with dashboard([structs.replace(sample(), findings=None)]) as pilot:
+        await press(pilot, "6")
+        assert "Looking: it takes two readings" in "\n".join(screen_lines(pilot))
+
+
+@asynchronous
 async def test_the_cursor_stays_on_a_finding_whose_words_change() -> None:
     later = [structs.replace(one, title=one.title.replace("31 %", "47 %")) for one in findings()]
     async with dashboard([full()]) as pilot:

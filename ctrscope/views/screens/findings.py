@@ -72,13 +72,14 @@ class FindingsScreen(SampleScreen):
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample, self._findings = sample, keyed(sample.findings)
+        self._sample, self._findings = sample, keyed(sample.findings or ())
         self._draw()
 
     def _draw(self) -> None:
         if self._sample is None or not self.size.width:
             return
-        self.table.empty = "Nothing is wrong, as far as we can see."
+        is_judged = self._sample.findings is not None
+        self.table.empty = "Nothing is wrong, as far as we can see." if is_judged else "Looking: it takes two readings to judge."
         table = self.table
         is_first = table.cursor is None
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))

@@ -111,7 +111,7 @@ def _host_pieces(state: HeaderState) -> list[_Piece]:
 
 
 def _figure_pieces(state: HeaderState) -> list[_Piece]:
-    pieces = [*_totals(state), *_counts(state.sample.findings)] if state.sample else []
+    pieces = [*_totals(state), *_counts(state.sample.findings or ())] if state.sample else []
     if state.read_only:
         pieces.append(_Piece(_ALWAYS, ((" READ-ONLY ", "badge"),)))
     if state.paused:

@@ -3,12 +3,13 @@
 *Source:* proc(5) for hidepid, namespaces(7), the kernel's cgroup-v2 and PSI documents, capabilities(7).
 """
 
-from ctrscope.export.contract import HeldCapability, Source
-from ctrscope.model.gap import VANISHED, gap_of
+from ctrscope.model.gap import VANISHED, ParseError, gap_of
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.source import HeldCapability, HostSources, Source
 from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pressure import parse_pressure
 
 #: What each capability is good for here.
 _BUYS = {
@@ -36,6 +37,30 @@ def read_sources(host: HostFs, facts: Host) -> tuple[Source, ...]:
         *_controllers(host, layout),
         _pressure(host),
     )
+
+
+def read_host_sources(host: HostFs, facts: Host) -> HostSources:
+    """The sources, and how busy the host is: its load and, where the kernel keeps it, its pressure."""
+    pressure = {}
+    for name in ("cpu", "memory", "io"):
+        try:
+            pressure[name] = parse_pressure(host.read(f"/proc/pressure/{name}"))
+        except (OSError, ParseError):
+            continue  # read_sources says why
+    return HostSources(
+        sources=read_sources(host, facts),
+        capabilities=held_capabilities(facts.privileges),
+        pressure=pressure or None,
+        load=_load(host),
+    )
+
+
+def _load(host: HostFs) -> tuple[float, float, float] | None:
+    try:
+        one, five, fifteen = map(float, host.read("/proc/loadavg").split()[:3])
+    except (OSError, ValueError):
+        return None
+    return one, five, fifteen
 
 
 def held_capabilities(privileges: Privileges) -> tuple[HeldCapability, ...]:

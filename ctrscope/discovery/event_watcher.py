@@ -1,0 +1,136 @@
+"""What happened since the last sample: two snapshots, what was noticed in between, and the kernel log where it may explain something."""
+
+import msgspec
+
+from ctrscope.discovery.events import events_between, may_be_oom
+from ctrscope.discovery.noticed import Entered, Noticed, Seen
+from ctrscope.discovery.noticing import Noticer
+from ctrscope.model.container import Container
+from ctrscope.model.event import Event
+from ctrscope.model.gap import Gap, ParseError
+from ctrscope.model.observed import OomKill
+from ctrscope.model.snapshot import Snapshot
+from ctrscope.model.timestamp import unix_time
+from ctrscope.probes.host import read_boot_time
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.kmsg import read_oom_kills
+from ctrscope.probes.proc_pid_stat import read_stat
+from ctrscope.probes.proc_pid_status import read_status
+from ctrscope.probes.process_table import parse_cmdline
+
+#: Samples for which a container that was noticed and is in no snapshot may be on its way in or out.
+_PATIENCE = 3
+#: Processes that came in while nobody listened, looked at in one sample; and those that were told of already.
+_MOST_LOOKS, _MOST_TOLD = 100, 4096
+
+
+class EventWatcher:
+    """Asked once a sample, after the look that ``notice`` went before. *noticer*: None where only snapshots tell."""
+
+    def __init__(self, hostfs: HostFs, noticer: Noticer | None = None) -> None:
+        self._hostfs, self._noticer = hostfs, noticer
+        self._noticed = Noticed()
+        self._pending: dict[str, tuple[Seen, int]] = {}  # by id: samples that it was waited for
+        self._kills_until = 0.0  # Unix time of the last kill that was told
+        self._entered: dict[int, None] = {}  # PIDs that were told
+        self._boot_time = read_boot_time(hostfs)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What cannot be noticed here."""
+        return self._noticer.gaps if self._noticer is not None else ()
+
+    def notice(self) -> Noticed:
+        """Take what was noticed so far: what is taken before a look is about nothing later than the snapshot."""
+        if self._noticer is not None:
+            self._noticed = self._noticer.take()
+        return self._noticed
+
+    def poll(self, before: Snapshot | None, after: Snapshot) -> tuple[Event, ...]:
+        """Everything that happened between two snapshots."""
+        if before is None or before.engines is not after.engines:  # the whole host was looked at
+            self._watch(after)
+        if before is None:
+            self._kills_until = unix_time(after.taken_at) or 0.0
+            return ()
+        noticed = self._settled(before, after, self._noticed)
+        kills = self._read_kills() if may_be_oom(before, after, noticed.exits) else ()
+        return events_between(before, after, noticed, kills)
+
+    def _watch(self, snapshot: Snapshot) -> None:
+        if self._noticer is not None:
+            self._noticer.watch(snapshot)
+
+    def _settled(self, before: Snapshot, after: Snapshot, noticed: Noticed) -> Noticed:
+        """Containers that were seen and are in no snapshot wait until it is clear that they are gone."""
+        for seen in noticed.seen:
+            self._pending[seen.id] = (seen, 0)
+        known = {one.id for one in (*before.containers, *after.containers)}
+        settled = []
+        for id_, (seen, waited) in list(self._pending.items()):
+            has_ended = (found := noticed.exits.get(seen.pid)) is not None and found.at >= seen.at - 1
+            if id_ in known or has_ended or waited >= _PATIENCE or not self._is_alive(seen.pid):
+                del self._pending[id_]
+                settled.append(seen)
+            else:
+                self._pending[id_] = (seen, waited + 1)
+        entered = [one for one in (*noticed.entered, *self._new_members(before, after)) if one.pid not in self._entered]
+        self._entered |= dict.fromkeys(one.pid for one in entered)
+        while len(self._entered) > _MOST_TOLD:
+            del self._entered[next(iter(self._entered))]
+        return msgspec.structs.replace(noticed, seen=tuple(settled), entered=tuple(entered))
+
+    def _is_alive(self, pid: int) -> bool:
+        try:
+            return read_stat(self._hostfs, pid).state not in "ZX"
+        except (OSError, ParseError):
+            return False
+
+    def _new_members(self, before: Snapshot, after: Snapshot) -> list[Entered]:
+        """Processes of a container that were not there before and whose parent is none of it: the way without the connector."""
+        earlier = {one.key: one for one in before.containers}
+        found: list[Entered] = []
+        looks = 0
+        for container in after.containers:
+            old = earlier.get(container.key)
+            if old is None or old.pid != container.pid or old.pids is container.pids or container.pid is None:
+                continue
+            for pid in set(container.pids).difference(old.pids):
+                looks += 1
+                if looks > _MOST_LOOKS:
+                    return found
+                if (entered := self._entrant(container, pid, after)) is not None:
+                    found.append(entered)
+        return found
+
+    def _entrant(self, container: Container, pid: int, after: Snapshot) -> Entered | None:
+        try:
+            stat = read_stat(self._hostfs, pid)
+            status = read_status(self._hostfs, pid)
+            command = parse_cmdline(self._hostfs.read(f"/proc/{pid}/cmdline"))
+        except (OSError, ParseError):
+            return None
+        members = {*container.pids, container.pid}
+        if stat.ppid in members or stat.state in "ZX" or (len(status.nspid) > 1 and status.nspid[-1] == 1):
+            return None
+        # A parent that is in the container and was forked since the snapshot.
+        try:
+            if read_stat(self._hostfs, stat.ppid).ppid in members:
+                return None
+        except (OSError, ParseError):
+            return None
+        at = None if self._boot_time is None else self._boot_time + stat.starttime_ticks / after.host.clock_ticks
+        return Entered(
+            at=at or unix_time(after.taken_at) or 0.0, container=container.key, pid=pid, uid=status.uid, command=command
+        )
+
+    def _read_kills(self) -> tuple[OomKill, ...]:
+        """Kills that were not told yet."""
+        kills = [
+            kill
+            for kill in read_oom_kills(self._hostfs, self._boot_time).value or ()
+            if (unix_time(kill.at) or 0.0) > self._kills_until
+        ]
+        if kills:
+            self._kills_until = max(unix_time(kill.at) or 0.0 for kill in kills)
+        return tuple(kills)
