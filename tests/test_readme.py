@@ -45,4 +45,4 @@ def test_the_exit_status_table_lists_every_status() -> None:
 
 def test_help_names_every_command() -> None:
     for name in VERBS:
-        assert f"  ctrscope {name} " in overview()
+        assert any(line.startswith(f"  ctrscope {name} ") for line in overview())

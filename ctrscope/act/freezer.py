@@ -7,12 +7,21 @@ again when FROZEN is written again.
 
 import select
 import time
+from shlex import quote
 
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
-from ctrscope.act.target import OpenCgroup, Target, check_target, choose_target, opened_cgroup, own_directory
+from ctrscope.act.target import (
+    OpenCgroup,
+    Target,
+    check_target,
+    choose_target,
+    inner_directory,
+    opened_cgroup,
+    own_directory,
+)
 from ctrscope.model.container import Container
-from ctrscope.model.gap import ParseError
+from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs
@@ -34,12 +43,13 @@ class FreezePlan(Value, frozen=True, kw_only=True):
 def plan_freeze(host: HostFs, container: Container, *, frozen: bool) -> FreezePlan:
     """Decide which cgroup. Nothing is changed. Errors: CannotAct, for one that has no cgroup of its own, or that we are in."""
     target = choose_target(host, container)
-    directory = own_directory(host, target, "freezer" if _is_v1(target) else "")
+    controller = "freezer" if _is_v1(target) else ""
+    directory = own_directory(host, target, controller)
     if frozen:
-        _refuse_ourselves(host, target)
+        _refuse_ourselves(host, target, directory, controller)
     # crun with the systemd driver freezes the cgroup below the scope, where init is, and would not thaw the scope.
-    inner = f"{directory}/container"
-    levels = [directory, inner] if directory.endswith(".scope") and host.exists(inner) else [directory]
+    inner = inner_directory(target, directory, controller)
+    levels = [directory] if inner is None else [directory, inner]
     is_so = read_frozen(host, target.layout, target.membership)
     if frozen:
         return FreezePlan(target=target, frozen=True, directories=() if is_so else tuple(levels[-1:]))
@@ -59,13 +69,17 @@ def apply_freeze(host: HostFs, plan: FreezePlan) -> None:
                 wait = _apply_v1 if _is_v1(target) else _apply_v2
                 is_done = wait(cgroup, frozen=plan.frozen)
         except OSError as error:
+            if error.errno in VANISHED:
+                raise CannotAct(f"{target.name} ended meanwhile: {directory} is gone") from error
             why = "not permitted; run ctrscope as root" if isinstance(error, PermissionError) else error.strerror
-            raise CannotAct(f"{target.name}: {directory}: {why}; nothing was changed") from error
+            first = plan.directories[0]
+            left = "nothing was changed" if directory == first else f"{first} was changed before that, and is left so"
+            raise CannotAct(f"{target.name}: {directory}: {why}; {left}") from error
         record(verb if is_done else f"{verb} (not complete)", target.key, target.name)
         if not is_done:
             raise CannotAct(
                 f"{target.name}: not every task was frozen within {_PATIENCE:g} s, one may wait for a disk (state D); the "
-                f"kernel goes on trying: ctrscope unpause {target.name} gives it up"
+                f"kernel goes on trying: ctrscope unpause {quote(target.name)} gives it up"
                 if plan.frozen
                 else f"{target.name}: still frozen after {_PATIENCE:g} s: a cgroup above {directory} may be frozen too"
             )
@@ -116,12 +130,11 @@ def _is_set(directory: str, *, is_v1: bool) -> bool:
         return False
 
 
-def _refuse_ourselves(host: HostFs, target: Target) -> None:
+def _refuse_ourselves(host: HostFs, target: Target, directory: str, controller: str) -> None:
     """Who freezes the cgroup that they are in waits for ever."""
     try:
         own = target.layout.membership(parse_cgroup(host.read("/proc/self/cgroup")))
     except (OSError, ParseError):
         return
-    here = target.membership.path
-    if f"{own.path}/".startswith(f"{here}/"):
-        raise CannotAct(f"{target.name}: ctrscope itself runs in {here} and would be frozen too")
+    if f"{target.layout.directory(own, controller)}/".startswith(f"{directory}/"):
+        raise CannotAct(f"{target.name}: ctrscope itself runs in {directory} and would be frozen too")

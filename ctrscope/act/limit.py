@@ -15,7 +15,15 @@ import msgspec
 
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
-from ctrscope.act.target import OpenCgroup, Target, check_target, choose_target, opened_cgroup, own_directory
+from ctrscope.act.target import (
+    OpenCgroup,
+    Target,
+    check_target,
+    choose_target,
+    inner_directory,
+    opened_cgroup,
+    own_directory,
+)
 from ctrscope.model.cgroup import Limit
 from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, ParseError
@@ -169,10 +177,11 @@ def _change(resource: Resource, directory: str, file: str, before: Limit, after:
 
 def _limited_levels(target: Target, directory: str, name: str) -> tuple[str, ...]:
     """The container's cgroup, and on v2 the one below that crun makes with systemd: whichever of them limits now."""
-    if target.layout.version != "v2" or not directory.endswith(".scope"):
+    inner = inner_directory(target, directory, "") if target.layout.version == "v2" else None
+    if inner is None:
         return (directory,)
     limited = []
-    for here in (directory, f"{directory}/container"):
+    for here in (directory, inner):
         try:
             with opened_cgroup(here) as cgroup:
                 if not cgroup.read(name).startswith(b"max"):

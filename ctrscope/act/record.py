@@ -5,14 +5,15 @@
 
 import os
 import syslog
+from shlex import quote
 
 
 def record(what: str, key: str, name: str) -> None:
     """Write the line. *what* was done to the container *name* with the key *key*."""
     sudo = os.environ.get("SUDO_USER")
     who = f"uid={os.getuid()}" + (f" sudo_user={sudo}" if sudo else "")
-    # Whoever names a container does not get to write lines of the log.
-    line = "".join(char if char.isprintable() else "?" for char in f"{what} container={key} name={name} {who}")
+    # Whoever names a container does not get to write lines of the log, nor to look like one of the words before its name.
+    line = "".join(char if char.isprintable() else "?" for char in f"{what} {who} container={quote(key)} name={quote(name)}")
     syslog.openlog("ctrscope", syslog.LOG_PID, syslog.LOG_USER)
     syslog.syslog(syslog.LOG_NOTICE, line.encode("utf-8", "replace").decode())
     syslog.closelog()

@@ -7,6 +7,7 @@ outside excepted: the kernel drops the others.
 
 import os
 import signal
+from shlex import quote
 
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
@@ -60,7 +61,7 @@ def plan_signal(host: HostFs, container: Container, number: int) -> SignalPlan:
         # The v2 freezer lets go of what dies; that of v1 lets go of nothing.
         is_v1 = target.layout.version != "v2" and "freezer" in target.layout.mounts
         if is_v1 or caught & 1 << (number - 1):
-            warnings = (f"it is paused: {name} stays pending until it is thawed (ctrscope unpause {target.name})",)
+            warnings = (f"it is paused: {name} stays pending until it is thawed (ctrscope unpause {quote(target.name)})",)
     return SignalPlan(target=target, number=number, name=name, warnings=warnings)
 
 

@@ -30,6 +30,7 @@ class Target(Value, frozen=True, kw_only=True):
     starttime_ticks: int
     layout: CgroupLayout
     membership: CgroupMembership
+    init: CgroupMembership  # where init is: the container's own cgroup, or one below it
     has_own_cgroup: bool
 
 
@@ -53,6 +54,7 @@ def choose_target(host: HostFs, container: Container) -> Target:
         starttime_ticks=starttime,
         layout=layout,
         membership=container.cgroup if container.cgroup is not None else membership,
+        init=membership,
         has_own_cgroup=container.has_own_cgroup,
     )
 
@@ -91,6 +93,15 @@ def own_directory(host: HostFs, target: Target, controller: str) -> str:
             f"{target.name} has no {controller} cgroup of its own: it shares {path} with others, who would be hit too"
         )
     return directory
+
+
+def inner_directory(target: Target, directory: str, controller: str) -> str | None:
+    """The cgroup below the container's own *directory* that crun makes with the systemd driver; None when init is not there.
+
+    A container that may write its own cgroup can make one of that name too: what counts is where init is.
+    """
+    inner, init = f"{directory}/container", target.layout.directory(target.init, controller)
+    return inner if directory.endswith(".scope") and f"{init}/".startswith(f"{inner}/") else None
 
 
 class OpenCgroup:

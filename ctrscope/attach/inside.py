@@ -179,7 +179,9 @@ def _set_label(file: str, label: str) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise CannotAttach(f"taking its security label ({label}): {error.strerror}; --privileged enters without it") from error
+        raise CannotAttach(
+            f"taking its security label ({label}): {error.strerror}; without --confined it is not taken"
+        ) from error
 
 
 def _take_limits(confinement: Confinement, report: Report) -> None:
@@ -304,6 +306,9 @@ def _change_directory(plan: AttachPlan, target: Target) -> None:
     if plan.workdir is not None:
         with _step(f"working directory {plan.workdir}"):
             os.chdir(plan.workdir)
+            # A link of the container to /proc/self/fd/N is one of our descriptors, and the host lies behind some
+            # (CVE-2024-21626). ENOENT: outside of our root.
+            os.getcwd()
     elif target.cwd is not None:
         try:
             os.fchdir(target.cwd)

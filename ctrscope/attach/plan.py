@@ -125,7 +125,8 @@ def _plan(
         environment = tools_environment(ours.environment, request, MOUNT_POINT)
         shell = request.argv or find_tools_shell(host, request.tools, ours.environment)
     else:
-        theirs = read_environment(process) if root or request.confined else None
+        # A program of the host gets ours: with the container's PATH or LD_PRELOAD it would not be the host's any more.
+        theirs = read_environment(process) if root else None
         environment = choose_environment(theirs, ours.environment, request, passwd, is_interactive=is_interactive())
         shell = request.argv or find_shell(inside, name)
     in_cgroup = layout is not None and _is_in_cgroup(request)

@@ -167,7 +167,11 @@ def _add(library: ctypes.CDLL, context: int, rule: Rule, default: int) -> None:
 
 def _compared(argument: Argument) -> _Comparison:
     operator = _OPERATORS.get(argument.op)
-    if operator is None or not 0 <= argument.index <= 5:
+    if (
+        operator is None
+        or not 0 <= argument.index <= 5
+        or not all(0 <= one < 1 << 64 for one in (argument.value, argument.valueTwo))
+    ):
         raise ParseError(f"seccomp: argument {argument.index} {argument.op} is not of the spec")
     # MASKED_EQ: the mask comes first, in the spec as in libseccomp.
     return _Comparison(argument.index, operator, argument.value, argument.valueTwo)

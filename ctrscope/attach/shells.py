@@ -5,6 +5,7 @@
 
 import stat
 from collections.abc import Iterable, Mapping
+from shlex import quote
 
 from ctrscope.attach.request import CannotAttach
 from ctrscope.probes.hostfs import HostFs
@@ -27,8 +28,8 @@ def find_shell(inside: HostFs, name: str) -> tuple[str, ...]:
     found = _first(inside, SHELLS)
     if found is None:
         raise CannotAttach(
-            f"there is no shell inside {name}; bring the host's own (ctrscope attach {name} --tools), "
-            f"or name a program that is there (ctrscope attach {name} -- CMD)",
+            f"there is no shell inside {name}; bring the host's own (ctrscope attach {quote(name)} --tools), "
+            f"or name a program that is there (ctrscope attach {quote(name)} -- CMD)",
             127,
         )
     return found

@@ -161,6 +161,7 @@ def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool
     poll.register(master, select.POLLIN)
     poll.register(_STDIN, select.POLLIN)
     waiting = b""
+    is_open = True
     while True:
         events = dict(poll.poll())
         if signals in events:
@@ -174,7 +175,8 @@ def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool
                 pass
             return
         if events.get(master, 0) & ~select.POLLOUT and _copy_out(master) is False:
-            poll.unregister(master)  # EIO: nobody has the other end open; only the end is to be waited for
+            poll.unregister(master)  # EIO: nobody has the other end open; only the end, or our keys, are to be waited for
+            is_open = False
             continue
         if _STDIN in events:
             typed = _read_in()
@@ -185,7 +187,7 @@ def carry(master: int, ended: int, signals: int, on_signal: Callable[[int], bool
             waiting = escape.pass_on(typed)
             if escape.pressed:
                 return
-        if waiting:
+        if waiting and is_open:
             waiting = waiting[_write_in(master, waiting) :]
             poll.modify(_STDIN, 0 if waiting else select.POLLIN)
             poll.modify(master, select.POLLIN | (select.POLLOUT if waiting else 0))

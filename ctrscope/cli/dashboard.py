@@ -34,19 +34,26 @@ class Dashboard:
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
         from ctrscope.cli.configuration import read_configuration
         from ctrscope.discovery.find import find
+        from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
+        from ctrscope.probes.hostfs import HostFs
         from ctrscope.views.acting import Acts
         from ctrscope.views.app import CtrscopeApp
 
         acts = Acts(attach=partial(_attach, environment), limit=partial(_limit, environment))
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
+        noticer = Noticer(HostFs(environment.host.root))
         app = CtrscopeApp(
-            Sampler(environment.host, read_configuration(environment).thresholds),
+            Sampler(environment.host, read_configuration(environment).thresholds, noticer),
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
         )
-        app.run()
+        noticer.start()
+        try:
+            app.run()
+        finally:
+            noticer.close()
         return app.return_code or ExitStatus.DONE
 
 

@@ -36,8 +36,7 @@ class Diagnose:
         parser.add_argument(
             "--fail-on",
             metavar="SEVERITY",
-            type=Severity,
-            choices=list(Severity),
+            choices=[str(severity) for severity in Severity],
             help=f"exit 10 when something is at least that bad: {', '.join(Severity)}",
         )
 
@@ -70,7 +69,7 @@ class Diagnose:
             say_gaps(environment, gaps)
         if is_blind(observed.snapshot):
             return ExitStatus.NOT_PERMITTED
-        if arguments.fail_on is not None and any(one.severity.rank <= arguments.fail_on.rank for one in findings):
+        if arguments.fail_on is not None and any(one.severity.rank <= Severity(arguments.fail_on).rank for one in findings):
             return ExitStatus.FOUND
         return exit_status(environment, gaps)
 

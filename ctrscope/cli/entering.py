@@ -46,18 +46,23 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
         yield container
         return
     name = inert(container.name)
+    awake = msgspec.structs.replace(container, status=ContainerStatus.RUNNING)
     thaw = plan_freeze(environment.host, container, frozen=False)
+    if not thaw.directories:  # somebody else woke it: then it is not for us to pause
+        yield awake
+        return
     ask(
         environment,
         [f"{name} is paused. It runs while you are in, and is paused again when you leave."],
         f"Wake {name}?",
         yes=yes,
     )
-    apply_freeze(environment.host, thaw)
     try:
-        yield msgspec.structs.replace(container, status=ContainerStatus.RUNNING)
+        apply_freeze(environment.host, thaw)
+        yield awake
     finally:
+        # What was told to freeze before, whoever told it, and nothing else; also when it would not thaw.
         try:
-            apply_freeze(environment.host, plan_freeze(environment.host, container, frozen=True))
+            apply_freeze(environment.host, msgspec.structs.replace(thaw, frozen=True))
         except CannotAct as error:
             environment.say(f"ctrscope: {name} is not paused again: {inert(str(error))}")

@@ -7,6 +7,17 @@ from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 
+def terminal_width(stream: TextIO) -> int:
+    """Cells of a line: what COLUMNS says, else the terminal, else 80."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
 class Environment(Value, frozen=True):
     """Handed to every command; nothing below ``cli`` knows of it."""
 
@@ -23,15 +34,7 @@ class Environment(Value, frozen=True):
     @property
     def width(self) -> int | None:
         """Cells of a line of the terminal; None when stdout is none: then lines are as long as they are."""
-        if not self.is_tty:
-            return None
-        wanted = os.environ.get("COLUMNS", "")
-        if wanted.isdecimal() and int(wanted):
-            return int(wanted)
-        try:
-            return os.get_terminal_size(self.stdout.fileno()).columns or 80
-        except OSError:
-            return 80
+        return terminal_width(self.stdout) if self.is_tty else None
 
     def say(self, line: str) -> None:
         """A message for people."""

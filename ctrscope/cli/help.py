@@ -6,7 +6,7 @@ from typing import ClassVar
 from ctrscope.cli.answer import print_lines
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
-from ctrscope.cli.options import parser_of, unknown_verb
+from ctrscope.cli.options import fill, parser_of, unknown_verb
 from ctrscope.cli.verb import DASHBOARD, VERBS, load_verb
 from ctrscope.render.safe import inert
 
@@ -34,7 +34,7 @@ examples:
 
 exit status:
   0 done   1 failed   2 wrong usage   3 incomplete and --strict   4 no such container   5 ambiguous id
-  6 not permitted to read anything useful"""
+  6 not permitted to read anything useful   10 diagnose --fail-on found something   130 interrupted"""
 
 
 class Help:
@@ -51,7 +51,7 @@ class Help:
         """Print it."""
         wanted = arguments.command
         if wanted is None:
-            print_lines(environment, overview().splitlines())
+            print_lines(environment, overview(environment.width))
         elif wanted in VERBS:
             print_lines(environment, parser_of(load_verb(VERBS[wanted])).format_help().splitlines())
         else:
@@ -59,7 +59,13 @@ class Help:
         return ExitStatus.DONE
 
 
-def overview() -> str:
-    """All commands with their sentence, the options, some examples."""
+def overview(width: int | None = None) -> list[str]:
+    """All commands with their sentence, the options, some examples; with a *width* filled, without it a line each."""
+    import textwrap
+
     verbs = [load_verb(where) for where in (DASHBOARD, *VERBS.values())]
-    return _HEAD + "".join(f"  ctrscope {verb.name:<9} {verb.help}\n" for verb in verbs) + _TAIL
+    commands = [f"  ctrscope {verb.name:<9} {verb.help}" for verb in verbs]
+    if width is None:
+        return [*_HEAD.splitlines(), *commands, *_TAIL.splitlines()]
+    filled = [line for one in commands for line in textwrap.wrap(one, max(width, 40), subsequent_indent=" " * 21)]
+    return [*fill(_HEAD, width), *filled, *fill(_TAIL, width)]

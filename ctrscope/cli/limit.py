@@ -29,6 +29,7 @@ examples:
 """
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_LONGEST = 32  # characters of a size: more bytes than that no kernel can count
 _LEAST_CPUS = 0.01  # a quota of 1 ms in a period of 100 ms: the kernel takes no less
 
 
@@ -84,9 +85,10 @@ def parse_size(text: str) -> cgroup.Limit:
     if text == "max":
         return "max"
     found = _SIZE.fullmatch(text)
-    if found is None:
+    if found is None or len(text) > _LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size like 128M or 1.5G, nor max")
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    number, unit = found[1], _UNITS[found[2].lower()]
+    return int(float(number) * unit) if "." in number else int(number) * unit
 
 
 def parse_cpus(text: str) -> float | Literal["max"]:

@@ -3,12 +3,13 @@
 argparse is imported for lines that are more than flags, for help and for errors: it takes 5 ms, and ``ps`` has 60.
 """
 
-import os
+import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ctrscope import __version__
+from ctrscope.cli.environment import terminal_width
 from ctrscope.cli.verb import VERBS, Verb
 
 if TYPE_CHECKING:
@@ -103,11 +104,10 @@ def parser_of(verb: Verb) -> "argparse.ArgumentParser":
         """As wide as the terminal. argparse would import shutil to ask, for every option that it is told of."""
 
         def __init__(self, prog: str) -> None:
-            try:
-                width = os.get_terminal_size().columns
-            except OSError:
-                width = 80
-            super().__init__(prog, width=max(width, 20) - 2)
+            super().__init__(prog, width=max(terminal_width(sys.stdout), 40) - 2)
+
+        def _fill_text(self, text: str, width: int, indent: str) -> str:
+            return "\n".join(fill(text, width))
 
     parser = argparse.ArgumentParser(
         prog=f"ctrscope {verb.name}".rstrip(),
@@ -118,6 +118,22 @@ def parser_of(verb: Verb) -> "argparse.ArgumentParser":
     verb.prepare_parser(parser)
     _add_common_options(parser.add_argument_group("options of every command"))
     return parser
+
+
+def fill(text: str, width: int) -> list[str]:
+    """Lines of a help text: paragraphs are filled, what is indented (examples) stays as it is."""
+    import textwrap
+
+    lines: list[str] = []
+    paragraph: list[str] = []
+    for line in (*text.splitlines(), ""):
+        if line and not line.startswith(" "):
+            paragraph.append(line)
+            continue
+        lines += textwrap.wrap(" ".join(paragraph), width)
+        lines.append(line)
+        paragraph = []
+    return lines[:-1]
 
 
 def options_of(argv: Sequence[str]) -> Sequence[str]:

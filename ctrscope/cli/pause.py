@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace, environment: Environment, *, frozen: boo
     try:
         plan = plan_freeze(environment.host, container, frozen=frozen)
         if not plan.directories:
-            environment.say(f"{name} is {'paused' if frozen else 'not paused'} already")
+            environment.say(f"{name} is {'paused already' if frozen else 'not paused'}")
             return ExitStatus.DONE
         many = f"{count} process{'es' if count != 1 else ''}"
         lines = [f"{'freezes' if frozen else 'thaws'} {inert(directory)}: {many}" for directory in plan.directories]

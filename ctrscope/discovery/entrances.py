@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import msgspec
 
+from ctrscope.discovery.namespace_census import answers
 from ctrscope.model.gap import ParseError
 from ctrscope.model.namespace import HolderKind, Namespace, NamespaceType
 from ctrscope.model.snapshot import Snapshot
@@ -63,10 +64,11 @@ def add_containers(found: dict[int, Entrance], snapshot: Snapshot) -> None:
                 entrance.pids.insert(0, container.pid)
 
 
-def add_held(found: dict[int, Entrance], namespaces: Iterable[Namespace]) -> None:
+def add_held(hostfs: HostFs, found: dict[int, Entrance], namespaces: Iterable[Namespace]) -> None:
     """Add what keeps those that no process is in: threads, descriptors, bind mounts in other mount namespaces.
 
-    A path below another process's root may lead anywhere: what is opened there is compared with the inode.
+    A path below another process's root may lead anywhere: what is opened there is compared with the inode. One that passes
+    a file system which may never answer is left out.
     """
     for namespace in namespaces:
         if namespace.type is not NamespaceType.NET or namespace.ino in found:
@@ -75,7 +77,9 @@ def add_held(found: dict[int, Entrance], namespaces: Iterable[Namespace]) -> Non
         for holder in namespace.held_by:
             if holder.kind in (HolderKind.THREAD, HolderKind.FD) and holder.path is not None:
                 entrance.paths.append(holder.path)
-            elif holder.kind is HolderKind.BIND_MOUNT and holder.path is not None and holder.pid is not None:
+            elif holder.kind is not HolderKind.BIND_MOUNT or holder.path is None or holder.pid is None:
+                continue
+            elif answers(hostfs, holder.pid, holder.path):
                 entrance.paths.append(f"/proc/{holder.pid}/root{holder.path}")
 
 

@@ -1,10 +1,11 @@
-"""What happened since the last sample: two snapshots, what was noticed in between, and the kernel log where it may explain something."""
+"""What happened since the last sample: two snapshots, what was noticed in between, and the kernel log where it explains it."""
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ctrscope.discovery.events import events_between, may_be_oom
 from ctrscope.discovery.noticed import Entered, Noticed, Seen
-from ctrscope.discovery.noticing import Noticer
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
 from ctrscope.model.gap import Gap, ParseError
@@ -18,8 +19,11 @@ from ctrscope.probes.proc_pid_stat import read_stat
 from ctrscope.probes.proc_pid_status import read_status
 from ctrscope.probes.process_table import parse_cmdline
 
-#: Samples for which a container that was noticed and is in no snapshot may be on its way in or out.
-_PATIENCE = 3
+if TYPE_CHECKING:
+    from ctrscope.discovery.noticing import Noticer
+
+#: Samples for which a process that came into a container waits for that container to be found.
+_PATIENCE = 5
 #: Processes that came in while nobody listened, looked at in one sample; and those that were told of already.
 _MOST_LOOKS, _MOST_TOLD = 100, 4096
 
@@ -27,10 +31,11 @@ _MOST_LOOKS, _MOST_TOLD = 100, 4096
 class EventWatcher:
     """Asked once a sample, after the look that ``notice`` went before. *noticer*: None where only snapshots tell."""
 
-    def __init__(self, hostfs: HostFs, noticer: Noticer | None = None) -> None:
+    def __init__(self, hostfs: HostFs, noticer: "Noticer | None" = None) -> None:
         self._hostfs, self._noticer = hostfs, noticer
         self._noticed = Noticed()
-        self._pending: dict[str, tuple[Seen, int]] = {}  # by id: samples that it was waited for
+        self._pending: dict[str, Seen] = {}  # by id: they run, and no whole look has found them yet
+        self._early: list[tuple[Entered, int]] = []  # into containers that were not found yet, and samples waited for
         self._kills_until = 0.0  # Unix time of the last kill that was told
         self._entered: dict[int, None] = {}  # PIDs that were told
         self._boot_time = read_boot_time(hostfs)
@@ -63,19 +68,19 @@ class EventWatcher:
 
     def _settled(self, before: Snapshot, after: Snapshot, noticed: Noticed) -> Noticed:
         """Containers that were seen and are in no snapshot wait until it is clear that they are gone."""
-        for seen in noticed.seen:
-            self._pending[seen.id] = (seen, 0)
-        known = {one.id for one in (*before.containers, *after.containers)}
+        self._pending |= {seen.id: seen for seen in noticed.seen}
+        ids = {one.id for one in (*before.containers, *after.containers)}
         settled = []
-        for id_, (seen, waited) in list(self._pending.items()):
+        for seen in tuple(self._pending.values()):
             has_ended = (found := noticed.exits.get(seen.pid)) is not None and found.at >= seen.at - 1
-            if id_ in known or has_ended or waited >= _PATIENCE or not self._is_alive(seen.pid):
-                del self._pending[id_]
-                settled.append(seen)
-            else:
-                self._pending[id_] = (seen, waited + 1)
-        entered = [one for one in (*noticed.entered, *self._new_members(before, after)) if one.pid not in self._entered]
-        self._entered |= dict.fromkeys(one.pid for one in entered)
+            if seen.id in ids or has_ended or not self._is_alive(seen.pid):
+                settled.append(self._pending.pop(seen.id))
+        keys = {one.key for one in (*before.containers, *after.containers)} | {seen.key for seen in settled}
+        waiting = [*self._early, *((one, 0) for one in (*noticed.entered, *self._new_members(before, after)))]
+        waiting = [(one, waited) for one, waited in waiting if not one.pid or one.pid not in self._entered]
+        entered = [one for one, _ in waiting if one.container in keys]
+        self._early = [(one, waited + 1) for one, waited in waiting if one.container not in keys and waited < _PATIENCE]
+        self._entered |= dict.fromkeys(one.pid for one in entered if one.pid)
         while len(self._entered) > _MOST_TOLD:
             del self._entered[next(iter(self._entered))]
         return msgspec.structs.replace(noticed, seen=tuple(settled), entered=tuple(entered))

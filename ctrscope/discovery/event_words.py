@@ -22,14 +22,13 @@ _MEANINGS = {
 def exit_words(exit_: Exit | None, code: int | None) -> tuple[str, EventKind]:
     """What it is called, and its kind. *code*: what the engine recorded, if the kernel told nothing."""
     if exit_ is not None and exit_.signal:
-        return f"died, exit {128 + exit_.signal} ({signal_name(exit_.signal)})", EventKind.DIED
+        return f"died, exit {128 + exit_.signal}", EventKind.DIED
     status = exit_.code if exit_ is not None else code
     if status is None:
         return "stopped", EventKind.STOPPED
     if status == 0:
         return "stopped, exit 0", EventKind.STOPPED
-    by = f" ({signal_name(status - 128)})" if 128 < status < 160 else ""
-    return f"died, exit {status}{by}", EventKind.DIED
+    return f"died, exit {status}", EventKind.DIED
 
 
 def exit_cause(exit_: Exit | None, code: int | None, container: Container) -> str:
@@ -37,12 +36,12 @@ def exit_cause(exit_: Exit | None, code: int | None, container: Container) -> st
     if exit_ is None and code is None:
         return "nobody saw its exit status"
     if exit_ is not None and exit_.signal:
-        return f"{signal_name(exit_.signal)} ended its init"
+        return f"killed by {signal_name(exit_.signal)}"
     status = exit_.code if exit_ is not None else code
     if container.oom_killed and not container.is_running:
         return f"{container.engine} says: OOM-killed"
     if status is not None and 128 < status < 160:
-        return f"{signal_name(status - 128)} ended its program"
+        return f"128 + {status - 128}: {signal_name(status - 128)} ended its program"
     return _MEANINGS.get(status or 0, "")
 
 

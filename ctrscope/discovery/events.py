@@ -7,6 +7,7 @@ from ctrscope.discovery.noticed import Entered, Noticed, Seen
 from ctrscope.model.cgroup import CgroupStats, EffectiveLimit, EffectiveLimits
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.event import Event, EventKind, Exit
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.observed import OomKill
 from ctrscope.model.quantity import format_bytes
 from ctrscope.model.snapshot import Snapshot
@@ -14,11 +15,12 @@ from ctrscope.model.timestamp import rfc3339, unix_time
 
 #: Seconds by which the clocks of engine, kernel log and connector may differ.
 _SLACK = 2.0
+_NOTHING = Noticed()
 _UNSTARTED = (ContainerStatus.CREATED, ContainerStatus.CREATING)
 
 
 def events_between(
-    before: Snapshot, after: Snapshot, noticed: Noticed = Noticed(), kills: Sequence[OomKill] = ()
+    before: Snapshot, after: Snapshot, noticed: Noticed = _NOTHING, kills: Sequence[OomKill] = ()
 ) -> tuple[Event, ...]:
     """What happened, in order of time. *kills*: those that no earlier call was told of."""
     return tuple(sorted(_Differences(before, after, noticed, kills).find(), key=lambda event: unix_time(event.time) or 0.0))
@@ -56,8 +58,8 @@ class _Differences:
     def _came(self, container: Container) -> Iterator[Event]:
         seen = self._seen.get(container.id)
         if container.engine is EngineName.UNCLAIMED:
-            what = f"isolated by hand, init {container.pid}"
-            yield self._event(self._start(container), EventKind.NAMESPACE, container, what, pid=container.pid)
+            what, own = f"isolated by hand, init {container.pid}", own_types(container)
+            yield self._event(self._start(container), EventKind.NAMESPACE, container, what, own, pid=container.pid)
         elif container.status in _UNSTARTED:
             yield self._event(unix_time(container.created_at), EventKind.CREATED, container, "created")
         elif container.is_running:
@@ -97,18 +99,7 @@ class _Differences:
 
     def _passed(self, seen: Seen) -> Iterator[Event]:
         """A container that came and went."""
-        name = self._noticed.names.get(seen.id, seen.id[:12] if len(seen.id) == 64 else seen.id)
-        owner = f"@{seen.owner_uid}" if seen.owner_uid else ""
-        namespace = f"{seen.engine_namespace}/" if seen.engine_namespace else ""
-        container = Container(
-            id=seen.id,
-            name=name,
-            engine=seen.engine,
-            engine_namespace=seen.engine_namespace,
-            owner_uid=seen.owner_uid,
-            status=ContainerStatus.STOPPED,
-        )
-        assert container.key == f"{seen.engine}{owner}/{namespace}{seen.id}"
+        container = seen.container(self._noticed.names.get(seen.id))
         yield self._started(container, seen.at, seen)
         yield self._ended(container, container, seen.pid, seen.at)
 
@@ -154,7 +145,7 @@ class _Differences:
             return
         words = list(limit_words(old, new))
         for text in words:
-            yield self._event(None, EventKind.LIMIT_CHANGED, container, text, "somebody wrote it into its cgroup")
+            yield self._event(None, EventKind.LIMIT_CHANGED, container, text)
         if not words:
             yield from self._limits_above(container)
 
@@ -163,7 +154,7 @@ class _Differences:
         old = self._before.effective.get(container.key, EffectiveLimits())
         new = self._after.effective.get(container.key, EffectiveLimits())
         writers: tuple[tuple[str, EffectiveLimit | None, EffectiveLimit | None, Callable[[float], str]], ...] = (
-            ("memory", old.memory, new.memory, format_bytes),  # type: ignore[arg-type]
+            ("memory", old.memory, new.memory, format_bytes),
             ("CPU", old.cpus, new.cpus, "{:g}".format),
             ("tasks", old.pids, new.pids, "{:g}".format),
         )
@@ -197,16 +188,26 @@ class _Differences:
         inits = {one.pid for one in (*self._earlier.values(), *self._later.values())} | {
             seen.pid for seen in self._noticed.seen
         }
+        gone = {seen.key: seen.container(self._noticed.names.get(seen.id)) for seen in self._noticed.seen}
         for entered in self._noticed.entered:
-            container = self._later.get(entered.container) or self._earlier.get(entered.container)
+            key = entered.container
+            container = self._later.get(key) or self._earlier.get(key) or gone.get(key)
             if container is not None and entered.pid not in inits:
                 yield self._event(
-                    entered.at, EventKind.JOINED, container, _entered_words(entered), self._entered_end(entered), pid=entered.pid
+                    entered.at,
+                    EventKind.JOINED,
+                    container,
+                    _entered_words(entered),
+                    self._entered_end(entered),
+                    pid=entered.pid,
                 )
 
     def _entered_end(self, entered: Entered) -> str:
         exit_ = self._exit_of(entered.pid, entered.at)
-        return f"ended after {max(0.0, exit_.at - entered.at):.1f} s, {exit_words(exit_, None)[0]}" if exit_ is not None else ""
+        if exit_ is None:
+            return ""
+        status = f"exit {128 + exit_.signal if exit_.signal else exit_.code}"
+        return f"{status} after {max(0.0, exit_.at - entered.at):.1f} s"
 
     def _named(self) -> Iterator[Event]:
         for named in self._noticed.named:
@@ -236,19 +237,14 @@ class _Differences:
             earlier = self._earlier.get(key)
             if counted > 0 and key not in told and earlier is not None and earlier.pid == later.pid:
                 what = f"OOM-killed: {counted} process{'es' if counted > 1 else ''}"
-                yield self._event(None, EventKind.OOM_KILLED, later, what, "counted by memory.events; the kernel log does not say whose")
+                yield self._event(
+                    None, EventKind.OOM_KILLED, later, what, "its cgroup counted it, the kernel log tells no more"
+                )
 
     def _victim(self, kill: OomKill) -> Container | None:
         return next((one for one in (*self._later.values(), *self._earlier.values()) if is_in(kill.memcg, one)), None) or next(
             (
-                Container(
-                    id=seen.id,
-                    name=self._noticed.names.get(seen.id, seen.id[:12] if len(seen.id) == 64 else seen.id),
-                    engine=seen.engine,
-                    engine_namespace=seen.engine_namespace,
-                    owner_uid=seen.owner_uid,
-                    status=ContainerStatus.STOPPED,
-                )
+                seen.container(self._noticed.names.get(seen.id))
                 for seen in self._noticed.seen
                 if kill.memcg is not None and any(seen.id in part for part in kill.memcg.split("/"))
             ),
@@ -284,6 +280,12 @@ class _Differences:
         )
 
 
+def own_types(container: Container) -> str:
+    """Which namespaces it does not share with the host; "" when that was not read."""
+    own = [type_ for type_ in NamespaceType if container.namespaces.ino(type_) and container.shares.get(type_) != "host"]
+    return f"own {' '.join(own)}" if own and container.shares else ""
+
+
 def is_in(memcg: str | None, container: Container) -> bool:
     """Whether a cgroup is the container's own, or below it."""
     if memcg is None or container.cgroup is None or not container.has_own_cgroup:
@@ -297,6 +299,8 @@ def _kills_counted(stats: CgroupStats | None) -> int:
 
 
 def _entered_words(entered: Entered) -> str:
+    if not entered.pid:
+        return "exec'd in: gone before it could be looked at"
     by = "" if entered.uid is None else f", by uid {entered.uid}"
     return f"exec'd in: {' '.join(entered.command) or '?'} (pid {entered.pid}{by})"
 

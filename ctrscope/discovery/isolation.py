@@ -117,5 +117,7 @@ def _service_of(path: str) -> str | None:
 def _is_infrastructure(stat: Stat, kernel: Kernel) -> bool:
     if stat.comm in _INFRASTRUCTURE:
         return True
+    if stat.comm == "exe":  # started as /proc/self/exe: rootlessport's half in the container's network namespace
+        return (kernel.processes.cmdline(stat.pid) or ())[:1] == ("rootlessport-child",)
     # podman's pause process: catatonit -P, which keeps the user and mount namespace of a rootless user.
     return stat.comm == "catatonit" and (kernel.processes.cmdline(stat.pid) or ())[1:] == ("-P",)

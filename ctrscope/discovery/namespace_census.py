@@ -94,7 +94,7 @@ class Census:
         type_, ino = id_of(namespace)
         for viewer, path in self._paths(namespace, type_):
             try:
-                if viewer is not None and not _answers(self.hostfs, viewer, path):
+                if viewer is not None and not answers(self.hostfs, viewer, path):
                     raise OSError(errno.EIO, "below a file system that may never answer", path)
                 inside = self.hostfs if viewer is None else stack.enter_context(self.hostfs.inside(viewer))
                 handle = stack.enter_context(inside.namespace(path))
@@ -171,7 +171,7 @@ class Census:
             os.close(handle)
 
 
-def _answers(hostfs: HostFs, viewer: int, path: str) -> bool:
+def answers(hostfs: HostFs, viewer: int, path: str) -> bool:
     """Whether all file systems on the way to a mount point are the kernel's own.
 
     Somebody's FUSE server, or a file server that is gone, could let us wait for ever.

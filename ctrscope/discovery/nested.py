@@ -70,7 +70,13 @@ class _Look:
 
     def find(self) -> list[Draft]:
         """Containers inside, with their processes; the innermost ones are found in another look."""
-        if (mount_point := self._find_fuse()) is not None:
+        try:
+            mount_point = self._find_fuse()
+        except (OSError, ParseError) as error:
+            if not isinstance(error, OSError) or error.errno not in VANISHED:
+                self.gaps.append(gap_of(error, self._subject, ("containers",), f"/proc/{self._pid}/mountinfo", "CAP_SYS_PTRACE"))
+            return []
+        if mount_point is not None:
             detail = f"not looked into: it has a FUSE file system at {mount_point}, which may never answer"
             self._gap(Reason.NOT_COLLECTED, self._root + mount_point, detail)
             return []
@@ -127,11 +133,8 @@ class _Look:
             return 0
 
     def _find_fuse(self) -> str | None:
-        """A mount that a process may serve which is not the host's; lxcfs is."""
-        try:
-            mounts = read_mountinfo(self._kernel.hostfs, self._pid)
-        except (OSError, ParseError):
-            return None
+        """A mount that a process may serve which is not the host's; lxcfs is. Errors: as of ``read_mountinfo``."""
+        mounts = read_mountinfo(self._kernel.hostfs, self._pid)
         served = (one for one in mounts if one.fs_type.startswith("fuse") and one.fs_type not in ("fusectl", "fuse.lxcfs"))
         return next((mount.mount_point for mount in served), None)
 

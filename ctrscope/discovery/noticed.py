@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.container import EngineName
+from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.event import Exit
 from ctrscope.model.value import Value
 
@@ -19,6 +19,23 @@ class Seen(Value, frozen=True, kw_only=True):
     engine_namespace: str | None = None
     owner_uid: int = 0
     command: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the container."""
+        return self.container().key
+
+    def container(self, name: str | None = None) -> Container:
+        """The container, as far as it is known when it is gone."""
+        return Container(
+            id=self.id,
+            name=name or (self.id[:12] if len(self.id) == 64 else self.id),
+            engine=self.engine,
+            engine_namespace=self.engine_namespace,
+            owner_uid=self.owner_uid,
+            command=self.command,
+            status=ContainerStatus.STOPPED,
+        )
 
 
 class Flip(Value, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Notices what happens between two looks at the host, so that nothing short is missed.
 
-A thread sleeps until the kernel tells of something: inotify of the engines' state directories and of the containers' cgroups, the
-process connector of programs executed and processes ended. It looks at once at what may be gone a moment later, a state file or
-/proc/PID, and puts it down for the next sample. It reads, and changes nothing.
+A thread sleeps until the kernel tells of something: inotify of the engines' state directories and of the containers'
+cgroups, the process connector of programs executed and processes ended. It looks at once at what may be gone a moment later,
+a state file or /proc/PID, and puts it down for the next sample. It reads, and changes nothing.
 """
 
 import os
@@ -10,7 +10,9 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from ctrscope.discovery.noticed import Entered, Flip, Named, Noticed, Seen
 from ctrscope.discovery.watch_places import Kind, Place, find_places
@@ -40,9 +42,20 @@ _STATE_FILES = ("state.json", "status")
 _DOCKER_FILE = "config.v2.json"
 _FREEZER_FILES = ("freezer.state", "cgroup.events")
 _LIMIT_FILES = frozenset(
-    ("memory.max", "memory.swap.max", "cpu.max", "pids.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
-    + ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    {
+        "memory.max",
+        "memory.swap.max",
+        "cpu.max",
+        "pids.max",
+        "memory.limit_in_bytes",
+        "memory.memsw.limit_in_bytes",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+    }
 )
+#: Seconds for which a process that was put into a cgroup may take until it executes something.
+_KNOCK = 1.0
+_INSTANCES = "a larger fs.inotify.max_user_instances"
 #: What of a directory is watched.
 _MASKS = {
     Kind.STATES: CREATE | MOVED_TO | DELETE,
@@ -69,15 +82,17 @@ class Noticer(threading.Thread):
         self._gaps: dict[str, Gap] = {}
         self._inotify = self._opened_inotify()
         self._connector = self._opened_connector()
-        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._closing = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._lock = threading.Lock()
         self._places: dict[int, Place] = {}  # by watch
         self._watches: dict[str, int] = {}  # by path
         self._cgroups: dict[str, str] = {}  # path → key of the container whose own it is
         self._keepers: frozenset[int] = frozenset()  # PIDs of inits and supervisors
         self._seen: dict[str, Seen] = {}  # by id
+        self._inits: dict[str, int] = {}  # id of what was seen lately → PID of its init
         self._flips: deque[Flip] = deque(maxlen=_MOST_FACTS)
         self._entered: dict[int, Entered] = {}  # by PID
+        self._knocks: dict[str, float] = {}  # key → Unix time at which somebody put a process into its cgroup
         self._named: deque[Named] = deque(maxlen=_MOST_FACTS)
         self._names: dict[str, str] = {}
         self._exits: dict[int, Exit] = {}
@@ -108,6 +123,7 @@ class Noticer(threading.Thread):
     def take(self) -> Noticed:
         """What was noticed since the last time."""
         with self._lock:
+            self._hear_knocks()
             noticed = Noticed(
                 seen=tuple(self._seen.values()),
                 flips=tuple(self._flips),
@@ -129,24 +145,24 @@ class Noticer(threading.Thread):
 
     def close(self) -> None:
         """End the thread and close everything."""
-        os.eventfd_write(self._stop, 1)
+        os.eventfd_write(self._closing, 1)
         if self.ident is not None:
             self.join()
         for source in (self._inotify, self._connector):
             if source is not None:
                 source.close()
-        os.close(self._stop)
+        os.close(self._closing)
 
     def run(self) -> None:
         """Sleep until something happens; until closed."""
         poller = select.poll()
-        poller.register(self._stop, select.POLLIN)
+        poller.register(self._closing, select.POLLIN)
         for source in (self._connector, self._inotify):
             if source is not None:
                 poller.register(source, select.POLLIN)
         while True:
             ready = {descriptor for descriptor, _ in poller.poll()}
-            if self._stop in ready:
+            if self._closing in ready:
                 return
             # States first: an init that ends is then known by its number.
             if self._inotify is not None and self._inotify.fileno() in ready:
@@ -161,7 +177,7 @@ class Noticer(threading.Thread):
             return Inotify()
         except OSError as error:
             # EMFILE: max_user_instances.
-            self._gaps["inotify"] = gap_of(error, "host", ("events",), "inotify_init1(2)", "a larger fs.inotify.max_user_instances")
+            self._gaps["inotify"] = gap_of(error, "host", ("events",), "inotify_init1(2)", _INSTANCES)
             return None
 
     def _opened_connector(self) -> ProcConnector | None:
@@ -238,12 +254,22 @@ class Noticer(threading.Thread):
     def _handle_cgroup(self, place: Place, name: str) -> None:
         if name in _LIMIT_FILES:
             self._limits = True
-        elif name == "cgroup.procs":
+        elif name == "cgroup.procs" and place.key:
+            self._knocks.setdefault(place.key, time.time())
             self._whole = self._whole or self._connector is None  # else it is told who came in
         elif name in _FREEZER_FILES and place.cgroup is not None and self._layout is not None and place.key:
             frozen = read_frozen(self._hostfs, self._layout, place.cgroup)
             if frozen is not None:
                 self._flips.append(Flip(at=time.time(), container=place.key, frozen=frozen))
+
+    def _hear_knocks(self) -> None:
+        """Who was put into a cgroup and is gone before it could be looked at has come in all the same."""
+        for key, at in list(self._knocks.items()):
+            if any(one.container == key and abs(one.at - at) < _KNOCK for one in self._entered.values()):
+                del self._knocks[key]
+            elif time.time() - at > _KNOCK:
+                del self._knocks[key]
+                self._entered[-len(self._entered) - 1] = Entered(at=at, container=key, pid=0, uid=None, command=())
 
     def _read_state(self, place: Place) -> None:
         try:
@@ -252,15 +278,15 @@ class Noticer(threading.Thread):
             return  # the next whole look says what is wrong with it
         if state is None or state.pid is None:
             return
-        before = self._seen.get(state.id)
-        self._seen[state.id] = Seen(
-            at=before.at if before is not None else time.time(),
-            engine=_engine_of(place, state),
-            engine_namespace=place.namespace,
-            id=state.id,
-            pid=state.pid,
-            owner_uid=place.owner_uid,
-            command=before.command if before is not None else None,
+        self._see(
+            Seen(
+                at=time.time(),
+                engine=_engine_of(place, state),
+                engine_namespace=place.namespace,
+                id=state.id,
+                pid=state.pid,
+                owner_uid=place.owner_uid,
+            )
         )
         self._unwatch(place.path)
 
@@ -319,34 +345,51 @@ class Noticer(threading.Thread):
             if pid in self._keepers or (key is None and (claim is None or claim.role != "payload")):
                 return
             stat, status = parse_stat(process.read("stat")), parse_status(process.read("status"))
-            command = parse_cmdline(process.read("cmdline"))
+            command = parse_cmdline(process.read("cmdline")) or (stat.comm,)
             if _is_runtime(stat.comm, command):
                 return
         if claim is not None:
+            seen = Seen(
+                at=at,
+                engine=claim.engine,
+                engine_namespace=claim.engine_namespace,
+                id=claim.id,
+                pid=pid,
+                owner_uid=claim.owner_uid,
+                command=command,
+            )
             with self._lock:
-                before = self._seen.get(claim.id)
-                if before is None or before.pid == pid:
-                    self._seen[claim.id] = Seen(
-                        at=before.at if before is not None else at,
-                        engine=claim.engine,
-                        engine_namespace=claim.engine_namespace,
-                        id=claim.id,
-                        pid=pid,
-                        owner_uid=claim.owner_uid,
-                        command=command,
-                    )
                 self._whole = True
-            return
+                if self._inits.get(seen.id, pid) == pid or self._inits[seen.id] in self._exits:
+                    self._see(seen)
+                    return
+            key = seen.key  # a container that no look has found yet, and whose init is another process
         assert key is not None
         is_init = len(status.nspid) > 1 and status.nspid[-1] == 1
-        if is_init or self._container_at(self._path_of(read_cgroup(self._hostfs, stat.ppid))) == key:
+        if is_init or self._is_beside(stat.ppid, path):
             return
         with self._lock:
             if len(self._entered) < _MOST_FACTS:
                 self._entered[pid] = Entered(at=at, container=key, pid=pid, uid=status.uid, command=command)
 
-    def _path_of(self, paths: object) -> str:
-        return self._layout.membership(paths).path if self._layout is not None else "/"  # type: ignore[arg-type]
+    def _is_beside(self, pid: int, path: str) -> bool:
+        """Whether a process is in the same container as whoever is in the cgroup *path*."""
+        other = self._path_of(read_cgroup(self._hostfs, pid))
+        key = self._container_at(path)
+        return other == path if key is None else self._container_at(other) == key
+
+    def _see(self, seen: Seen) -> None:
+        before = self._seen.get(seen.id)
+        if before is not None:
+            seen = msgspec.structs.replace(seen, at=before.at, command=seen.command or before.command)
+        self._seen[seen.id] = seen
+        self._inits.pop(seen.id, None)
+        self._inits[seen.id] = seen.pid
+        if len(self._inits) > _MOST_FACTS:
+            del self._inits[next(iter(self._inits))]
+
+    def _path_of(self, paths: Mapping[str, str]) -> str:
+        return self._layout.membership(paths).path if self._layout is not None else "/"
 
     def _container_at(self, path: str) -> str | None:
         return next((self._cgroups[above] for above in _upwards(path) if above in self._cgroups), None)

@@ -92,7 +92,9 @@ class _Explanation:
         hops += self._mechanisms(container, outside, chosen)
         if chosen.target_netns is None:
             return hops
-        target = self._reach.namespaces[chosen.target_netns]
+        target = self._reach.namespaces.get(chosen.target_netns)
+        if target is None:
+            return hops
         by_rule = any(via.startswith(_RULES) for via in chosen.via)
         is_direct = by_rule or any(via.startswith("docker-proxy") for via in chosen.via) or not chosen.via
         if by_rule and not chosen.reach:
@@ -149,8 +151,9 @@ class _Explanation:
                 return None, f"{chosen.target_ip} is not on this host: the route leads out through {link.name}"
             return False, f"nobody has {chosen.target_ip}: {has}"
         if chosen.target_netns != container.namespaces.net:
-            there = self._reach.namespaces[chosen.target_netns]
-            return False, f"{chosen.target_ip} is {_whose(there, self._names)}: {has}"
+            there = self._reach.namespaces.get(chosen.target_netns)
+            whose = _whose(there, self._names) if there is not None else f"in net:[{chosen.target_netns}]"
+            return False, f"{chosen.target_ip} is {whose}: {has}"
         wanted = [
             one.container_port for one in container.ports if one.host_port == chosen.host_port and one.proto == chosen.proto
         ]

@@ -7,7 +7,8 @@ arguments; rootlessport, rootlesskit and slirp4netns are told over a socket, to 
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from contextlib import suppress
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from ctrscope.model.namespace import NamespaceType
@@ -30,6 +31,9 @@ _COMMS = {
     "lxd": "forkproxy",
     "exe": "rootlessport",
 }
+
+#: Of one process. Whatever a process in a container is called, it writes its arguments itself.
+_MOST_FORWARDS = 2000
 
 
 class Forward(NamedTuple):
@@ -74,7 +78,7 @@ def find_port_proxies(hostfs: HostFs, topology: NetworkTopology) -> tuple[PortPr
                 name,
                 stat.pid,
                 netns,
-                tuple(parse_forwards(name, arguments)),
+                tuple(islice(parse_forwards(name, arguments), _MOST_FORWARDS)),
                 None if sockets is None or held is None else tuple(sockets[ino] for ino in sockets if ino in held),
             )
         )
@@ -116,9 +120,10 @@ def _held(hostfs: HostFs, pid: int) -> frozenset[int] | None:
         with hostfs.process(pid) as process:
             found = set()
             for name in process.names("fd"):
-                target = process.readlink(f"fd/{name}")
-                if target.startswith("socket:["):
-                    found.add(int(target[8:-1]))
+                with suppress(FileNotFoundError):  # closed meanwhile: a proxy opens and closes all the time
+                    target = process.readlink(f"fd/{name}")
+                    if target.startswith("socket:["):
+                        found.add(int(target[8:-1]))
             return frozenset(found)
     except (OSError, ValueError):
         return None
@@ -152,9 +157,10 @@ def _parse_pasta(arguments: tuple[str, ...]) -> Iterator[Forward]:
             if not item or item.startswith("~"):
                 continue
             outside, colon, inside = item.partition(":")
-            first, _, last = outside.partition("-")
+            first = outside.partition("-")[0]
             to = inside.partition("-")[0] if colon else first
-            yield Forward(words[word], host_ip, int(first), int(last or first), None, int(to))
+            listened = _ports(outside)
+            yield Forward(words[word], host_ip, listened[0], listened[-1], None, int(to))
 
 
 def _parse_forkproxy(arguments: tuple[str, ...]) -> Iterator[Forward]:
@@ -163,8 +169,8 @@ def _parse_forkproxy(arguments: tuple[str, ...]) -> Iterator[Forward]:
     proto, host, ports = _end(ends[0])
     _, to_ip, to_ports = _end(ends[1])
     pids = [word for word in arguments[2:] if word.isdecimal()]  # of the listening side, its pidfd, then the connecting side
-    to = [port for part in to_ports.split(",") for port in _ports(part)]
-    listened = [port for part in ports.split(",") for port in _ports(part)]
+    to = list(islice((port for part in to_ports.split(",") for port in _ports(part)), _MOST_FORWARDS))
+    listened = islice((port for part in ports.split(",") for port in _ports(part)), _MOST_FORWARDS)
     for index, port in enumerate(listened):
         yield Forward(proto, any_address(host), port, port, to_ip, to[index] if len(to) > 1 else to[0], int(pids[2]))
 
@@ -177,4 +183,6 @@ def _end(word: str) -> tuple[str, str, str]:
 
 def _ports(part: str) -> range:
     first, _, last = part.partition("-")
+    if not 0 < int(first) <= int(last or first) < 65536:
+        raise ValueError(f"not ports: {part}")
     return range(int(first), int(last or first) + 1)

@@ -60,7 +60,4 @@ def cpu_percent(
     """Percent of one CPU by PID. Ticks are by PID and start time, so that another process with the same PID counts anew."""
     if seconds <= 0 or clock_ticks <= 0:
         return {}
-    return {
-        key[0]: 100 * max(0, ticks - before[key]) / clock_ticks / seconds for key, ticks in after.items() if key in before
-    }
-
+    return {key[0]: 100 * max(0, ticks - before[key]) / clock_ticks / seconds for key, ticks in after.items() if key in before}

@@ -29,7 +29,7 @@ class _Facts(NamedTuple):
 def read_processes(host: HostFs, container: Container, kept: "ProcessFacts | None" = None) -> tuple[Process, ...]:
     """The supervisor, init, and the rest in the order they started. Those that ended meanwhile are left out.
 
-    A zombie keeps its row (state ``Z``, no arguments). *kept*: facts of an earlier call, of which only what moves is read again.
+    A zombie keeps its row (state ``Z``, no arguments). *kept*: facts of an earlier call; only what moves is read again.
     """
     kept = ProcessFacts() if kept is None else kept
     monitor = container.monitor.pid if container.monitor is not None and container.monitor.alive else None

@@ -23,6 +23,7 @@ from ctrscope.probes.hostfs import HostFs
 
 #: Ports of one rule that are told one by one; a range for telephony has ten thousand.
 _MOST_PORTS = 256
+_MOST_DOORS = 2000  # of one proxy whose sockets cannot be read
 _THIS_HOST = "this host only"
 
 
@@ -87,11 +88,10 @@ class _Key(NamedTuple):
     target_port: int | None
     target_netns: int | None
 
-    def takes_what_comes_to(self, other: "_Key") -> bool:
-        """Whether it takes all that *other* is for; "" is every address."""
-        return (self.netns, self.proto, self.host_port) == (other.netns, other.proto, other.host_port) and (
-            self.host_ip in (other.host_ip, "")
-        )
+    @property
+    def door(self) -> tuple[int, str, int]:
+        """The port, whatever its address."""
+        return self.netns, self.proto, self.host_port
 
 
 class _Entry(msgspec.Struct):
@@ -117,6 +117,7 @@ class _Join:
             if one.namespaces.net is not None:
                 self._by_netns.setdefault(one.namespaces.net, []).append(one)
         self._entries: dict[_Key, _Entry] = {}
+        self._doors: dict[tuple[int, str, int], dict[_Key, None]] = {}  # a range for telephony has ten thousand
 
     def add_rule(self, rule: DnatRule) -> None:
         """What a rule of the kernel publishes; it is no publication when it is for addresses that are elsewhere."""
@@ -150,7 +151,7 @@ class _Join:
                 (one.proto, one.host_ip, port)
                 for one in proxy.forwards
                 for port in range(one.first, min(one.last, one.first + _MOST_PORTS - 1) + 1)
-            ]
+            ][:_MOST_DOORS]
         for proto, host_ip, port in doors:
             target_ip, target_port, netns = None, None, None
             for forward in proxy.forwards:
@@ -192,25 +193,27 @@ class _Join:
                 self._confirm(container, wanted)
 
     def _confirm(self, container: Container, wanted: _Key) -> None:
-        same = [key for key in self._entries if key.takes_what_comes_to(wanted)]
+        # What takes all that is for it; "" is every address.
+        same = [key for key in self._doors.get(wanted.door, ()) if key.host_ip in (wanted.host_ip, "")]
         for key in same:
             entry = self._entries[key]
             if key.target_port is None and key.target_netns is None:
                 # A proxy that does not say where it leads: the engine does.
-                del self._entries[key]
+                self._forget(key)
                 confirmed = wanted._replace(host_ip=key.host_ip)
                 for via in entry.via:
                     self._add(confirmed, via, entry.reach or "")
                 key, entry = confirmed, self._entries[confirmed]
             elif key.target_netns is None and key.target_ip is None:
-                del self._entries[key]
+                self._forget(key)
                 key = key._replace(target_ip=wanted.target_ip, target_netns=wanted.target_netns)
                 self._entries[key] = entry
+                self._doors.setdefault(key.door, {})[key] = None
             if entry.declared_by is None or container.is_sandbox:  # every container of a pod names the pod's ports
                 entry.declared_by = container.id
             entry.is_declared = (key.target_netns, key.target_port) == (wanted.target_netns, wanted.target_port)
         if not same:
-            entry = self._entries.setdefault(wanted, _Entry())
+            entry = self._entry(wanted)
             entry.declared_by, entry.is_declared = container.id, True
 
     def _own_address(self, container: Container) -> str | None:
@@ -220,10 +223,17 @@ class _Join:
 
     def _add(self, key: _Key, via: str, reach: str) -> _Entry:
         # The same port of every address and of IPv6 besides is one publication.
-        entry = self._entries.setdefault(key, _Entry())
+        entry = self._entry(key)
         entry.via = {**entry.via, via: None}
         entry.reach = reach if entry.reach is None else entry.reach and reach
         return entry
+
+    def _entry(self, key: _Key) -> _Entry:
+        self._doors.setdefault(key.door, {})[key] = None
+        return self._entries.setdefault(key, _Entry())
+
+    def _forget(self, key: _Key) -> None:
+        del self._entries[key], self._doors[key.door][key]
 
     def finish(self) -> tuple[Publication, ...]:
         """All of them, each with who listens, in order of the port."""

@@ -9,6 +9,7 @@ Of an engine whose state could not be read nothing is said: what it knows may lo
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from shlex import quote
 from typing import NamedTuple
 
 from ctrscope.engines.claims import Claim, parse_claim
@@ -83,7 +84,7 @@ def _cgroups(host: HostFs, layout: CgroupLayout, known: set[str]) -> Iterator[Re
                 id=claim.id,
                 engine=claim.engine,
                 source=f"{directory}/cgroup.procs",
-                remedy=f"remove the cgroup: find {directory} -depth -type d -exec rmdir {{}} +",
+                remedy=f"remove the cgroup: find {quote(directory)} -depth -type d -exec rmdir {{}} +",
             )
 
 
@@ -129,7 +130,7 @@ def _mounts(mounts: Iterable[Mount], known: set[str], roots: set[str | None]) ->
             id=container_id,
             engine=engine,
             source=_MOUNTINFO,
-            remedy=f"unmount it: umount {mount.mount_point}",
+            remedy=f"unmount it: umount {quote(mount.mount_point)}",
         )
 
 
@@ -167,7 +168,7 @@ def _namespaces(host: HostFs, mounts: Iterable[Mount], snapshot: Snapshot) -> It
             id=None,
             engine=engine,
             source=f"{_MOUNTINFO} {mount.mount_point}",
-            remedy=f"unmount it: umount {mount.mount_point} && rm {mount.mount_point}",
+            remedy=f"unmount it: umount {quote(mount.mount_point)} && rm {quote(mount.mount_point)}",
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from ctrscope.discovery.event_watcher import EventWatcher
 from ctrscope.discovery.notes import notes_of
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.rates import rates_between, stats_rates
@@ -21,14 +22,18 @@ from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import LinkRates, NetworkTopology, Publication
+from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.model.source import HostSources
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
     from ctrscope.discovery.network_names import NetworkNames
+    from ctrscope.discovery.noticing import Noticer
+    from ctrscope.discovery.process_forest import ForestReader
     from ctrscope.discovery.topology import TopologyReader
 
 T = TypeVar("T")
@@ -36,6 +41,7 @@ T = TypeVar("T")
 _PLAN = Plan(namespaces=True, addresses=True, stats=True, stopped=True)
 #: Seconds between two readings of what is not read with every sample, while somebody looks at it.
 _CGROUPS_EVERY, _NAMESPACES_EVERY, _PUBLICATIONS_EVERY, _DIAGNOSIS_EVERY = 1.8, 3.0, 5.0, 5.0
+_SOURCES_EVERY = 5.0
 #: And of health, while nobody does: the header counts what is wrong on every screen.
 _DIAGNOSIS_AT_LEAST_EVERY = 30.0
 
@@ -56,25 +62,33 @@ class _Kept(Generic[T]):
 
 
 class Sampler:
-    """Takes samples; keeps only the previous snapshot, and the last of what is not read every time."""
+    """Takes samples; keeps only the previous snapshot, and the last of what is not read every time.
 
-    def __init__(self, hostfs: HostFs, thresholds: Thresholds | None = None) -> None:
+    *noticer*: notices what happens between two samples; without it, events are what two snapshots show.
+    """
+
+    def __init__(self, hostfs: HostFs, thresholds: Thresholds | None = None, noticer: "Noticer | None" = None) -> None:
         from ctrscope.probes.host_totals import HostTotalsReader  # psutil, for the dashboard only
 
         self._hostfs, self._thresholds = hostfs, thresholds or Thresholds()
         self._watcher = Watcher(hostfs, _PLAN)
         self._previous: Snapshot | None = None
+        self._events = EventWatcher(hostfs, noticer)
         self._totals = HostTotalsReader(hostfs)
         self._namespaces = _Kept(self._read_namespaces)
         self._diagnosis = _Kept(self._read_diagnosis)
         self._network = _NetworkSampler(hostfs)
         self._cgroups = _Kept(self._read_cgroups)
+        self._sources = _Kept(self._read_sources)
+        self._forest: ForestReader | None = None
         self._tree: CgroupNode | None = None  # the latest
         self._tree_rates: Mapping[str, Rates] = {}
 
     def sample(self, focus: Focus) -> Sample:
         """Take one, with the details of what is on the screen."""
-        previous, snapshot = self._previous, self._watcher.look()
+        noticed = self._events.notice()
+        previous, snapshot = self._previous, self._watcher.look(whole=noticed.whole, limits=noticed.limits)
+        events = self._events.poll(previous, snapshot)
         rates = rates_between(previous, snapshot) if previous is not None else {}
         self._previous = snapshot
         findings = self._findings(snapshot, rates, focus) if previous is not None else None
@@ -92,6 +106,10 @@ class Sampler:
             cgroup_rates=self._tree_rates if focus.cgroups else {},
             topology=topology,
             link_rates=link_rates,
+            events=events,
+            event_gaps=self._events.gaps,
+            processes=self._read_processes(snapshot) if focus.processes else None,
+            sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
             gaps=(*gaps, *network_gaps, *cgroup_gaps),
         )
 
@@ -111,6 +129,17 @@ class Sampler:
         known = {(finding.rule, finding.subject) for finding in found}
         more = [finding for finding in whole if (finding.rule, finding.subject) not in known]
         return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank))
+
+    def _read_processes(self, snapshot: Snapshot) -> ProcessForest:
+        from ctrscope.discovery.process_forest import ForestReader
+
+        self._forest = self._forest or ForestReader(self._hostfs)
+        return self._forest.read(snapshot, time.monotonic_ns())
+
+    def _read_sources(self, snapshot: Snapshot) -> Reading[HostSources]:
+        from ctrscope.discovery.sources import read_host_sources
+
+        return Reading(read_host_sources(self._hostfs, snapshot.host))
 
     def _read_diagnosis(self, snapshot: Snapshot) -> Reading[tuple[Finding, ...]]:
         from ctrscope.discovery.observe import observe

@@ -1,5 +1,7 @@
 """The sockets of network namespaces, and which process of a container has them open."""
 
+import errno
+import os
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -10,6 +12,7 @@ from ctrscope.model.network import NetworkNamespace, Socket
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.netns import Door, visit_network_namespaces
 from ctrscope.probes.proc_pid_net_sockets import MOST_SOCKETS, find_holders, read_sockets
+from ctrscope.probes.proc_pid_ns import parse_namespace
 from ctrscope.probes.proc_pid_stat import read_stat
 
 #: Processes of one container whose descriptors are looked at.
@@ -43,13 +46,12 @@ def _read(hostfs: HostFs, namespace: NetworkNamespace, gaps: list[Gap]) -> tuple
     subject = f"namespace net:[{namespace.ino}]"
     directory = f"/proc/{namespace.pid}/net"
 
-    def read(door: Door | None = None) -> tuple[Socket, ...]:
-        where = "/proc/thread-self/net" if door is not None else directory
-        return read_sockets(lambda name: hostfs.read(f"{where}/{name}"))
+    def read(_: Door) -> tuple[Socket, ...]:
+        return read_sockets(lambda name: hostfs.read(f"/proc/thread-self/net/{name}"))
 
     try:
         if namespace.pid is not None:
-            sockets = read()
+            sockets = _of_process(hostfs, namespace.pid, namespace.ino)
         elif namespace.path is not None:
             directory = namespace.path
             answer = visit_network_namespaces(hostfs, (Door((namespace.path,), namespace.ino),), read)[0]
@@ -66,6 +68,15 @@ def _read(hostfs: HostFs, namespace: NetworkNamespace, gaps: list[Gap]) -> tuple
         detail = f"only the first {MOST_SOCKETS}"
         gaps.append(Gap(subject=subject, fields=("sockets",), source=directory, reason=Reason.TRUNCATED, detail=detail))
     return sockets[:MOST_SOCKETS]
+
+
+def _of_process(hostfs: HostFs, pid: int, netns: int) -> tuple[Socket, ...]:
+    """Errors: ESRCH when the process has ended, or is in another network namespace by now: its files may be missing then."""
+    with hostfs.process(pid) as process:
+        sockets = read_sockets(lambda name: process.read(f"net/{name}"))
+        if parse_namespace(process.readlink("ns/net")) != netns:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return sockets
 
 
 def _with_processes(hostfs: HostFs, sockets: tuple[Socket, ...], pids: Iterable[int]) -> tuple[Socket, ...]:

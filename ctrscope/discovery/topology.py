@@ -66,7 +66,7 @@ class TopologyReader:
             self._list(snapshot, now)
         else:
             add_containers(self._entrances, snapshot)
-            add_held(self._entrances, self._held)
+            add_held(self._hostfs, self._entrances, self._held)
         if gone := self._enter(self._due(now), now):
             # The processes that led there ended; there may be others in it by now.
             self._list(snapshot, now)
@@ -99,7 +99,7 @@ class TopologyReader:
     def _list(self, snapshot: Snapshot, now: float) -> None:
         self._entrances = find_entrances(self._hostfs, snapshot)
         self._listed_at = now
-        add_held(self._entrances, self._held)
+        add_held(self._hostfs, self._entrances, self._held)
         self._known = {ino: known for ino, known in self._known.items() if ino in self._entrances}
 
     def _due(self, now: float) -> list[int]:

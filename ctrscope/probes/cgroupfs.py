@@ -5,6 +5,8 @@
 v2 hierarchy then usually at /sys/fs/cgroup/unified and without controllers.
 """
 
+import functools
+import os
 import stat
 from collections.abc import Mapping
 
@@ -18,7 +20,6 @@ from ctrscope.probes.hostfs import HostFs
 #: Which controller's path stands for the container when they disagree: one that engines always use comes first.
 PREFERRED = ("memory", "pids", "cpu", "cpu,cpuacct", "cpuacct", "devices", "freezer", "blkio", "cpuset", "name=systemd", "")
 
-
 #: /proc/self/ns/cgroup in the initial namespace: PROC_CGROUP_INIT_INO of include/linux/proc_ns.h.
 _INITIAL = "cgroup:[4026531835]"
 
@@ -28,12 +29,12 @@ class CgroupLayout(Value, frozen=True, kw_only=True):
 
     version: CgroupVersion
     mounts: Mapping[str, str]  # controller → mount point; "" is the v2 hierarchy
-    roots: Mapping[str, str] = {}  # controller → the mount's root as we see it: "/../..", when we are in a cgroup namespace
+    roots: Mapping[str, str] = {}  # controller → where on the host the root is of the cgroup namespace that we are in; not "/"
 
     def membership(self, paths: Mapping[str, str]) -> CgroupMembership:
         """Membership from the lines of /proc/PID/cgroup."""
         if self.roots:
-            paths = {name: _below_root(path, self.roots.get(name, "/")) for name, path in paths.items()}
+            paths = {name: _of_the_host(path, self.roots.get(name, "")) for name, path in paths.items()}
         if self.version == "v2":
             # systemd-nspawn leaves a stray "1:name=systemd:/" on v2 hosts; only the v2 line means something there.
             return CgroupMembership(version="v2", path=paths.get("", "/"), paths={})
@@ -179,7 +180,7 @@ def _own_namespace_is_the_hosts() -> bool:
 
 
 def _read_roots(host: HostFs, mounts: Mapping[str, str]) -> dict[str, str]:
-    """Controller → root of its mount, where that is not ``/``."""
+    """Controller → where on the host the root of our own cgroup namespace is: as deep as the mount says, ``/../..``."""
     from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo  # few run in a cgroup namespace
 
     try:
@@ -188,12 +189,28 @@ def _read_roots(host: HostFs, mounts: Mapping[str, str]) -> dict[str, str]:
         return {}
     # Mount points are told from our own root directory, to which the host's may be /host.
     prefix = host.root.rstrip("/")
-    roots = {mount.mount_point.removeprefix(prefix): mount.root for mount in found if mount.fs_type in ("cgroup", "cgroup2")}
-    return {name: root for name, mount in mounts.items() if (root := roots.get(mount, "/")) != "/"}
+    depths = {
+        mount.mount_point.removeprefix(prefix): mount.root.count("/")
+        for mount in found
+        if mount.fs_type in ("cgroup", "cgroup2") and set(mount.root.split("/")) == {"", ".."}
+    }
+    return {name: _find_own_root(host.root, mount, depth) for name, mount in mounts.items() if (depth := depths.get(mount))}
 
 
-def _below_root(path: str, root: str) -> str:
-    return (path[len(root) :] or "/") if f"{path}/".startswith(f"{root}/") else path
+@functools.cache  # a process stays in its namespace, whichever cgroup it is moved to
+def _find_own_root(root: str, mount: str, depth: int) -> str:
+    """The cgroup so many levels below the mount that we are in or below; no file says its name, but it lists us."""
+    host, level = HostFs(root), [mount]
+    for _ in range(depth):
+        level = [child for directory in level for child in find_children(host, directory)]
+    own = next((directory for directory in level if os.getpid() in read_members(host, directory)), None)
+    # Moved out of its namespace's root, a process is below no such cgroup; "?" is nobody's name.
+    return own.removeprefix(mount) if own is not None else "/?" * depth
+
+
+def _of_the_host(path: str, root: str) -> str:
+    """The inverse of ``seen_from``."""
+    return os.path.normpath(f"{root}/{path.lstrip('/')}")
 
 
 def _is_directory(host: HostFs, path: str) -> bool:

@@ -13,6 +13,8 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+from struct import unpack_from
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
 
@@ -20,13 +22,18 @@ from typing import Any, Protocol, TypeVar, cast
 READ_LIMIT = 16 * 1024 * 1024
 _MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
 _CHUNK = 65536
-#: seq_file, which writes the files of /proc and cgroups, fills a page before it hands out less than was asked for, and no
-#: record of theirs takes half of one: what is shorter than this is the whole file. The second read that would say so is a
-#: tenth of what reading one costs.
+#: seq_file, which writes the files of /proc and cgroups, fills a page before it hands out less than was asked for, and a
+#: record of theirs takes less than half of one: what is shorter than this is the whole file. The second read that would say
+#: so is a tenth of what reading one costs.
 _ONE_PIECE = 2048
+#: Their records may take a page (the layers of an overlay): seq_file stops before one that does not fit.
+_LONG_RECORDS = ("mountinfo", "mounts")
+#: No engine keeps that many files in one directory; whoever owns it may.
+_MOST_NAMES = 500_000
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
+_AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000  # statx(2)
 _KMSG, _KMSG_DEVICE = "/dev/kmsg", os.makedev(1, 11)  # kernel document devices.txt
 _RECORD = 8192  # one record of the kernel log with its header: PRINTK_MESSAGE_MAX was never more
 
@@ -158,13 +165,13 @@ class HostFs:
 
     @_on_any_path
     def names(self, path: str) -> list[str]:
-        """Entries of a directory, in no order."""
+        """Entries of a directory, in no order. Errors: EFBIG when there are more than anybody needs."""
         if self._native:
-            return os.listdir(path)
+            return os.listdir(path) if path.startswith(("/proc/", "/sys/")) else _listed(path, path)
         with self._opened_path(path) as handle:
             descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                return os.listdir(descriptor)
+                return _listed(descriptor, path)
             finally:
                 os.close(descriptor)
 
@@ -274,7 +281,7 @@ class HostFs:
         """A descriptor of what is looked at before it is opened: a descriptor below /proc/PID/fd may be of a device."""
         handle = self._namespace_path(path)
         try:
-            if os.fstat(handle).st_dev != _nsfs_device():
+            if _device_of(handle) != _nsfs_device():
                 raise OSError(errno.EINVAL, "not a namespace", path)
             return os.open(f"/proc/self/fd/{handle}", _OPEN)
         finally:
@@ -312,6 +319,17 @@ def _is_ns_link(path: str) -> bool:
     """Whether it is ``/proc/PID/ns/NAME``, which is a namespace whatever it is called."""
     parts = path.split("/", 5)
     return len(parts) == 5 and parts[1] == "proc" and parts[3] == "ns" and (parts[2].isdecimal() or parts[2] == "self")
+
+
+def _device_of(handle: int) -> int:
+    """Device of a file, as the kernel has it: fstat(2) would ask whoever serves the file system, who may never answer."""
+    import ctypes
+
+    answer = ctypes.create_string_buffer(256)  # struct statx: stx_dev_major at 136, stx_dev_minor at 140
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.statx(handle, b"", _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC, 0, answer) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return os.makedev(*unpack_from("=II", answer, 136))
 
 
 @functools.cache
@@ -408,6 +426,14 @@ def _process_root(path: str) -> tuple[str, str] | None:
     return (f"{process}/root", f"/{rest}") if is_process else None
 
 
+def _listed(directory: int | str, path: str) -> list[str]:
+    with os.scandir(directory) as entries:
+        names = [entry.name for entry in islice(entries, _MOST_NAMES + 1)]
+    if len(names) > _MOST_NAMES:
+        raise OSError(errno.EFBIG, f"more than {_MOST_NAMES} files", path)
+    return names
+
+
 def _components(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
 
@@ -416,7 +442,8 @@ def _read_all(descriptor: int, path: str, limit: int, size: int | None = None) -
     """Read to the end, and close. *size*: of a file that knows its own; those of /proc and cgroups say 0, or lie."""
     try:
         piece = os.read(descriptor, _CHUNK if size is None else min(size, limit) + 1)
-        if len(piece) <= limit and (len(piece) == size or (size is None and len(piece) < _ONE_PIECE)):
+        is_whole = len(piece) == size or (size is None and len(piece) < _ONE_PIECE and not path.endswith(_LONG_RECORDS))
+        if is_whole and len(piece) <= limit:
             return piece
         pieces: list[bytes] = []
         length = 0

@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from struct import Struct, error
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ _XT_HEADER = Struct("=H29sB")  # size, name, revision
 _OFFSETS = Struct("=IHHI")  # nfcache, target, next, comefrom; before the counters
 _VERDICT = Struct("=i")
 _RETURN, _ACCEPT, _DROP = -5, -2, -1  # -NF_REPEAT - 1, -NF_ACCEPT - 1, -NF_DROP - 1
-_MOST_BYTES = 64 * 1024 * 1024
+_MOST_BYTES = 16 * 1024 * 1024
+_MOST_BRANCHES = 225  # of one rule: two multiports with 15 ports each
 _ATTEMPTS = 3
 _PRIORITY = 0  # of all tables that are read here; the kernel's own is -100 for nat, which no other chain of nat is before
 
@@ -94,10 +96,9 @@ def parse_table(table: Table) -> tuple[Chain, ...]:
     ordered = sorted(heads)
     source = f"iptables-legacy {table.family} {table.name}"
     chains = []
-    for place, head in enumerate(ordered):
+    for head, following in zip_longest(ordered, ordered[1:]):
         name, hook = heads[head]
-        end = ordered[place + 1] if place + 1 < len(ordered) else len(table.entries)
-        inside = [entry for entry in entries[starts[head] :] if entry[0] < end and entry[2] != "ERROR"]
+        inside = [entry for entry in entries[starts[head] : starts.get(following)] if entry[2] != "ERROR"]
         rules = tuple(
             Rule(f"rule {number}", tuple((match, _action(target, data, heads, layout)) for match in matches))
             for number, (_, matches, target, data) in enumerate(inside, 1)
@@ -169,6 +170,8 @@ def _matches(entry: bytes, layout: _Layout) -> tuple[Match, ...]:
             raise ParseError(f"iptables: a match of {size} bytes")
         name = raw.split(b"\0")[0].decode("utf-8", "surrogateescape")
         asked = parse_match(name, revision, entry[at + _XT_HEADER.size : at + size])
+        if len(found) * len(asked) > _MOST_BRANCHES:
+            asked = (Match(other=(name,)),)
         found = [both for one in found for other in asked if (both := narrow(one, other)) is not None]
         at += size
     return tuple(found)

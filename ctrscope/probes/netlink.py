@@ -8,9 +8,11 @@ with more than was asked for. SO_NETNS_COOKIE since Linux 5.14.
 needed is unpacked.
 """
 
+import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -27,7 +29,8 @@ _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 _SO_NETNS_COOKIE = 71
 _BUFFER = 65536  # the kernel fills at most 32 KiB at once
-_TIMEOUT = struct.pack("ll", 5, 0)  # an answer is ready when it is asked for; this is for a kernel that is not well
+_PATIENCE = 5  # seconds; an answer is ready when it is asked for, this is for a kernel that is not well
+_TIMEOUT = struct.pack("ll", _PATIENCE, 0)
 
 
 class Answer(NamedTuple):
@@ -77,7 +80,7 @@ class Connection:
         found: list[bytes] = []
         is_interrupted = False
         while True:
-            for answered, flags, sequence, payload in messages_of(self._socket.recv(_BUFFER)):
+            for answered, flags, sequence, payload in messages_of(self._receive()):
                 if sequence != self._sequence:
                     continue
                 is_interrupted |= bool(flags & _NLM_F_DUMP_INTR)
@@ -95,11 +98,23 @@ class Connection:
         """The one answer to one question. Errors: OSError with what the kernel answered; ParseError."""
         self._send(kind, _NLM_F_REQUEST, body)
         while True:
-            for answered, _, sequence, payload in messages_of(self._socket.recv(_BUFFER)):
+            for answered, _, sequence, payload in messages_of(self._receive()):
                 if sequence == self._sequence:
                     if answered == _NLMSG_ERROR:
                         _raise_if_error(payload)
                     return payload
+
+    def _receive(self) -> bytes:
+        """What the kernel sent next. Root of a container may send us messages in its own namespace: those are passed over."""
+        deadline = None
+        while True:
+            packet, (sender, _) = self._socket.recvfrom(_BUFFER)
+            if sender == 0:
+                return packet
+            now = time.monotonic()
+            deadline = deadline or now + _PATIENCE
+            if now > deadline:
+                raise OSError(errno.ETIMEDOUT, "the kernel's answer is drowned in messages of others")
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1

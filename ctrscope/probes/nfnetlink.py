@@ -20,16 +20,18 @@ _ATTEMPTS = 4
 _MOST = 200_000
 
 
-def dump(connection: Connection, kind: int, family: int = 0, attributes: bytes = b"") -> list[tuple[int, bytes]]:
+def dump(
+    connection: Connection, kind: int, family: int = 0, attributes: bytes = b"", most: int = _MOST
+) -> list[tuple[int, bytes]]:
     """Family and attributes of every message of the answer.
 
     Errors: OSError with the kernel's errno (EPERM; ENOENT when the table or set is gone; EFBIG); TornReadError when what is
     listed changed during each of four attempts; ParseError.
     """
     for _ in range(_ATTEMPTS):
-        answer = connection.dump(kind, _FAMILY.pack(family, 0, 0) + attributes, _MOST)
+        answer = connection.dump(kind, _FAMILY.pack(family, 0, 0) + attributes, most)
         if answer.is_truncated:
-            raise OSError(errno.EFBIG, f"more than {_MOST} rules, chains or elements")
+            raise OSError(errno.EFBIG, f"more than {most} rules, chains or messages of elements")
         if not answer.is_interrupted:
             if any(len(message) < _FAMILY.size for message in answer.messages):
                 raise ParseError("netfilter: a message without a family")

@@ -7,6 +7,7 @@
 ports are compared by nf_tables itself. Linux before 5.x ignores the table asked for and lists all rules.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,9 +28,12 @@ _ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_FLAGS, _ELEMENT_KEY_END = 1, 2, 3, 10
 _DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE, _VERDICT_CHAIN = 1, 2, 1, 2
 #: Families with packets of IP, by NFPROTO number.
 FAMILIES = {1: "inet", 2: "ip", 10: "ip6"}
-_MAX_SETS = 2000
+#: Elements that are kept of one set, messages that are read of it, and elements that rules may look at, in one namespace.
+_MAX_ELEMENTS, _MAX_MESSAGES, _MAX_LOOKED_AT = 8192, 1000, 500_000
+_MAX_BRANCHES = 500_000
 
-Sets = Callable[[str], tuple[Element, ...]]
+#: Elements of a set by its name; None: too many.
+Sets = Callable[[str], tuple[Element, ...] | None]
 
 
 def read_nftables(host: HostFs, kinds: tuple[str, ...] = ("nat",)) -> tuple[Chain, ...]:
@@ -44,10 +48,12 @@ def read_nftables(host: HostFs, kinds: tuple[str, ...] = ("nat",)) -> tuple[Chai
         chains = parse_chains(dump(connection, _GET_CHAIN))
         wanted = dict.fromkeys((chain.family, chain.table) for chain in chains if chain.kind in kinds)
         found: list[Chain] = []
+        branches, looked_at = [_MAX_BRANCHES], [_MAX_LOOKED_AT]
         for family, table in wanted:
             asked = text_attribute(_RULE_TABLE, table)
             rules = dump(connection, _GET_RULE, family, asked)
-            found += join(chains, rules, family, table, _SetReader(connection, family, table).elements)
+            sets = _SetReader(connection, family, table, looked_at)
+            found += join(chains, rules, family, table, sets.elements, branches)
         return tuple(found)
 
 
@@ -86,9 +92,14 @@ def parse_chains(messages: Iterable[tuple[int, bytes]]) -> list[ChainHead]:
 
 
 def join(
-    chains: Iterable[ChainHead], rules: Iterable[tuple[int, bytes]], family: int, table: str, sets: Sets
+    chains: Iterable[ChainHead],
+    rules: Iterable[tuple[int, bytes]],
+    family: int,
+    table: str,
+    sets: Sets,
+    budget: list[int],
 ) -> Iterator[Chain]:
-    """Chains of one table with their rules. Errors: ParseError."""
+    """Chains of one table with their rules. Errors: ParseError; EFBIG when more than the *budget* of branches comes out."""
     source = f"nftables {FAMILIES[family]} {table}"
     by_chain: dict[str, list[Rule]] = {}
     for rule_family, data in rules:
@@ -98,7 +109,7 @@ def join(
         by_chain.setdefault(text(attributes.get(_RULE_CHAIN)), []).append(
             Rule(
                 f"handle {number(attributes.get(_RULE_HANDLE))}",
-                parse_rule(attributes.get(_RULE_EXPRESSIONS, b""), FAMILIES[family], sets),
+                parse_rule(attributes.get(_RULE_EXPRESSIONS, b""), FAMILIES[family], sets, budget),
             )
         )
     for head in chains:
@@ -139,24 +150,31 @@ def parse_elements(messages: Iterable[tuple[int, bytes]]) -> tuple[Element, ...]
 class _SetReader:
     """Elements of the sets of one table, each read when a rule first refers to it."""
 
-    def __init__(self, connection: Connection, family: int, table: str) -> None:
-        self._connection, self._family, self._table = connection, family, table
-        self._known: dict[str, tuple[Element, ...]] = {}
+    def __init__(self, connection: Connection, family: int, table: str, budget: list[int]) -> None:
+        self._connection, self._family, self._table, self._budget = connection, family, table, budget
+        self._known: dict[str, tuple[Element, ...] | None] = {}
 
-    def elements(self, name: str) -> tuple[Element, ...]:
-        """Elements of a set; none when it is gone."""
+    def elements(self, name: str) -> tuple[Element, ...] | None:
+        """Elements of a set; none when it is gone, None when there are too many."""
         if name not in self._known:
-            self._known[name] = self._read(name) if len(self._known) < _MAX_SETS else ()
-        return self._known[name]
+            self._known[name] = self._read(name)
+        found = self._known[name]
+        self._budget[0] -= len(found or ()) + 1
+        if self._budget[0] < 0:
+            raise OSError(errno.EFBIG, f"rules look up more than {_MAX_LOOKED_AT} elements of sets")
+        return found
 
-    def _read(self, name: str) -> tuple[Element, ...]:
+    def _read(self, name: str) -> tuple[Element, ...] | None:
         asked = text_attribute(_SET_TABLE, self._table) + text_attribute(_SET_NAME, name)
         try:
-            return parse_elements(dump(self._connection, _GET_SET_ELEMENTS, self._family, asked))
+            found = parse_elements(dump(self._connection, _GET_SET_ELEMENTS, self._family, asked, _MAX_MESSAGES))
         except OSError as error:
             if error.errno in VANISHED:
                 return ()
+            if error.errno == errno.EFBIG:
+                return None
             raise
+        return found if len(found) <= _MAX_ELEMENTS else None
 
 
 def _value(attributes: Mapping[int, bytes], kind: int) -> bytes:

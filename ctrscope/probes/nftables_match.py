@@ -37,7 +37,8 @@ def between(state: State, field: Field, low: bytes, high: bytes) -> State | None
         return _narrowed(state, Match(dport=(number(low), number(high))))
     if field.name in ("src", "dst") and len(low) == len(high):
         flipped = int.from_bytes(low, "big") ^ int.from_bytes(high, "big")
-        if flipped & (flipped + 1) == 0 and not int.from_bytes(low, "big") & flipped:  # a network
+        is_whole = len(low) == field.size and not field.mask
+        if is_whole and flipped & (flipped + 1) == 0 and not int.from_bytes(low, "big") & flipped:  # a network
             network = f"{network_of(low)}/{8 * len(low) - flipped.bit_length()}"
             return _narrowed(state, Match(**{field.name: network}))  # type: ignore[arg-type]
     return asking(state, field.name)
@@ -73,7 +74,7 @@ def _asked(field: Field, value: bytes, *, is_equal: bool) -> Match | None:
         return Match(not_dst=(network,)) if field.name == "dst" else None
     if field.name == "ct state" and not is_equal and field.mask and not any(value):
         # ``ct state established,related`` is: of the bits of the mask one is set.
-        return None if int.from_bytes(field.mask, sys.byteorder) & _NEW else Match(is_known=True)
+        return None if int.from_bytes(field.mask, sys.byteorder) & ~_NOT_NEW else Match(is_known=True)
     if not is_equal or field.mask:
         return None
     if field.name == "proto":
@@ -86,7 +87,7 @@ def _asked(field: Field, value: bytes, *, is_equal: bool) -> Match | None:
 
 
 _LOCAL_TYPE = (2).to_bytes(4, sys.byteorder)  # RTN_LOCAL, a number of the host's byte order
-_NEW = 8  # NF_CT_STATE_BIT(IP_CT_NEW)
+_NOT_NEW = 0b111  # NF_CT_STATE_BIT of invalid, established, related; untracked may be the first packet, too
 
 
 def _narrowed_port(state: State, operator: int, port: int) -> State | None:

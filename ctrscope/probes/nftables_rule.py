@@ -7,6 +7,8 @@ A look-up in a set or map makes one branch for each element, so that ``dnat to t
 ``tcp dport vmap {…}`` come out as the rules that they stand for.
 """
 
+import errno
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -24,6 +26,8 @@ _JUMP, _GOTO, _RETURN, _ACCEPT, _DROP = -3, -4, -5, 1, 0
 _INTERVAL_END, _CATCH_ALL = 1, 2
 #: A set may have a million elements; a rule that publishes ports has a few thousand at most.
 _MAX_BRANCHES = 8192
+#: Elements of a set that are told one by one; of a longer one (a block list) only its name is.
+_MAX_SET = 1024
 
 _NETWORK, _TRANSPORT = 1, 2
 #: Header of a family and offset into it → what is there, and its size. nft loads only the first bytes of an address to compare
@@ -50,13 +54,19 @@ class Element(NamedTuple):
     verdict: tuple[int, str] | None = None  # code and chain
 
 
-def parse_rule(
-    expressions: bytes, family: str, elements: Callable[[str], tuple[Element, ...]]
-) -> tuple[tuple[Match, Action], ...]:
+def parse_rule(expressions: bytes, family: str, elements: "_Elements", budget: list[int]) -> tuple[tuple[Match, Action], ...]:
     """Branches of a rule: what a packet must be, and what happens to it then. Errors: ParseError.
 
-    *family* is "ip", "ip6" or "inet"; *elements* gives those of a set by name.
+    *family* is "ip", "ip6" or "inet"; *elements* gives those of a set by name, or None of a set that is too large to follow.
+    *budget*: branches that may still be followed in this namespace; OSError EFBIG when they are used up.
     """
+    try:
+        return _follow(expressions, family, elements, budget)
+    except (IndexError, ValueError) as error:  # a value of another size than its field has
+        raise error if isinstance(error, ParseError) else ParseError(f"nftables: a rule that makes no sense: {error}") from error
+
+
+def _follow(expressions: bytes, family: str, elements: "_Elements", budget: list[int]) -> tuple[tuple[Match, Action], ...]:
     states = [State(_FAMILY_MATCH.get(family, EVERYTHING), {})]
     for item in list_of(expressions):
         attributes = attributes_of(item)
@@ -74,6 +84,10 @@ def parse_rule(
                 if len(following) > _MAX_BRANCHES:
                     raise ParseError(f"nftables: a rule with more than {_MAX_BRANCHES} branches")
         states = following
+        if len(states) > 1:
+            budget[0] -= len(states)
+            if budget[0] < 0:
+                raise OSError(errno.EFBIG, "more rules with sets and maps than are followed")
     return tuple((state.match, state.action or Action("pass")) for state in states)
 
 
@@ -81,7 +95,7 @@ _FAMILY_MATCH = {"ip": Match(family="ipv4"), "ip6": Match(family="ipv6")}
 _HARMLESS = ("counter", "log", "last", "masq", "notrack", "objref", "dynset")
 
 _Data = Mapping[int, bytes]  # attributes of one expression
-_Elements = Callable[[str], tuple[Element, ...]]
+_Elements = Callable[[str], tuple[Element, ...] | None]
 
 
 def _payload(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
@@ -183,13 +197,12 @@ def _lookup(state: State, data: _Data, family: str, elements: _Elements) -> Iter
     name, source, target = text(data.get(1)), number(data.get(2)), data.get(3)
     listed = elements(name)
     if number(data.get(5)) & 1:  # NFT_LOOKUP_F_INV
-        fields = list(_fields_from(state, _word(source), len(listed[0].key) if listed else 0))
-        if len(fields) == 1 and fields[0].name in ("in", "out", "dst"):
-            for element in listed:
-                state = constrained(state, fields[0], NOT_EQUAL, element.key) or state
-            yield state
-        else:
-            yield asking(state, f"not in {name}")
+        yield _not_in(state, name, _word(source), listed)
+        return
+    if listed is None or (target is None and len(listed) > _MAX_SET):
+        if target is not None:
+            raise ParseError(f"nftables: the map {name} is too large")
+        yield asking(state, f"in {name}")
         return
     for low, high, element in _intervals(listed):
         after: State | None = state
@@ -208,6 +221,18 @@ def _lookup(state: State, data: _Data, family: str, elements: _Elements) -> Iter
             yield _with_bytes(after, _word(number(target)), element.data)
 
 
+def _not_in(state: State, name: str, word: int, listed: tuple[Element, ...] | None) -> State:
+    """Interfaces and addresses, one by one, are what Match can deny."""
+    if listed is None or len(listed) > _MAX_SET or any(one.flags or one.key_end for one in listed):
+        return asking(state, f"not in {name}")
+    fields = list(_fields_from(state, word, len(listed[0].key) if listed else 0))
+    if len(fields) != 1 or fields[0].name not in ("in", "out", "dst"):
+        return asking(state, f"not in {name}")
+    for element in listed:
+        state = constrained(state, fields[0], NOT_EQUAL, element.key) or state
+    return state
+
+
 def _nat(state: State, data: _Data, family: str, elements: _Elements) -> Iterator[State]:
     if number(data.get(1)) != 1:  # NFT_NAT_DNAT
         yield state._replace(action=Action("accept"))
@@ -218,8 +243,8 @@ def _nat(state: State, data: _Data, family: str, elements: _Elements) -> Iterato
     match = narrow(state.match, Match(family=ip_family)) if ip_family and address is not None else state.match  # type: ignore[arg-type]
     if match is None:
         return
-    if 3 in data and address is None:
-        match = narrow(match, Match(other=("an address from a register",))) or match
+    unknown = [what for kind, known, what in ((3, address, "an address"), (5, port, "a port")) if kind in data and known is None]
+    match = narrow(match, Match(other=tuple(f"{what} from a register" for what in unknown))) or match
     action = Action("dnat", to_ip=network_of(address) if address else "", to_port=number(port) if port else None)
     yield state._replace(match=match, action=action)
 
@@ -309,13 +334,17 @@ def _intervals(listed: tuple[Element, ...]) -> Iterator[tuple[bytes, bytes, Elem
     """
     ends = sorted(element.key for element in listed if element.flags & _INTERVAL_END)
     starts = sorted(element.key for element in listed if not element.flags & _INTERVAL_END)
+
+    def after(keys: list[bytes], key: bytes) -> bytes | None:
+        place = bisect_right(keys, key)
+        return keys[place] if place < len(keys) else None
+
     for element in listed:
         if element.flags & _INTERVAL_END:
             continue
         last = element.key_end or element.key
         if ends and not element.key_end and not element.flags & _CATCH_ALL:
-            beyond = next((end for end in ends if end > element.key), None)
-            following = next((start for start in starts if start > element.key), None)
+            beyond, following = after(ends, element.key), after(starts, element.key)
             if beyond is not None and (following is None or beyond <= following):
                 last = (int.from_bytes(beyond, "big") - 1).to_bytes(len(beyond), "big")
             elif beyond is None:

@@ -28,8 +28,11 @@ _TYPES = {
 
 
 def identify(handle: int) -> NamespaceId:
-    """Type and inode number. Errors: ENOTTY when it is no namespace."""
-    return NamespaceId(_TYPES[fcntl.ioctl(handle, _NS_GET_NSTYPE)], os.fstat(handle).st_ino)
+    """Type and inode number. Errors: ENOTTY when it is no namespace; EINVAL when it is of a type that is not known here."""
+    number = fcntl.ioctl(handle, _NS_GET_NSTYPE)
+    if (type_ := _TYPES.get(number)) is None:
+        raise OSError(errno.EINVAL, f"a namespace of a type that is not known: {number:#x}")
+    return NamespaceId(type_, os.fstat(handle).st_ino)
 
 
 def read_owner_uid(handle: int) -> int:

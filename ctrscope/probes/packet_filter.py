@@ -21,6 +21,8 @@ _MAX_DEPTH = 16
 #: Rules looked at in one walk. Chains of a hostile namespace may jump to each other in a tree of any size.
 _MAX_STEPS = 200_000
 _MAX_FOUND = 20_000
+#: Every rule further down is held against each of them.
+_MAX_DENIED = 64
 
 Hook = Literal["prerouting", "input", "forward", "output", "postrouting", ""]
 #: By number: include/uapi/linux/netfilter.h.
@@ -37,7 +39,7 @@ class Match(Value, frozen=True, kw_only=True):
     dst: str = ""
     not_dst: tuple[str, ...] = ()
     is_local: bool = False
-    is_known: bool = False  # a packet of a connection that is known already: established, related
+    is_known: bool = False  # a packet of a connection that is known already (established, related), or opens none (no SYN)
     dport: tuple[int, int] | None = None
     in_interface: str = ""
     not_in: tuple[str, ...] = ()
@@ -173,12 +175,14 @@ def _walk(
 def _without(asked: Match, gone: Match) -> Match | None:
     """What is left of *asked* once *gone* has left the chain; None is nothing.
 
-    Only what Match can deny is denied: an interface or an address that alone was asked for.
+    Only what Match can deny is denied: an interface or an address that alone was asked for, and not more than a few of them.
     """
     if gone.family in ("", asked.family):  # the family of the table is in every rule of it
         gone = msgspec.structs.replace(gone, family="")
     if gone == EVERYTHING:
         return None
+    if len(asked.not_dst) + len(asked.not_in) >= _MAX_DENIED:
+        return asked
     if gone == Match(in_interface=gone.in_interface):
         return narrow(asked, Match(not_in=(gone.in_interface,)))
     if gone == Match(dst=gone.dst):

@@ -1,7 +1,7 @@
 """Told by the kernel which programs are executed and which processes end, with their status.
 
-*Source:* kernel document driver-api/connector, include/uapi/linux/cn_proc.h. A message is a netlink header, ``struct cn_msg`` and
-``struct proc_event``: what, cpu, a timestamp of the monotonic clock, then PID and TGID, and for an end the status as of wait(2).
+*Source:* kernel document driver-api/connector, linux/cn_proc.h. A message is a netlink header, ``struct cn_msg`` and
+``struct proc_event``: what, cpu, a timestamp of the monotonic clock, PID and TGID, and for an end the status as of wait(2).
 *Kernel:* CONFIG_PROC_EVENTS; CAP_NET_ADMIN, and only in the initial PID and user namespaces: elsewhere nobody answers.
 *Versions:* who listens is counted. Before Linux 6.6 only whoever says so is no longer counted, so ``close`` does.
 

@@ -99,11 +99,12 @@ def read_nsids(host: HostFs, queries: Sequence[NsidQuery], most: int) -> list[Ma
     None: not asked, since *most* questions had been asked before. *Cost:* 50 µs a question.
     """
     left = most
-    waiting = iter(queries)
+    # By door: where one cannot be entered nothing is asked.
+    by_door = {query.door: query for query in queries}
 
     def ask(door: Door) -> dict[int, int] | None:
         nonlocal left
-        query = next(waiting)
+        query = by_door[door]
         if left <= 0:
             return None
         found: dict[int, int] = {}

@@ -40,6 +40,7 @@ class NamespaceField(NamedTuple):
     align: Literal["left", "right"] = "left"
     rank: int = 0
     least: int | None = None
+    good: int | None = None
 
 
 def holder_text(holder: Holder) -> str:
@@ -128,7 +129,7 @@ NAMESPACE_FIELDS: Mapping[str, NamespaceField] = {
     "nprocs": NamespaceField("NPROCS", _nprocs, "right", rank=3),
     "pid": NamespaceField("PID", _pid, "right", rank=4),
     "ppid": NamespaceField("PPID", lambda row: _number(row.ppid), "right"),
-    "command": NamespaceField("COMMAND", lambda row: row.command, rank=6, least=12),
+    "command": NamespaceField("COMMAND", lambda row: row.command, rank=6, least=12, good=40),
     "uid": NamespaceField("UID", lambda row: _number(row.uid), "right"),
     "user": NamespaceField("USER", lambda row: row.user, rank=5),
     "netnsid": NamespaceField("NETNSID", _netnsid, "right"),
@@ -136,8 +137,8 @@ NAMESPACE_FIELDS: Mapping[str, NamespaceField] = {
     "pns": NamespaceField("PNS", lambda row: _number(row.namespace.parent), "right"),
     "ons": NamespaceField("ONS", lambda row: _number(row.namespace.owner), "right"),
     "owner": NamespaceField("OWNER", _owner, "right", rank=7),
-    "containers": NamespaceField("CONTAINERS", inside_text, rank=1, least=14),
-    "held-by": NamespaceField("HELD BY", lambda row: held_text(row.namespace), rank=2, least=20),
+    "containers": NamespaceField("CONTAINERS", inside_text, rank=1, least=14, good=40),
+    "held-by": NamespaceField("HELD BY", lambda row: held_text(row.namespace), rank=2, least=20, good=40),
 }
 DEFAULT_COLUMNS = ("ns", "type", "nprocs", "pid", "user", "owner", "containers", "held-by", "command")
 LSNS_COLUMNS = ("ns", "type", "nprocs", "pid", "user", "command")
@@ -146,5 +147,5 @@ LSNS_COLUMNS = ("ns", "type", "nprocs", "pid", "user", "command")
 def format_namespaces(columns: Sequence[str], rows: Sequence[NamespaceRow], width: int | None) -> list[str]:
     """Lines of a table; *columns* are keys of ``NAMESPACE_FIELDS``."""
     fields = [NAMESPACE_FIELDS[name] for name in columns]
-    shown = [Column(field.title, field.align, field.rank, field.least) for field in fields]
+    shown = [Column(field.title, field.align, field.rank, field.least, field.good) for field in fields]
     return format_table(shown, [[field.get(row) for field in fields] for row in rows], width)

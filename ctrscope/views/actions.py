@@ -50,6 +50,9 @@ ANYWHERE = (
 SCREENS = (
     Action("screen.containers", "1", "app.show('containers')", "Containers", "Every container of the host.", "Screens"),
     Action(
+        "screen.processes", "2", "app.show('processes')", "Processes", "The processes of every container, as trees.", "Screens"
+    ),
+    Action(
         "screen.namespaces", "3", "app.show('namespaces')", "Namespaces", "Who shares which namespace with whom.", "Screens"
     ),
     Action(
@@ -57,6 +60,8 @@ SCREENS = (
     ),
     Action("screen.network", "5", "app.show('network')", "Network", "The map from the wire to the containers.", "Screens"),
     Action("screen.findings", "6", "app.show('findings')", "Findings", "What is wrong, how we know, what to do.", "Screens"),
+    Action("screen.events", "7", "app.show('events')", "Events", "What happened since the dashboard was opened.", "Screens"),
+    Action("screen.host", "8", "app.show('host')", "Host", "The host, what we may see of it, what we cost.", "Screens"),
 )
 
 SELECTED = (
@@ -152,6 +157,39 @@ CGROUPS = (
 )
 
 FINDINGS = (Action("findings.open", "enter", "open", "go there", "Go to what the finding is about.", "Findings", 1),)
+
+PROCESSES = (
+    Action("processes.open", "enter", "open", "open", "Open the container that the process belongs to.", "Trees", 1),
+    Action(
+        "processes.filter",
+        "slash",
+        "filter",
+        "filter",
+        "Show only what matches every word. A word may name what it is about: user:root state:Z role:joined pid:1.",
+        "Trees",
+        3,
+    ),
+    Action("processes.sort", "s", "sort", "sort", "Sort the containers by name or by CPU use.", "Trees", 4),
+    Action("processes.fold", "left,h", "fold(True)", "fold", "Fold the container.", "Trees", 5),
+    Action("processes.unfold", "right,l", "fold(False)", "unfold", "Unfold the container.", "Trees"),
+    Action("processes.fold_all", "z", "fold_all", "fold all", "Fold every container, or unfold them again.", "Trees", 14),
+    Action("processes.clear", "escape", "clear_filter", "show all", "Show everything again.", "Trees", 6),
+)
+
+EVENTS = (
+    Action("events.open", "enter", "open", "open", "Open the container that the event is about.", "Events", 1),
+    Action(
+        "events.filter",
+        "slash",
+        "filter",
+        "filter",
+        "Show only what matches every word. A word may name what it is about: kind:died name:web.",
+        "Events",
+        3,
+    ),
+    Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 4),
+    Action("events.clear", "escape", "clear_filter", "show all", "Show everything again.", "Events", 6),
+)
 
 MOVES = (
     Action("move.down", "down,j", "move(1)", "down", "One line down.", "Move"),

@@ -20,6 +20,7 @@ from ctrscope.render.safe import inert
 from ctrscope.views.acting import Acts
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
 from ctrscope.views.commands import ActionCommands
+from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
@@ -27,18 +28,22 @@ from ctrscope.views.screens.ask import AskScreen
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
+from ctrscope.views.screens.events import EventsScreen
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
+from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.limit import LimitScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
+from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import THEME
 from ctrscope.views.widgets.status_header import HeaderState
 
 #: Kind of a finding's subject → the screen that shows it.
-_SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network"}
+_SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 
@@ -54,10 +59,13 @@ class CtrscopeApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS), *bindings(ANYWHERE)]
     MODES = {  # noqa: RUF012 - Textual declares it so
         "containers": ContainersScreen,
+        "processes": ProcessesScreen,
         "namespaces": NamespacesScreen,
         "cgroups": CgroupsScreen,
         "network": NetworkScreen,
         "findings": FindingsScreen,
+        "events": EventsScreen,
+        "host": HostScreen,
     }
     DEFAULT_MODE = "containers"
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it so
@@ -80,6 +88,7 @@ class CtrscopeApp(App[None]):
         self.latest: Sample | None = None
         self.shown: Sample | None = None  # the latest, or the one that was latest when the screen was paused
         self.history = History()
+        self.events = EventLog()
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
         self.clock = clock
@@ -103,7 +112,7 @@ class CtrscopeApp(App[None]):
 
     def on_key(self, event: Key) -> None:
         """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
-        if isinstance(self.screen, ContainersScreen) and self.screen.take_key(event):
+        if isinstance(self.screen, ContainersScreen | FilteredScreen) and self.screen.take_key(event):
             event.prevent_default()
             event.stop()
 
@@ -119,6 +128,7 @@ class CtrscopeApp(App[None]):
         """Keep the sample and tell the screens."""
         self.latest, self.error = message.sample, ""
         self.history.add(message.sample)
+        self.events.add(message.sample.events)
         if not self.paused:
             self.shown = message.sample
         self._refresh_header()

@@ -30,8 +30,8 @@ class SampleTaken(Message):
         self.sample = sample
 
     def can_replace(self, message: Message) -> bool:
-        """Let a later sample take the place of one that nobody has looked at yet."""
-        return isinstance(message, SampleTaken)
+        """Let a later sample take the place of one that nobody has looked at yet, unless it tells of events."""
+        return isinstance(message, SampleTaken) and not self.sample.events
 
 
 class SampleFailed(Message):

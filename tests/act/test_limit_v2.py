@@ -1,59 +1,14 @@
 """Limits on cgroup v2, in directories with the files of a cgroup: what is written, and where crun with systemd wants it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ctrscope.act.limit import LimitRequest, apply_limit, plan_limit
 from ctrscope.act.refusal import CannotAct
-from ctrscope.model.cgroup import CgroupMembership
-from ctrscope.model.container import Container, ContainerStatus, EngineName
-from ctrscope.probes.hostfs import HostFs, ProcDir
+from tests.act.files import BOX, SCOPE, FilesFs
 
 MIB = 1 << 20
-SCOPE = "/machine.slice/libpod-3f.scope"
-BOX = Container(
-    id="3f",
-    name="box",
-    engine=EngineName.PODMAN,
-    status=ContainerStatus.RUNNING,
-    pid=4711,
-    starttime_ticks=5000,
-    cgroup=CgroupMembership(version="v2", path=SCOPE, paths={}),
-    has_own_cgroup=True,
-)
-
-
-class FilesFs(HostFs):
-    """A host whose v2 hierarchy is an ordinary directory, and which has one process."""
-
-    def __init__(self, mount: Path, cgroup: str = SCOPE) -> None:
-        super().__init__("/")
-        self.mount, self.cgroup = mount, cgroup
-
-    def read(self, path: str, **options: Any) -> bytes:
-        return f"cgroup2 {self.mount} cgroup2 rw 0 0\n".encode() if path == "/proc/mounts" else super().read(path, **options)
-
-    @contextmanager
-    def process(self, pid: int) -> Iterator[ProcDir]:
-        yield _Process(self.cgroup)
-
-
-class _Process:
-    def __init__(self, cgroup: str) -> None:
-        self._files = {"stat": "4711 (sleep) S 1 0 0 0 0 0 0 0 0 0 3 4 0 0 20 0 1 0 5000 0 0", "cgroup": f"0::{cgroup}\n"}
-
-    def read(self, name: str) -> bytes:
-        return self._files[name].encode()
-
-    def readlink(self, name: str) -> str:
-        raise FileNotFoundError(name)
-
-    def names(self, name: str) -> list[str]:
-        raise FileNotFoundError(name)
 
 
 @pytest.fixture
@@ -118,10 +73,16 @@ def test_of_a_scope_and_the_cgroup_of_crun_below_it_whichever_limits_is_changed(
 ) -> None:
     scope = fill(tmp_path / SCOPE.lstrip("/"), **{"memory.max": outer})
     fill(scope / "container", **{"memory.max": inner})
-    host.cgroup = f"{SCOPE}/container"
+    host.cgroup = f"0::{SCOPE}/container\n"
     plan = plan_limit(host, BOX, LimitRequest(memory=128 * MIB))
     assert [change.directory.removeprefix(str(scope)) for change in plan.changes] == expected
     apply_limit(host, plan)
+
+
+def test_a_cgroup_that_the_container_made_itself_is_not_taken_for_that_of_crun(host: FilesFs, scope: Path) -> None:
+    fill(scope / "container", **{"memory.max": "67108864"})
+    (change,) = plan_limit(host, BOX, LimitRequest(memory=128 * MIB)).changes
+    assert change.directory == str(scope)
 
 
 def test_a_controller_that_is_off_is_said(host: FilesFs, scope: Path) -> None:

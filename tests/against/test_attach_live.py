@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,8 +16,9 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.hostfs import HostFs
+from tests.against.names import called
 
-pytestmark = pytest.mark.usefixtures("started")
+pytestmark = pytest.mark.usefixtures("peopled")
 
 TYPES = tuple(NamespaceType)
 SUBSETS = [subset for size in range(1, len(TYPES) + 1) for subset in itertools.combinations(TYPES, size)]
@@ -26,6 +26,7 @@ SUBSETS = [subset for size in range(1, len(TYPES) + 1) for subset in itertools.c
 LOOK = (
     "grep -E '^(Uid|Gid|Groups|Cap|Seccomp|NoNew)' /proc/self/status;"
     " cat /proc/self/cgroup /proc/self/limits /proc/self/oom_score_adj;"
+    " cat /proc/self/attr/current 2>/dev/null;"
     " env | grep -Ev '^(SHLVL|TERM|HOSTNAME)='; pwd;"
     " for n in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$n; done"
 )
@@ -40,7 +41,8 @@ def find(key: str) -> Container:
 @pytest.mark.parametrize("key", ["docker/cs-web", "podman/cs-p-web", "runc/cs-r1", "lxc/cs-lx1"])
 def test_every_set_of_namespaces_is_joined_exactly(key: str) -> None:
     """255 sets for each engine: the command has the container's namespace for each type asked for, the host's for the rest."""
-    container = find(key)
+    engine, _, name = key.partition("/")
+    container = find(f"{engine}/{called(name)}")
     wrong = []
     for subset in SUBSETS:
         inside = {str(type_): os.readlink(f"/proc/{container.pid}/ns/{type_}") for type_ in subset}
@@ -84,19 +86,20 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("key", "program"),
+    ("engine", "name"),
     [
-        ("docker/cs-web", "docker exec cs-web"),
-        ("docker/cs-side", "docker exec cs-side"),
-        ("podman/cs-p-web", "podman exec cs-p-web"),
-        ("podman/cs-p-readonly", "podman exec cs-p-readonly"),
-        ("runc/cs-r1", "runc exec cs-r1"),
-        ("runc/cs-r2-limits", "runc exec cs-r2-limits"),
+        ("docker", "cs-web"),
+        ("docker", "cs-side"),
+        ("podman", "cs-p-web"),
+        ("podman", "cs-p-readonly"),
+        ("runc", "cs-r1"),
+        ("runc", "cs-r2-limits"),
     ],
 )
-def test_confined_is_what_the_engines_own_exec_makes(key: str, program: str) -> None:
-    theirs = output([*shlex.split(program), "sh", "-c", LOOK])
-    mine = output([sys.executable, "-m", "ctrscope", "attach", key, "--confined", "--", "sh", "-c", LOOK])
+def test_confined_is_what_the_engines_own_exec_makes(engine: str, name: str) -> None:
+    name = called(name)
+    theirs = output([engine, "exec", name, "sh", "-c", LOOK])
+    mine = output([sys.executable, "-m", "ctrscope", "attach", f"{engine}/{name}", "--confined", "--", "sh", "-c", LOOK])
     assert sorted(mine) == sorted(theirs)
     assert len(mine) > 40
 

@@ -18,6 +18,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.model.match import Match, MatchKind
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from tests.against.names import called
 from tests.live import docker, oci, podman
 from tests.live.machine import CommandFailedError, end, run, wait_for
 from tests.requirements import require
@@ -372,9 +373,10 @@ def test_its_image(ask: Ask, subject: Subject) -> None:
 def test_a_pod(ask: Ask, subject: Subject) -> None:
     if not subject.key.startswith("podman"):
         return  # only podman has pods
-    (pod,) = (json.loads(run("podman", "pod", "inspect", "cs-pod"))["Id"],)
-    members = {f"podman/{one['Id']}" for one in json.loads(run("podman", "pod", "inspect", "cs-pod"))["Containers"]}
-    for query in ("cs-pod", "pod/cs-pod", pod):
+    name = called("cs-pod")
+    pod = json.loads(run("podman", "pod", "inspect", name))
+    members = {f"podman/{one['Id']}" for one in pod["Containers"]}
+    for query in (name, f"pod/{name}", pod["Id"]):
         assert set(owners(ask(query), MatchKind.POD)) == members, query
 
 

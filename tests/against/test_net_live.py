@@ -15,6 +15,7 @@ from ctrscope.model.network import NetworkNamespace, NetworkTopology
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
 from tests.against.ip_words import differences, ip_links
+from tests.against.names import IS_V2_MACHINE, called
 from tests.live import cri, lxc
 from tests.live import podman as podman_engine
 from tests.live.machine import run
@@ -81,22 +82,25 @@ def test_everything_in_every_namespace_is_what_ip_says_inside(parts: tuple[str, 
 
 def bridges() -> Iterator[tuple[str, str, str]]:
     """Engine, container, and the bridge that the engine says it is on."""
-    networks = {one: run("docker", "network", "inspect", "-f", "{{.Id}}", one).strip() for one in ("bridge", "cs-shop")}
-    yield "docker", "cs-web", "docker0"
-    yield "docker", "cs-db", f"br-{networks['cs-shop'][:12]}"
-    yield "podman", "cs-p-web", "podman0"
-    yield "podman", "cs-pod-a", "podman0"
+    networks = {one: run("docker", "network", "inspect", "-f", "{{.Id}}", one).strip() for one in ("bridge", called("cs-shop"))}
+    yield "docker", called("cs-web"), "docker0"
+    yield "docker", called("cs-db"), f"br-{networks[called('cs-shop')][:12]}"
+    yield "podman", called("cs-p-web"), "podman0"
+    yield "podman", called("cs-pod-a"), "podman0"
+    if IS_V2_MACHINE:  # where the pod has no network of its own
+        yield "lxc", called("cs-lx1"), called(lxc.BRIDGE)
+        return
     yield "containerd", "web-0", cri.BRIDGE
     for name in lxc.RUNNING:
         yield "lxc", name, lxc.BRIDGE
 
 
 def test_every_veth_leads_to_its_port_and_the_port_to_its_bridge(
-    started: tuple[str, ...], seen: Seen, host_links: dict[int, Any]
+    peopled: tuple[str, ...], seen: Seen, host_links: dict[int, Any]
 ) -> None:
     initial = next(one.ino for one in seen.topology.network_namespaces if one.is_initial)
     for engine, name, bridge in bridges():
-        if engine not in started:
+        if engine not in peopled:
             continue
         container = seen.container(name)
         inside = ip_links(f"/proc/{container.pid}/ns/net")["eth0"]
@@ -113,8 +117,8 @@ def test_every_veth_leads_to_its_port_and_the_port_to_its_bridge(
 
 
 @pytest.mark.parametrize("engine", ["docker"], indirect=True)
-def test_address_and_mac_are_those_that_docker_gave(started: tuple[str, ...], engine: str, seen: Seen) -> None:
-    for name in ("cs-web", "cs-db"):
+def test_address_and_mac_are_those_that_docker_gave(peopled: tuple[str, ...], engine: str, seen: Seen) -> None:
+    for name in (called("cs-web"), called("cs-db")):
         container = seen.container(name)
         said = run(
             "docker",
@@ -128,16 +132,16 @@ def test_address_and_mac_are_those_that_docker_gave(started: tuple[str, ...], en
 
 
 @pytest.mark.parametrize("engine", ["podman"], indirect=True)
-def test_address_and_mac_are_those_that_podman_gave(started: tuple[str, ...], engine: str, seen: Seen) -> None:
-    (words,) = inspect("cs-p-web")
+def test_address_and_mac_are_those_that_podman_gave(peopled: tuple[str, ...], engine: str, seen: Seen) -> None:
+    (words,) = inspect(called("cs-p-web"))
     (network,) = words["NetworkSettings"]["Networks"].values()
-    (link,) = [link for link in seen.of(seen.container("cs-p-web")).links if link.name == "eth0"]
+    (link,) = [link for link in seen.of(seen.container(called("cs-p-web"))).links if link.name == "eth0"]
     assert (link.mac, link.addresses[0]) == (network["MacAddress"], f"{network['IPAddress']}/{network['IPPrefixLen']}")
 
 
 @pytest.mark.parametrize("engine", ["docker"], indirect=True)
-def test_containers_that_share_a_network_are_in_one_namespace(started: tuple[str, ...], engine: str, seen: Seen) -> None:
-    web, side, host = (seen.container(name) for name in ("cs-web", "cs-side", "cs-host"))
+def test_containers_that_share_a_network_are_in_one_namespace(peopled: tuple[str, ...], engine: str, seen: Seen) -> None:
+    web, side, host = (seen.container(called(name)) for name in ("cs-web", "cs-side", "cs-host"))
     assert set(seen.of(web).containers) == {web.id, side.id}
     initial = next(one for one in seen.topology.network_namespaces if one.is_initial)
     assert host.id in initial.containers
@@ -145,7 +149,7 @@ def test_containers_that_share_a_network_are_in_one_namespace(started: tuple[str
 
 
 @pytest.mark.parametrize("engine", ["podman"], indirect=True)
-def test_a_macvlan_leads_to_the_link_below_it(started: tuple[str, ...], engine: str) -> None:
+def test_a_macvlan_leads_to_the_link_below_it(peopled: tuple[str, ...], engine: str) -> None:
     remove = ("network", "rm", "-f", "-t", "0", "ctrscope-macvlan")
     podman(*remove, check=False)
     podman("network", "create", "-d", "macvlan", "-o", "parent=podman0", "--subnet", "10.97.7.0/24", "ctrscope-macvlan")
@@ -164,8 +168,8 @@ def test_a_macvlan_leads_to_the_link_below_it(started: tuple[str, ...], engine: 
 
 
 @pytest.mark.parametrize("engine", ["docker"], indirect=True)
-def test_an_opened_container_shows_where_its_link_leads(started: tuple[str, ...], engine: str, seen: Seen) -> None:
-    web = seen.container("cs-web")
+def test_an_opened_container_shows_where_its_link_leads(peopled: tuple[str, ...], engine: str, seen: Seen) -> None:
+    web = seen.container(called("cs-web"))
     network = read_detail(HostFs(), web).network
     assert network is not None
     (whole,) = [link for link in seen.of(web).links if link.name == "eth0"]

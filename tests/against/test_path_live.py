@@ -16,11 +16,12 @@ from ctrscope.discovery.topology import TopologyReader
 from ctrscope.model.network import Publication
 from ctrscope.model.reach import any_address
 from ctrscope.probes.hostfs import HostFs
+from tests.against.names import called
 from tests.live import docker, podman
 from tests.live.machine import run, wait_for
 from tests.requirements import require, unmet
 
-pytestmark = pytest.mark.usefixtures("started")
+pytestmark = pytest.mark.usefixtures("peopled")
 
 PORT = 28999
 
@@ -88,7 +89,7 @@ def running(parts: tuple[str, ...]) -> Iterator[Web]:
 
 
 @pytest.fixture
-def web(started: tuple[str, ...], running: Web) -> Web:
+def web(peopled: tuple[str, ...], running: Web) -> Web:
     """One that serves on every address, and works."""
     assert answers(own_address(), PORT)
     return running
@@ -102,7 +103,7 @@ def inside(pid: int, *argv: str) -> None:
 def test_every_port_that_the_engine_publishes_is_traced_to_its_container(engine: str) -> None:
     ours = [one for one in publications() if one.is_declared]
     if engine == "docker":
-        ids = run("docker", "ps", "-q", "--no-trunc", "--filter", f"label={docker.LABEL}").split()
+        ids = run("docker", "ps", "-q", "--no-trunc").split()
         said = json.loads(run("docker", "inspect", *ids))
     else:
         said = [one for one in podman.inspect() if one["State"]["Running"]]
@@ -172,7 +173,7 @@ def test_a_paused_container_is_the_broken_hop(web: Web) -> None:
 @pytest.mark.parametrize("whose", ["nobody", "another container"])
 def test_a_wrong_dnat_is_the_broken_hop(web: Web, whose: str) -> None:
     require("iptables")
-    other = run("docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "cs-web").strip()
+    other = run("docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", called("cs-web")).strip()
     target, words = ("172.17.255.250", "nobody has 172.17.255.250") if whose == "nobody" else (other, f"{other} is ")
     # A rule before docker's own, for a port that is ours alone; it goes away with the test.
     rule = ("-p", "tcp", "--dport", str(PORT), "-j", "DNAT", "--to-destination", f"{target}:81")

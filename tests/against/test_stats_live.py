@@ -201,7 +201,8 @@ def test_a_container_that_outgrew_its_memory_shows_its_cap_and_its_kills(engine:
         assert detail.usage.memory is not None
         assert (ours["memory"]["limit"], ours["memory"]["effective_limit"]) == (64 * _MIB, 64 * _MIB)
         assert ours["memory"]["oom_kills"] == 1
-        assert 60 * _MIB < ours["memory"]["peak"] <= 64 * _MIB
+        # v2 counts some pages that the kernel could not refuse.
+        assert 60 * _MIB < ours["memory"]["peak"] < 65 * _MIB
         (events,) = [one for one in detail.limit_events if one.memory_max or one.was_full]
         assert ours["memory"]["limited_by"] in (events.path, events.path.removesuffix("/container"))
 

@@ -14,13 +14,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ctrscope.act import freezer
+from ctrscope.act.freezer import FreezePlan
 from ctrscope.act.limit import Change
+from ctrscope.act.target import Target
 from ctrscope.cli import main
 from ctrscope.cli.consent import ask
+from ctrscope.cli.entering import thawed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError
 from ctrscope.cli.limit import change_lines, engine_warning, parse_count, parse_cpus, parse_size
-from ctrscope.model.container import EngineName
+from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.container import ContainerStatus, EngineName
+from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
 from tests.attach.containers import runc_container
 from tests.awkward import BY_HAND, HOSTILE, WEB
@@ -101,6 +107,7 @@ def test_without_a_terminal_yes_has_to_be_said() -> None:
         ("64MiB", 64 << 20),
         ("4096", 4096),
         ("8kb", 8192),
+        ("9007199254740993", 2**53 + 1),
         ("max", "max"),
     ],
 )
@@ -108,7 +115,7 @@ def test_sizes_are_read_as_engines_read_them(text: str, value: object) -> None:
     assert parse_size(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "M", "-1M", "12X", "1e3", "1 2", "²"])
+@pytest.mark.parametrize("text", ["", "M", "-1M", "12X", "1e3", "1 2", "²", "9" * 400 + ".0"])
 def test_what_is_no_size_is_said(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         parse_size(text)
@@ -133,6 +140,38 @@ def test_the_engine_is_named_with_the_file_that_keeps_the_old_value() -> None:
     assert engine_warning(BY_HAND) == "it lasts until the container ends"
     hostile = replace(HOSTILE, engine=EngineName.RUNC)
     assert engine_warning(hostile).isprintable()
+
+
+def test_a_container_that_somebody_else_woke_is_not_paused_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = _stand_in_for_the_freezer(monkeypatch, ())
+    with thawed(environment("", is_terminal=False), replace(WEB, status=ContainerStatus.PAUSED), yes=False) as awake:
+        assert awake.status is ContainerStatus.RUNNING
+    assert applied == []
+
+
+def test_what_was_woken_is_paused_again_whatever_happens_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = _stand_in_for_the_freezer(monkeypatch, ("/sys/fs/cgroup/web",))
+    with pytest.raises(OSError, match="no more processes"):  # noqa: SIM117 -- the second is what is tested
+        with thawed(environment("", is_terminal=False), replace(WEB, status=ContainerStatus.PAUSED), yes=True):
+            raise OSError("no more processes")
+    assert [(plan.frozen, plan.directories) for plan in applied] == [
+        (False, ("/sys/fs/cgroup/web",)),
+        (True, ("/sys/fs/cgroup/web",)),
+    ]
+
+
+def _stand_in_for_the_freezer(monkeypatch: pytest.MonkeyPatch, directories: tuple[str, ...]) -> list[FreezePlan]:
+    """Plans that thaw *directories* whatever the container; returns what is applied."""
+    applied: list[FreezePlan] = []
+    none = CgroupMembership(version="v2", path="/web", paths={})
+    layout = CgroupLayout(version="v2", mounts={"": "/sys/fs/cgroup"})
+    target = Target(
+        name="web", key="web", pid=1, starttime_ticks=1, layout=layout, membership=none, init=none, has_own_cgroup=True
+    )
+    plan = FreezePlan(target=target, frozen=False, directories=directories)
+    monkeypatch.setattr(freezer, "plan_freeze", lambda host, container, frozen: replace(plan, frozen=frozen))
+    monkeypatch.setattr(freezer, "apply_freeze", lambda host, plan: applied.append(plan))
+    return applied
 
 
 @pytest.fixture(scope="module")

@@ -115,3 +115,24 @@ def test_a_container_is_found_and_entered_and_a_paused_one_refused(tmp_path: Pat
         assert woken.returncode == 4
         state = subprocess.run(["runc", "state", name], capture_output=True, check=True)
         assert json.loads(state.stdout)["status"] == "paused"
+
+
+def test_no_directory_leads_out_of_the_container_through_a_descriptor_of_ours(tmp_path: Path) -> None:
+    require_root()
+    name = f"ctrscope-attach-cwd-{os.getpid()}"
+    # Of the host's /proc the directory of every process is at hand; of the container's root nothing of the kind.
+    look = ["--", "sh", "-c", "test ! -e ../1/ns"]
+    with runc_container(tmp_path, name):
+        for number in range(3, 20):
+            attach = [sys.executable, "-m", "ctrscope", "attach", name, "-w", f"/proc/self/fd/{number}", *look]
+            result = subprocess.run(attach, capture_output=True, check=False, timeout=60)
+            assert result.returncode in (0, 125), (number, result.stderr)
+
+
+def test_a_program_of_the_host_gets_nothing_of_the_containers_environment(tmp_path: Path) -> None:
+    require_root()
+    name = f"ctrscope-attach-env-{os.getpid()}"
+    attach = [sys.executable, "-m", "ctrscope", "attach", name, "-n", "net", "--confined", "--", "sh", "-c", "echo $ROLE"]
+    with runc_container(tmp_path, name, env=["ROLE=web", "PATH=/proc/1/root/evil"]):
+        result = subprocess.run(attach, capture_output=True, check=False, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"\n", b"")

@@ -267,6 +267,19 @@ def test_the_pause_process_of_rootless_podman_is_not_a_container(host: HostTree)
     assert discover(host.fs, PLAN).containers == ()
 
 
+def test_the_half_of_rootlessport_in_the_containers_network_is_not_a_container(host: HostTree) -> None:
+    own = {"user": 1, "mnt": 2, "net": 3}
+    host.process(50, comm="exe", cmdline="rootlessport-child", namespaces=own, cgroup="/u.slice/podman-4.scope")
+
+    assert discover(host.fs, PLAN).containers == ()
+
+
+def test_another_program_that_was_started_by_its_own_link_is_shown(host: HostTree) -> None:
+    host.process(50, comm="exe", cmdline="box", namespaces={"user": 1, "net": 3}, cgroup="/u.slice/podman-4.scope")
+
+    assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
+
+
 def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -> None:
     host.process(50, comm="conmon", namespaces=OWN)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ctrscope.discovery.discover import discover
-from ctrscope.discovery.namespace_census import _answers
+from ctrscope.discovery.namespace_census import answers as does_answer
 from ctrscope.discovery.namespaces import MOST_PROCESSES, _is_before_listns, read_namespaces
 from ctrscope.discovery.plan import Plan
 from ctrscope.model.gap import Gap, Reason
@@ -95,9 +95,9 @@ def test_no_path_is_walked_through_a_file_system_that_may_never_answer(host: Hos
     )
     host.process(90, namespaces={"mnt": _MNT})
     host.file("/proc/90/mountinfo", mounts)
-    assert _answers(host.fs, 90, "/mnt/a") is answers
-    assert not _answers(host.fs, 90, "/mnt/b")
-    assert not _answers(host.fs, 91, "/mnt/a")
+    assert does_answer(host.fs, 90, "/mnt/a") is answers
+    assert not does_answer(host.fs, 90, "/mnt/b")
+    assert not does_answer(host.fs, 91, "/mnt/a")
 
 
 def test_mounts_that_cannot_be_parsed_are_a_gap_and_the_rest_stands(host: HostTree) -> None:

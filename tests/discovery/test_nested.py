@@ -217,3 +217,11 @@ def test_a_container_without_a_sign_of_an_engine_is_not_looked_into(tmp_path: Pa
             yield HostFs(self.root)
 
     assert [one.name for one in discover(Closed(str(host.path)), PLAN).containers] == ["box"]
+
+
+def test_a_node_whose_mounts_cannot_be_read_is_not_looked_into(node: Node) -> None:
+    node.host.file("/proc/100/mountinfo", "garbage\n")
+    snapshot = node.look()
+    (gap,) = [gap for gap in snapshot.gaps if gap.subject == f"container docker/{NODE}"]
+    assert (gap.reason, gap.source) == (Reason.MALFORMED, "/proc/100/mountinfo")
+    assert [one.name for one in snapshot.containers if one.is_running] == ["kind-control-plane"]

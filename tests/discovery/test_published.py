@@ -1,5 +1,7 @@
 """Published ports over a network made by hand: who does it, where it leads, who listens, what the engine says."""
 
+import time
+
 from msgspec.structs import replace
 
 from ctrscope.discovery.discover import discover
@@ -172,6 +174,35 @@ def test_arguments_that_make_no_sense_are_left_out() -> None:
     assert list(parse_forwards("docker-proxy", ("docker-proxy", "-host-port", "x", "-container-ip", "y"))) == []
     assert list(parse_forwards("pasta", ("pasta", "-t", "x:y"))) == []
     assert list(parse_forwards("forkproxy", ("incusd", "forkproxy", "--"))) == []
+
+
+def test_ports_that_no_packet_can_have_make_no_sense_however_many_they_are() -> None:
+    for ports in ("1-999999999999", "0", "80-79"):
+        assert (
+            list(
+                parse_forwards(
+                    "forkproxy", ("incusd", "forkproxy", "--", "1", "3", f"tcp:0.0.0.0:{ports}", "5", "4", "tcp:[::1]:1")
+                )
+            )
+            == []
+        )
+    many = ",".join(["1-65535"] * 5000)
+    assert (
+        len(list(parse_forwards("forkproxy", ("lxd", "forkproxy", f"tcp:*:{many}", "1", "2", "3", f"tcp:127.0.0.1:{many}"))))
+        == 2000
+    )
+
+
+def test_ten_thousand_declared_ports_are_held_against_as_many_rules_in_a_moment() -> None:
+    ports = tuple(
+        Port(proto="udp", host_ip="", host_port=port, container_ip=None, container_port=port) for port in range(10_000, 20_000)
+    )
+    rules = [replace(RULE, proto="udp", dport=(port, port), to_port=port) for port in range(10_000, 20_000)]
+    started = time.process_time()
+    found = join_publications(snapshot(replace(WEB_HERE, ports=ports)), topology(), rules, ())
+    assert time.process_time() - started < 5
+    assert len(found) == 10_000
+    assert all(one.is_declared for one in found)
 
 
 def test_of_a_captured_host_proxies_and_declarations_are_known_and_its_rules_are_not(v2_host: HostFs) -> None:

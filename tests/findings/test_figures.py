@@ -41,6 +41,13 @@ def test_throttling_is_told_with_the_quota_and_the_counters() -> None:
     assert "ctrscope limit web --cpus" in finding.remedy
 
 
+def test_a_command_to_paste_runs_nothing_that_the_containers_name_says() -> None:
+    observed = observe(CgroupStats(cpu=HALF), Rates(throttled_percent=31.0))
+    named = replace(WEB, name="$(reboot)")
+    (finding,) = judge(cpu.throttled, replace(observed, snapshot=replace(observed.snapshot, containers=(named,))))
+    assert "ctrscope limit '$(reboot)' --cpus" in finding.remedy
+
+
 @pytest.mark.parametrize(("percent", "count"), [(10.0, 1), (9.9, 0), (0.0, 0)])
 def test_throttling_counts_from_the_threshold_on(percent: float, count: int) -> None:
     observed = observe(CgroupStats(cpu=HALF), Rates(throttled_percent=percent))

@@ -109,6 +109,13 @@ def test_what_is_wrong_is_said(rule: Callable[..., Iterator[Finding]], namespace
     assert only(rule, observed(namespace)).title == title
 
 
+def test_a_command_to_paste_says_where_and_runs_nothing_that_a_name_says() -> None:
+    name = "a;reboot #"
+    links_of_it = tuple(replace(one, name=name, is_up=False) if one.name == "eth0" else one for one in WEB_INSIDE.links)
+    finding = only(links.down, observed(replace(WEB_INSIDE, links=links_of_it)))
+    assert finding.remedy == f"nsenter --net=/proc/{WEB_INSIDE.pid}/ns/net ip link set 'a;reboot #' up"
+
+
 def test_a_rule_to_an_address_nobody_has_is_found_with_its_name() -> None:
     finding = only(network.lead_to_nobody, observed(rules=(replace(RULE, to_ip="172.17.0.99"),)))
     assert finding.title == "port *:8080/tcp is sent to 172.17.0.99:80, an address that nobody has"

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from ctrscope.model.nat import DnatRule
+from ctrscope.probes.forward_filter import Packet, judge_forwarded
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.iptables_legacy import read_iptables_legacy
 from ctrscope.probes.netns import run_in_network_namespace
 from ctrscope.probes.nftables import read_nftables
-from ctrscope.probes.packet_filter import find_dnat
+from ctrscope.probes.packet_filter import Chain, find_dnat
 from tests.kernel.networks import Namespace, network_namespace
 from tests.requirements import require, require_root
 
@@ -69,6 +70,8 @@ table ip t {
         ),
         ("tcp dport 8080 redirect to :80", [("tcp", "", (8080, 8080), None, 80)]),
         ("meta l4proto { tcp, udp } th dport 53 dnat to 10.0.0.9", None),
+        # No interval is an address that is left out.
+        ("ip daddr != { 10.0.0.0/8, 192.0.2.1 } tcp dport 80 dnat to 10.0.0.2", [("tcp", "", (80, 80), "10.0.0.2", None)]),
     ],
 )
 def test_a_rule_of_nft_is_read_as_it_was_written(
@@ -187,3 +190,64 @@ def test_reading_creates_no_table(inside: Namespace) -> None:
     assert inside.run("cat", "/proc/thread-self/net/ip_tables_names") == "filter\n"
     assert rules_of(inside) == ()
     assert inside.run("cat", "/proc/thread-self/net/ip_tables_names") == "filter\n"
+
+
+def test_a_network_that_is_left_out_by_a_set_is_a_condition(inside: Namespace) -> None:
+    require("nft")
+    inside.run("nft", "-f", "-", text=NFT % "ip daddr != { 10.0.0.0/8, 192.0.2.1 } tcp dport 80 dnat to 10.0.0.2")
+    (rule,) = rules_of(inside)
+    assert rule.not_dst == ()
+    assert any(condition.startswith("not in ") for condition in rule.conditions)
+
+
+def forwarded(namespace: Namespace, proto: str = "tcp") -> bool | None:
+    """Whether a new connection to port 80 of 10.0.0.2 passes the hook forward."""
+    host = HostFs()
+
+    def read() -> tuple[Chain, ...]:
+        return (*read_nftables(host, ("filter",)), *read_iptables_legacy(host, "filter"))
+
+    chains = {(chain.table, chain.name): chain for chain in run_in_network_namespace(namespace.pid, read)}
+    return judge_forwarded(chains, Packet("ipv4", proto, "10.0.0.2", 80, "eth0", "br0")).is_accepted
+
+
+@pytest.mark.parametrize("tool", ["iptables-legacy", "iptables-nft"])
+@pytest.mark.parametrize(
+    ("rule", "accepted"),
+    [
+        ("-m conntrack --ctstate RELATED,ESTABLISHED -j DROP", True),
+        ("-m conntrack --ctstate DNAT -j DROP", None),
+        ("-m conntrack --ctstate UNTRACKED -j DROP", None),
+        ("-p tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE -j DROP", True),
+        ("-p tcp ! --syn -j DROP", True),
+        ("-p tcp --syn -j DROP", False),
+        ("-p tcp --tcp-option 7 -j DROP", None),
+        ("-p tcp --sport 1024:65535 -j DROP", None),
+        ("-p sctp --dport 80 -j DROP", True),
+    ],
+)
+def test_only_what_concerns_a_new_connection_decides_about_it(
+    inside: Namespace, tool: str, rule: str, accepted: bool | None
+) -> None:
+    require(tool)
+    inside.run(tool, "-A", "FORWARD", *rule.split())
+    found = forwarded(inside)
+    # iptables-nft writes some of it as comparisons of header bytes, which are conditions here.
+    assert found is accepted or (tool == "iptables-nft" and found is None)
+
+
+@pytest.mark.parametrize("tool", ["iptables-legacy", "iptables-nft"])
+def test_ports_of_sctp_are_its_destination_ports(inside: Namespace, tool: str) -> None:
+    require(tool)
+    inside.run(tool, "-A", "FORWARD", "-p", "sctp", "--sport", "90", "--dport", "80", "-j", "DROP")
+    assert forwarded(inside, "sctp") is None  # the source port is not known
+    inside.run(tool, "-F", "FORWARD")
+    inside.run(tool, "-A", "FORWARD", "-p", "sctp", "--dport", "80", "-j", "DROP")
+    assert forwarded(inside, "sctp") is False
+
+
+def test_many_lists_of_ports_in_one_rule_do_not_multiply(inside: Namespace) -> None:
+    require("iptables-legacy")
+    ports = ("-m", "multiport", "--dports", ",".join(["80"] * 15))
+    inside.run("iptables-legacy", "-A", "FORWARD", "-p", "tcp", *ports * 5, "-j", "DROP")
+    assert forwarded(inside) is None

@@ -1,6 +1,7 @@
 """Which hierarchies exist, and who is in a cgroup."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -113,31 +114,41 @@ def test_whether_it_is_frozen_cannot_be_said_of_what_is_gone(tmp_path: Path) -> 
     assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"": "/c"})) is None
 
 
-def test_paths_told_to_a_cgroup_namespace_are_those_below_the_mount() -> None:
+def test_paths_told_to_a_cgroup_namespace_are_those_of_the_host() -> None:
     layout = CgroupLayout(
         version="hybrid",
         mounts={"memory": "/sys/fs/cgroup/memory", "cpu": "/sys/fs/cgroup/cpu", "": "/sys/fs/cgroup/unified"},
-        roots={"memory": "/../..", "": "/.."},
+        roots={"memory": "/docker/scope", "": "/init"},
     )
-    membership = layout.membership({"memory": "/../../docker/web", "cpu": "/docker/web", "": "/.."})
+    membership = layout.membership({"memory": "/../web", "cpu": "/docker/web", "": "/.."})
     assert membership.paths == {"memory": "/docker/web", "cpu": "/docker/web", "": "/"}
     assert membership.path == "/docker/web"
     assert layout.directory(membership, "memory") == "/sys/fs/cgroup/memory/docker/web"
 
 
-def test_a_root_is_taken_off_whole_names_only() -> None:
-    layout = CgroupLayout(version="v2", mounts={"": "/sys/fs/cgroup"}, roots={"": "/.."})
-    assert layout.membership({"": "/../web"}).path == "/web"
-    assert layout.membership({"": "/..web"}).path == "/..web"
+def test_a_cgroup_namespace_names_what_is_beside_above_and_below_its_root() -> None:
+    layout = CgroupLayout(version="v2", mounts={"": "/sys/fs/cgroup"}, roots={"": "/system.slice/us.scope"})
+    told = {"/": "us.scope", "/a/b": "us.scope/a/b", "/../web.scope": "web.scope", "/..web": "us.scope/..web"}
+    assert {path: layout.membership({"": path}).path for path in told} == {
+        path: f"/system.slice/{of_the_host}" for path, of_the_host in told.items()
+    }
+    assert layout.membership({"": "/../../user.slice"}).path == "/user.slice"
+    assert layout.membership({"": "/../.."}).path == "/"
 
 
-def test_the_root_of_the_mount_is_read_in_a_cgroup_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("pid", "root"), [(os.getpid(), "/system.slice/us.scope"), (1, "/?/?")])
+def test_the_root_of_a_cgroup_namespace_is_the_cgroup_that_lists_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int, root: str
+) -> None:
     host = HostTree(tmp_path)
     host.file("/proc/self/mountinfo", f"31 23 0:28 /../.. {tmp_path}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    host.file("/sys/fs/cgroup/system.slice/web.scope/cgroup.procs", "2\n")
+    host.file("/sys/fs/cgroup/system.slice/us.scope/cgroup.procs", "")
+    host.file("/sys/fs/cgroup/system.slice/us.scope/below/cgroup.procs", f"{pid}\n")
     monkeypatch.setattr("ctrscope.probes.cgroupfs._INITIAL", "cgroup:[1]")
     layout = read_layout(host.fs)
     assert layout is not None
-    assert layout.roots == {"": "/../.."}
+    assert layout.roots == {"": root}
 
 
 def test_the_directories_below_are_told_to_who_asks(tmp_path: Path) -> None:

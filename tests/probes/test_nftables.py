@@ -1,10 +1,13 @@
 """Rules of nf_tables as the kernel writes them down, and what they mean."""
 
+import time
+
 import pytest
 
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.nftables import join, parse_chains, parse_elements
-from ctrscope.probes.nftables_rule import Element, parse_rule
+from ctrscope.probes.nftables_match import Field, State, between
+from ctrscope.probes.nftables_rule import Element, _intervals, parse_rule
 from ctrscope.probes.packet_filter import Action, Chain, Match, find_dnat
 from tests.probes.nat_captures import CHAINS, RULES, SET_ELEMENTS, XT_RULES
 
@@ -16,7 +19,7 @@ def chains_of(rules: tuple[bytes, ...]) -> list[Chain]:
         assert name == "__set0"
         return parse_elements([(IP, message) for message in SET_ELEMENTS])
 
-    return list(join(parse_chains([(IP, one) for one in CHAINS]), [(IP, one) for one in rules], IP, "nat", elements))
+    return list(join(parse_chains([(IP, one) for one in CHAINS]), [(IP, one) for one in rules], IP, "nat", elements, [100_000]))
 
 
 def test_a_base_chain_has_a_hook_and_a_priority_below_zero() -> None:
@@ -61,19 +64,45 @@ def test_records_of_xtables_inside_nf_tables_are_understood() -> None:
 
 def test_a_cut_off_rule_is_malformed_and_no_traceback() -> None:
     with pytest.raises(ParseError):
-        parse_rule(RULES[0][60:110], "ip", lambda name: ())
+        parse_rule(RULES[0][60:110], "ip", lambda name: (), [1000])
 
 
 def test_a_set_that_is_gone_matches_nothing() -> None:
-    chains = join(parse_chains([(IP, one) for one in CHAINS]), [(IP, one) for one in RULES], IP, "nat", lambda name: ())
+    chains = join(parse_chains([(IP, one) for one in CHAINS]), [(IP, one) for one in RULES], IP, "nat", lambda name: (), [1000])
     docker = next(chain for chain in chains if chain.name == "DOCKER")
     assert docker.rules[1].branches == ()
 
 
-def test_a_rule_with_too_many_branches_is_malformed() -> None:
-    elements = tuple(Element(number.to_bytes(2, "big")) for number in range(10_000))
-    with pytest.raises(ParseError, match="branches"):
-        list(join(parse_chains([(IP, one) for one in CHAINS]), [(IP, RULES[1])], IP, "nat", lambda name: elements))
+def test_a_long_set_is_named_and_not_told_one_by_one() -> None:
+    elements = tuple(Element(number.to_bytes(2, "big")) for number in range(2000))
+    for found in (elements, None):  # None: too many to be kept
+        chains = join(
+            parse_chains([(IP, one) for one in CHAINS]), [(IP, RULES[1])], IP, "nat", lambda name, found=found: found, [1000]
+        )
+        docker = next(chain for chain in chains if chain.name == "DOCKER")
+        assert [(match.other, action.to_ip) for match, action in docker.rules[0].branches] == [(("in __set0",), "172.17.0.2")]
+
+
+def test_rules_whose_sets_make_more_branches_than_are_followed_end() -> None:
+    elements = tuple(Element(number.to_bytes(2, "big")) for number in range(1000))
+    heads = parse_chains([(IP, one) for one in CHAINS])
+    with pytest.raises(OSError, match="more rules"):
+        list(join(heads, [(IP, RULES[1])] * 100, IP, "nat", lambda name: elements, [10_000]))
+
+
+def test_the_end_of_an_interval_is_found_in_the_time_that_sorting_takes() -> None:
+    listed = tuple(Element(number.to_bytes(4, "big"), flags=number % 2) for number in range(0, 8192))
+    started = time.process_time()
+    found = list(_intervals(listed))
+    assert time.process_time() - started < 1
+    assert [(low, high) for low, high, _ in found[:2]] == [(bytes(4), bytes(4)), (b"\0\0\0\2", b"\0\0\0\2")]
+
+
+def test_part_of_an_address_between_two_values_is_a_condition_and_no_traceback() -> None:
+    field = Field("dst", 4, mask=b"\xff\xff\0\0")
+    state = between(State(Match(), {}), field, b"\x0a\0", b"\x0a\xff")
+    assert state is not None
+    assert state.match == Match(other=("dst",))
 
 
 @pytest.mark.parametrize("length", range(0, 620, 7))

@@ -10,10 +10,12 @@ from ctrscope.views.actions import (
     CGROUPS,
     CONTAINER,
     CONTAINERS,
+    EVENTS,
     FINDINGS,
     MOVES,
     NAMESPACES,
     NETWORK,
+    PROCESSES,
     SCREENS,
     SELECTED,
     Action,
@@ -33,6 +35,8 @@ OWN: dict[str, tuple[tuple[Action, ...], str]] = {
     "cgroups": (CGROUPS, "4"),
     "network": (NETWORK, "5"),
     "findings": (FINDINGS, "6"),
+    "processes": (PROCESSES, "2"),
+    "events": (EVENTS, "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}
 EVERY = {action.id: action for actions in TABLES.values() for action in actions}

@@ -16,7 +16,7 @@ from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, quarter, sample
 from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of
 from tests.views.pictures import picture
-from tests.views.world import cgroups, full, namespaces, nothing, topology
+from tests.views.world import cgroups, events, forest, full, namespaces, nothing, sources, topology
 
 #: Another version may draw a cell differently without anything being wrong.
 TEXTUAL = "8.2.8"
@@ -85,17 +85,28 @@ def without_rights() -> Sample:
         namespaces=namespaces(mine),
         cgroups=structs.replace(cgroups(), stats=None, effective=None),
         topology=NetworkTopology(network_namespaces=topology().network_namespaces[:1]),
+        processes=forest(mine),
+        sources=sources(held=False),
+        event_gaps=(denied("host", "events.exit_status", source="process connector", needs="CAP_NET_ADMIN"),),
         gaps=tuple(gaps),
     )
 
 
+OTHER_SCREENS = [
+    ("2", "processes"),
+    ("3", "namespaces"),
+    ("4", "cgroups"),
+    ("5", "network"),
+    ("6", "findings"),
+    ("8", "host"),
+]
 #: Situation → the latest sample.
 OTHERS = {"normal": full(), "empty": nothing(), "unprivileged": without_rights()}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("situation", OTHERS)
-@pytest.mark.parametrize(("key", "name"), [("3", "namespaces"), ("4", "cgroups"), ("5", "network"), ("6", "findings")])
+@pytest.mark.parametrize(("key", "name"), OTHER_SCREENS)
 @asynchronous
 async def test_a_screen_looks_like_its_picture(key: str, name: str, situation: str, size: tuple[int, int]) -> None:
     latest = OTHERS[situation]
@@ -103,6 +114,16 @@ async def test_a_screen_looks_like_its_picture(key: str, name: str, situation: s
         await press(pilot, key, *["down"] * 3)
         await show(pilot, latest)
         compare(SNAPSHOTS / f"{name}-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("situation", OTHERS)
+@asynchronous
+async def test_the_events_look_like_their_picture(situation: str, size: tuple[int, int]) -> None:
+    happened = () if situation == "empty" else events()
+    async with dashboard([structs.replace(OTHERS[situation], events=happened)], size=size) as pilot:
+        await press(pilot, "7")
+        compare(SNAPSHOTS / f"events-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -15,10 +15,13 @@ from tests.views.world import findings, full, hostile
 #: Key → title, a text that is only there, and what has to be read for it.
 SCREENS = {
     "1": ("Containers", "14 containers", Focus()),
+    "2": ("Processes", "15 processes in 11 containers", Focus(processes=True)),
     "3": ("Namespaces", "53 namespaces", Focus(namespaces=True)),
     "4": ("Cgroups", "16 cgroups", Focus(cgroups=True)),
     "5": ("Network", "5 network namespaces", Focus(topology=True)),
     "6": ("Findings", "what to do", Focus(findings=True)),
+    "7": ("Events", "Nothing happened", Focus()),
+    "8": ("Host", "psi memory", Focus(host=True)),
 }
 
 
@@ -81,7 +84,7 @@ async def test_a_click_on_a_name_shows_that_screen() -> None:
         assert pilot.app.current_mode == "cgroups"
 
 
-@pytest.mark.parametrize("key", ["3", "4", "5", "6"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6", "7", "8"])
 def test_before_a_screen_is_read_it_says_so(key: str) -> None:
     @asynchronous
     async def run() -> None:
@@ -92,7 +95,7 @@ def test_before_a_screen_is_read_it_says_so(key: str) -> None:
     run()
 
 
-@pytest.mark.parametrize("key", ["3", "4", "5"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8"])
 def test_a_screen_that_is_held_still_before_it_was_read_takes_the_first_reading_and_no_other(key: str) -> None:
     @asynchronous
     async def run() -> None:
@@ -108,7 +111,7 @@ def test_a_screen_that_is_held_still_before_it_was_read_takes_the_first_reading_
     run()
 
 
-@pytest.mark.parametrize("key", ["3", "4", "5"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8"])
 def test_a_sample_that_was_asked_for_by_another_screen_takes_nothing_away(key: str) -> None:
     @asynchronous
     async def run() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from msgspec import structs
 
-from ctrscope.model.cgroup import CgroupNode, CgroupStats, EffectiveLimit, EffectiveLimits
-from ctrscope.model.container import Container, Evidence
+from ctrscope.model.cgroup import CgroupNode, CgroupStats, EffectiveLimit, EffectiveLimits, Pressure, PressureLine
+from ctrscope.model.container import Container, EngineName, EngineStatus, Evidence
+from ctrscope.model.event import Event, EventKind
 from ctrscope.model.finding import Finding, Severity, Subject
 from ctrscope.model.namespace import Holder, HolderKind, IdMapLine, Leader, Namespace, NamespaceType
 from ctrscope.model.network import (
@@ -19,9 +20,11 @@ from ctrscope.model.network import (
     Publication,
     Socket,
 )
+from ctrscope.model.process import ProcessForest, Role
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
-from tests.views.builders import APP, M, container, containers, host, sample, stats
+from ctrscope.model.source import HeldCapability, HostSources, Source
+from tests.views.builders import APP, M, ago, container, containers, detail, host, process, sample, stats
 
 HOST_NET = 4026531833
 POD_NET = 4026532913
@@ -318,10 +321,88 @@ def findings() -> tuple[Finding, ...]:
     )
 
 
+# Processes, events, the host
+
+
+def forest(found: Sequence[Container] | None = None) -> ProcessForest:
+    """The processes of app, one for each other container, and which of them are busy."""
+    running = [one for one in (containers() if found is None else found) if one.is_running]
+    processes = {
+        one.key: detail().processes
+        if one.key == APP
+        else (process(one.pid or 0, 1, one.name, Role.INIT, container=one.key, uid=one.owner_uid, nspid=(one.pid or 0, 1)),)
+        for one in running
+    }
+    percent = {member.pid: 0.0 for group in processes.values() for member in group} | {25112: 31.4, 25131: 16.7}
+    return ProcessForest(processes=processes, cpu_percent=percent, users={0: "root", 1000: "alice"})
+
+
+def events() -> tuple[Event, ...]:
+    """One of each kind, about containers that are there and others that are gone."""
+    db = next(one for one in containers() if one.name == "d-db")
+    legacy = next(one for one in containers() if one.name == "legacy")
+
+    def event(seconds: float, kind: EventKind, name: str, what: str, cause: str = "", key: str | None = None) -> Event:
+        return Event(time=ago(seconds), kind=kind, container=key, name=name, what=what, cause=cause)
+
+    return (
+        event(95, EventKind.CREATED, "fresh", "created", key="crun/fresh"),
+        event(91, EventKind.STARTED, "batch-8", "started, init 7300", "python3 batch.py --all", "docker/gone"),
+        event(80, EventKind.OOM_KILLED, "batch-8", "OOM-killed: python3 7300", "its own limit 512M", "docker/gone"),
+        event(
+            79.9,
+            EventKind.DIED,
+            "batch-8",
+            "died, exit 137",
+            "OOM-killed by its own limit 512M, victim python3 7300",
+            "docker/gone",
+        ),
+        event(62, EventKind.REMOVED, "batch-8", "removed", key="docker/gone"),
+        event(60, EventKind.JOINED, "app", "exec'd in: bash (pid 30111, by uid 0)", key=APP),
+        event(48, EventKind.PAUSED, "d-db", "paused", key=db.key),
+        event(47.5, EventKind.UNPAUSED, "d-db", "unpaused", key=db.key),
+        event(31, EventKind.LIMIT_CHANGED, "app", "memory limit 256M → 512M", key=APP),
+        event(
+            20, EventKind.MONITOR_LOST, "legacy", "conmon 4410 is gone", "nobody will record how the container ends", legacy.key
+        ),
+        event(8, EventKind.NAMESPACE, "/run/netns/blue", "a network namespace got this name"),
+        event(2, EventKind.STOPPED, "migrate", "stopped, exit 0", key="docker/gone-too"),
+    )
+
+
+def sources(*, held: bool = True) -> HostSources:
+    """What the kernel answers: everything, or what somebody without rights gets."""
+    line = PressureLine(avg10=12.0, avg60=9.4, avg300=3.0, total=1)
+    idle = PressureLine(avg10=0.0, avg60=0.1, avg300=0.0, total=1)
+    needs = None if held else "CAP_SYS_PTRACE"
+    links = Source(source="/proc/PID/ns/*", tells="which process is in which namespace", readable=held, needs=needs)
+    return HostSources(
+        sources=(
+            Source(source="/proc", tells="the processes of the host", readable=True, needs=None, detail="812 processes"),
+            links,
+            Source(source="/proc/pressure", tells="pressure", readable=True, needs=None),
+        ),
+        capabilities=(HeldCapability(capability="CAP_SYS_PTRACE", held=held, buys="namespaces of other users' processes"),),
+        pressure={"cpu": Pressure(some=line), "memory": Pressure(some=idle, full=idle), "io": Pressure(some=line, full=line)},
+        load=(6.1, 5.8, 4.97),
+    )
+
+
+ENGINES = (
+    EngineStatus(engine=EngineName.DOCKER, found=True, state_roots=("/var/lib/docker",), containers=4),
+    EngineStatus(engine=EngineName.PODMAN, found=True, state_roots=("/var/lib/containers/storage",), containers=2),
+    EngineStatus(engine=EngineName.LXD, found=False),
+)
+
+
 def full(found: Sequence[Container] | None = None, **options: Any) -> Sample:
     """A sample with everything that any screen asks for."""
+    made = sample(found, **options)
     return structs.replace(
-        sample(found, **options),
+        made,
+        snapshot=structs.replace(made.snapshot, engines=ENGINES),
+        processes=forest(found),
+        sources=sources(),
         findings=findings(),
         namespaces=namespaces(found),
         cgroups=cgroups(),
@@ -338,6 +419,8 @@ def nothing() -> Sample:
     )
     return structs.replace(
         sample([]),
+        processes=ProcessForest(processes={}),
+        sources=sources(),
         namespaces=tuple(one for one in namespaces(()) if one.is_initial),
         cgroups=_node("/", stats(900 * M, None)),
         topology=NetworkTopology(network_namespaces=(wire,)),
@@ -356,7 +439,22 @@ def hostile(names: Sequence[str]) -> Sample:
     links = tuple(_link(number + 2, name, name, name, mac=name) for number, name in enumerate(names))
     subjects = [Subject(kind="container", id=one.key, name=one.name) for one in found]
     return structs.replace(
-        sample(found),
+        sample(found, on=host(hostname="".join(names))),
+        events=tuple(
+            Event(time=ago(9), kind=EventKind.DIED, container=one.key, name=one.name, what=one.name, cause=one.name)
+            for one in found
+        ),
+        processes=ProcessForest(
+            processes={
+                one.key: (process(4711 + number, 1, one.name, Role.INIT, cmdline=(one.name, one.name)),)
+                for number, one in enumerate(found)
+            },
+            users={0: names[0]},
+        ),
+        sources=HostSources(
+            sources=tuple(Source(source=name, tells="x", readable=False, needs=name, detail=name) for name in names),
+            capabilities=(),
+        ),
         findings=tuple(
             Finding(
                 rule=name,

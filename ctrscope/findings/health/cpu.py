@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from shlex import quote
 
 from ctrscope.findings.subjects import container_subject, levels, running
 from ctrscope.model.container import Evidence
@@ -32,7 +33,7 @@ def throttled(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
                         value=f"{percent:.0f} %{within}; since it started {cpu.nr_throttled} of {cpu.nr_periods} periods",
                     ),
                 ),
-                remedy=f"raise the quota (ctrscope limit {container.name} --cpus N), or give it less to do"
+                remedy=f"raise the quota (ctrscope limit {quote(container.name)} --cpus N), or give it less to do"
                 if level.is_own
                 else f"raise the quota of {level.path}, which everything below it shares",
                 references=("https://docs.kernel.org/scheduler/sched-bwc.html",),

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from shlex import quote
 from typing import NamedTuple
 
 from ctrscope.findings.subjects import container_subject
@@ -14,6 +15,7 @@ from ctrscope.model.observed import Observed
 from ctrscope.model.thresholds import Thresholds
 
 _PAIRED = ("veth", "netkit")
+_QUOTED = 8  # routes named as evidence
 
 
 class Place(NamedTuple):
@@ -62,11 +64,11 @@ def down(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
         link, near = place.link, place.near
         if near is not None and near.is_up is False and link.is_up is not False and place.outside is not None:
             title = f"{near.name}, the other end of {link.name}, is down: nothing gets in or out"
-            remedy = f"ip link set {near.name} up{_where(place.outside)}"
+            remedy = f"{_at(place.outside)}ip link set {quote(near.name)} up"
             yield _finding("health/link-down", Severity.HIGH, place, title, near, remedy)
         elif link.is_up is False and link.addresses:
             title = f"{link.name} inside is down"
-            remedy = f"ip link set {link.name} up{_where(place.namespace)}"
+            remedy = f"{_at(place.namespace)}ip link set {quote(link.name)} up"
             yield _finding("health/link-down", Severity.HIGH, place, title, link, remedy)
 
 
@@ -79,7 +81,7 @@ def bridges(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
                 continue
             names = ", ".join(port.name for port in ports[:4]) + (", …" if len(ports) > 4 else "")
             if bridge.is_up is False:
-                words, remedy = "is down", f"ip link set {bridge.name} up{_where(namespace)}"
+                words, remedy = "is down", f"{_at(namespace)}ip link set {quote(bridge.name)} up"
             elif bridge.has_carrier is False:
                 words, remedy = "has no carrier", "look why none of its ports is up"
             else:
@@ -110,7 +112,7 @@ def unattached(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
                     subject=_link_subject(namespace, link),
                     title=f"{link.name} leads to a network namespace that no process is in and no mount shows",
                     evidence=(_evidence(namespace, link),),
-                    remedy=f"if nothing needs it: ip link delete {link.name}{_where(namespace)}",
+                    remedy=f"if nothing needs it: {_at(namespace)}ip link delete {quote(link.name)}",
                 )
     for place in places(observed):
         near, outside = place.near, place.outside
@@ -118,7 +120,7 @@ def unattached(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
             continue
         if near.master is None and not near.addresses and not any(route.dev == near.name for route in outside.routes):
             title = f"{near.name}, the other end of {place.link.name}, is in no bridge and has neither address nor route"
-            remedy = f"ip link set {near.name} master BRIDGE"
+            remedy = f"ip link set {quote(near.name)} master BRIDGE"
             yield _finding("health/link-unattached", Severity.HIGH, place, title, near, remedy)
 
 
@@ -132,7 +134,9 @@ def small_mtu(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
         title = (
             f"{place.link.name} sends up to {place.link.mtu} bytes, {smallest.name} takes {smallest.mtu}: larger ones are lost"
         )
-        remedy = f"ip link set {place.link.name} mtu {smallest.mtu}{_where(place.namespace)}, or set it for the whole network"
+        remedy = (
+            f"{_at(place.namespace)}ip link set {quote(place.link.name)} mtu {smallest.mtu}, or for the whole network"
+        )
         yield _finding("health/mtu-smaller", Severity.MEDIUM, place, title, smallest, remedy)
 
 
@@ -192,10 +196,10 @@ def no_default_route(observed: Observed, thresholds: Thresholds) -> Iterator[Fin
             evidence=(
                 Evidence(
                     source=f"routes of net:[{namespace.ino}]",
-                    value="; ".join(f"{route.dst} dev {route.dev}" for route in namespace.routes) or "none",
+                    value="; ".join(f"{route.dst} dev {route.dev}" for route in namespace.routes[:_QUOTED]) or "none",
                 ),
             ),
-            remedy=f"ip route add default via GATEWAY{_where(namespace)}",
+            remedy=f"{_at(namespace)}ip route add default via GATEWAY",
         )
 
 
@@ -225,10 +229,12 @@ def _link_subject(namespace: NetworkNamespace, link: Link) -> Subject:
     return Subject(kind="link", id=f"net:[{namespace.ino}] {link.name}", name=link.name)
 
 
-def _where(namespace: NetworkNamespace) -> str:
+def _at(namespace: NetworkNamespace) -> str:
+    """What to write before a command so that it is run in a network namespace."""
     if namespace.is_initial:
         return ""
-    return f" (nsenter --net=/proc/{namespace.pid}/ns/net)" if namespace.pid is not None else f" (in {namespace.path})"
+    path = f"/proc/{namespace.pid}/ns/net" if namespace.pid is not None else namespace.path or "PATH"
+    return f"nsenter --net={quote(path)} "
 
 
 def _by_index(namespace: NetworkNamespace, ifindex: int | None) -> Link | None:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from shlex import quote
 
 from ctrscope.findings.subjects import (
     by_version,
@@ -50,7 +51,7 @@ def near_limit(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
                         value=f"{memory.current}, of it inactive_file {memory.inactive_file}; limit {bound}",
                     ),
                 ),
-                remedy=f"raise the limit (ctrscope limit {container.name} --memory N) or find what grows: "
+                remedy=f"raise the limit (ctrscope limit {quote(container.name)} --memory N) or find what grows: "
                 "at the limit the kernel kills a process"
                 if level.is_own and not above
                 else f"raise the limit of {above or level.path}, or move something out of it: "

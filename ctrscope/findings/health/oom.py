@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from ctrscope.findings.subjects import by_version, cgroup_path, container_subject
 from ctrscope.model.container import Container, Evidence
@@ -170,7 +171,7 @@ def _remedy(container: Container, kills: Sequence[OomKill]) -> str:
     if last is not None and last.oom_memcg is not None and not _is_own_cgroup(container, last.oom_memcg):
         return f"raise the limit of {last.oom_memcg}, or find which of the containers below it grows"
     if container.is_running:
-        return f"raise the limit (ctrscope limit {container.name} --memory N), or find what grows"
+        return f"raise the limit (ctrscope limit {quote(container.name)} --memory N), or find what grows"
     return "start it with a higher memory limit, or find what grows"
 
 

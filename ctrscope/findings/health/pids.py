@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from shlex import quote
 
 from ctrscope.findings.subjects import container_subject, levels, running
 from ctrscope.model.container import Evidence
@@ -32,8 +33,8 @@ def near_limit(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
                     Evidence(source=f"cgroup {level.path} pids.current", value=f"{pids.current}; pids.max {pids.limit}"),
                 ),
                 remedy="look for what keeps starting processes or threads (ctrscope tree "
-                + container.name
+                + quote(container.name)
                 + "), or raise the limit"
-                + (f" (ctrscope limit {container.name} --pids N)" if level.is_own else f" of {level.path}"),
+                + (f" (ctrscope limit {quote(container.name)} --pids N)" if level.is_own else f" of {level.path}"),
                 references=("https://docs.kernel.org/admin-guide/cgroup-v2.html#pid",),
             )

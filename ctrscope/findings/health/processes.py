@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from shlex import quote
 
 from ctrscope.findings.subjects import container_subject, running
 from ctrscope.model.container import Container, ContainerStatus, Evidence
@@ -128,7 +129,7 @@ def outside_of_its_cgroup(observed: Observed, thresholds: Thresholds) -> Iterato
                     for process in found[:_QUOTED]
                 ),
                 remedy="on purpose when somebody debugs it (nsenter, ctrscope attach); if not, find out who started it "
-                f"(ctrscope tree {container.name})",
+                f"(ctrscope tree {quote(container.name)})",
                 references=("https://man7.org/linux/man-pages/man7/cgroups.7.html",),
             )
 
@@ -147,7 +148,7 @@ def outside_of_its_namespaces(observed: Observed, thresholds: Thresholds) -> Ite
                     for process in found[:_QUOTED]
                 ),
                 remedy="its usage counts as the container's; if nobody debugs it, find out who put it there "
-                f"(ctrscope tree {container.name})",
+                f"(ctrscope tree {quote(container.name)})",
                 references=("https://man7.org/linux/man-pages/man7/namespaces.7.html",),
             )
 

@@ -1,0 +1,211 @@
+"""Processes as lines: a heading for each container, below it the tree from the supervisor down. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ctrscope.model.container import Container
+from ctrscope.model.process import Process, ProcessForest, Role
+from ctrscope.model.timestamp import unix_time
+from ctrscope.render.fields import engine_text, status_sign
+from ctrscope.render.safe import inert
+from ctrscope.render.trees import command_text, remarks
+from ctrscope.render.units import NOT_PERMITTED, format_duration, format_percent
+from ctrscope.views.panes.processes import in_tree_order
+from ctrscope.views.rows import GROUP, note_tone, status_tone
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
+
+_DEEPEST = 24  # levels that are drawn as such
+_IDLE_CPU = 0.5  # percent of one CPU
+_USER = 10  # cells of a name
+_ROLES = {Role.MONITOR: "supervisor", Role.INIT: "init", Role.JOINED: "joined from outside"}
+
+
+class Member(NamedTuple):
+    """One process where it stands in the tree of its container."""
+
+    container: Container
+    process: Process
+    depth: int
+
+    @property
+    def key(self) -> str:
+        """Tells it apart: a shim stands above every container of its pod."""
+        return f"{self.process.pid} {self.process.starttime_ticks} {self.container.key}"
+
+
+class Tree(NamedTuple):
+    """The processes of one container that are to be shown."""
+
+    container: Container
+    members: tuple[Member, ...]
+    cpu_percent: float | None  # of what is inside, without the supervisor
+    inside: int  # processes
+    is_folded: bool
+
+    @property
+    def key(self) -> str:
+        """Key of the heading."""
+        return GROUP + self.container.key
+
+
+class Context(NamedTuple):
+    """What every line needs to know."""
+
+    forest: ProcessForest
+    now: float  # Unix time
+
+
+def trees(
+    containers: Sequence[Container], forest: ProcessForest, folded: frozenset[str], words: Sequence[str], order: str
+) -> list[Tree]:
+    """What is left of each container after filtering, by name or by CPU use."""
+    found = []
+    for container in containers:
+        processes = forest.processes.get(container.key)
+        if not processes:
+            continue
+        inside = [one for one in processes if one.role is not Role.MONITOR]
+        used = [forest.cpu_percent[one.pid] for one in inside if one.pid in forest.cpu_percent]
+        tree = Tree(container, (), sum(used) if used else None, len(inside), container.key in folded and not words)
+        if not tree.is_folded:
+            members = [Member(container, process, depth) for process, depth in in_tree_order(processes)]
+            if words:
+                members = [one for one in members if _matches(one, forest, words)]
+                if not members:
+                    continue
+            tree = tree._replace(members=tuple(members))
+        found.append(tree)
+    if order == "cpu":
+        found.sort(key=lambda tree: -(tree.cpu_percent or 0.0))
+    else:
+        found.sort(key=lambda tree: tree.container.name.casefold())
+    return found
+
+
+def _matches(member: Member, forest: ProcessForest, words: Sequence[str]) -> bool:
+    process, container = member.process, member.container
+    texts = {
+        "pid": f"{process.pid} {process.nspid[-1]}",
+        "user": forest.users.get(process.uid, str(process.uid)) if process.uid is not None else "",
+        "state": process.state,
+        "container": f"{container.name} {container.engine}",
+        "command": " ".join((process.comm, *(process.cmdline or ()))),
+        "role": process.role.value,
+    }
+    everything = " ".join(texts.values()).casefold()
+    for word in words:
+        field, colon, rest = word.partition(":")
+        if not (rest in texts[field].casefold() if colon and field in texts else word in everything):
+            return False
+    return True
+
+
+class Figure(NamedTuple):
+    """One column beside the tree."""
+
+    column: Column
+    from_width: int  # of the screen
+    cell: Callable[[Member, Context], Cell]
+
+
+def process_columns(width: int) -> tuple[Column, ...]:
+    """The columns that a screen of *width* cells has room for; the tree gets what is left."""
+    shown = [figure.column for figure in FIGURES if width >= figure.from_width]
+    rest = width - 2 - 2 - sum(column.width + column.gap for column in shown)
+    return (Column("sign", "", "left", 2), *shown, Column("command", "COMMAND", "left", max(20, rest)))
+
+
+def process_rows(found: Sequence[Tree], context: Context, width: int) -> Iterator[TableRow]:
+    """A line for each container, and for each of its processes."""
+    figures = [figure for figure in FIGURES if width >= figure.from_width]
+    for tree in found:
+        yield TableRow(tree.key, partial(_heading, tree, figures), heading=True)
+        for member in tree.members:
+            yield TableRow(member.key, partial(_line, member, figures, context))
+
+
+def _heading(tree: Tree, figures: Sequence[Figure]) -> tuple[Cell, ...]:
+    container = tree.container
+    cpu = "" if tree.cpu_percent is None else format_percent(tree.cpu_percent)
+    cells = [Cell(cpu, "muted") if figure.column.key == "cpu" else Cell("") for figure in figures]
+    # The name runs over the columns that say nothing about a container.
+    name = (
+        (f" {status_sign(container)} ", status_tone(container)),
+        ("▸ " if tree.is_folded else "▾ ", "muted"),
+        (inert(container.name), "strong"),
+        (f"  {tree.inside}", "muted"),
+    )
+    note = inert(container.note or "")
+    about = ((engine_text(container), "muted"), (f"  {note}" if note else "", note_tone(container)))
+    return (_pieces(name), *cells, _pieces(about))
+
+
+def _line(member: Member, figures: Sequence[Figure], context: Context) -> tuple[Cell, ...]:
+    process = member.process
+    indent = f"{'  ' * min(member.depth - 1, _DEEPEST)}└ " if member.depth else ""
+    words = remark_text(process)
+    telling = process.role is Role.JOINED or bool(process.outside) or process.has_escaped_limits or process.state in "ZDT"
+    # Words before the command: a narrow screen cuts the end of the line.
+    command = _pieces(
+        (
+            (indent, "idle"),
+            (f"{words}: " if words else "", "watch" if telling else "accent" if process.role is Role.INIT else "muted"),
+            (command_text(process), "muted" if process.role is Role.MONITOR else "plain"),
+        )
+    )
+    sign = " →" if process.role is Role.JOINED else ""
+    return (Cell(sign, "watch"), *(figure.cell(member, context) for figure in figures), command)
+
+
+def remark_text(process: Process) -> str:
+    """What sets a process apart, below the name of its container."""
+    words = remarks(process, {})
+    if process.role in _ROLES:
+        words[0] = _ROLES[process.role]
+    return ", ".join(words)
+
+
+def _pieces(parts: tuple[tuple[str, str], ...]) -> Cell:
+    return Cell("".join(text for text, _ in parts), parts=parts)
+
+
+def _pid(member: Member, context: Context) -> Cell:
+    return Cell(str(member.process.pid), "plain")
+
+
+def _inside(member: Member, context: Context) -> Cell:
+    nspid = member.process.nspid
+    return Cell(str(nspid[-1]) if len(nspid) > 1 else "", "muted")
+
+
+def _user(member: Member, context: Context) -> Cell:
+    uid = member.process.uid
+    name = NOT_PERMITTED if uid is None else inert(context.forest.users.get(uid, str(uid)))
+    # Like ps(1): a name that does not fit is not cut, the number is shown.
+    return Cell(name if len(name) <= _USER else str(uid), "muted")
+
+
+def _state(member: Member, context: Context) -> Cell:
+    state = member.process.state
+    return Cell(state, "watch" if state in "ZDTt" else "accent" if state == "R" else "idle")
+
+
+def _cpu(member: Member, context: Context) -> Cell:
+    value = context.forest.cpu_percent.get(member.process.pid)
+    return Cell("", "idle") if value is None else Cell(format_percent(value), "idle" if value < _IDLE_CPU else "plain")
+
+
+def _age(member: Member, context: Context) -> Cell:
+    started = unix_time(member.process.started_at)
+    return Cell("" if started is None else format_duration(context.now - started), "muted")
+
+
+FIGURES = (
+    Figure(Column("pid", "PID", "right", 7, "PID on the host"), 0, _pid),
+    Figure(Column("inside", "INSIDE", "right", 6, "PID in the container's own PID namespace"), 0, _inside),
+    Figure(Column("user", "USER", "left", _USER, "effective user, as the host knows it"), 70, _user),
+    Figure(Column("state", "S", "left", 1, "state: R runs, S sleeps, D waits for I/O, T stopped, Z zombie"), 0, _state),
+    Figure(Column("cpu", "CPU %", "right", 6, "percent of one CPU since the reading before", 2), 0, _cpu),
+    Figure(Column("age", "AGE", "right", 4, "since it was started", 2), 90, _age),
+)

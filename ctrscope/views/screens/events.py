@@ -1,0 +1,159 @@
+"""Events: what happened since the dashboard was opened, the latest below; it follows until somebody scrolls."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.event import Event
+from ctrscope.model.sample import Sample
+from ctrscope.render.gaps import describe_gap
+from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.views.actions import EVENTS, SELECTED, Action, bindings
+from ctrscope.views.event_rows import SIGNS, event_columns, event_row, is_wide, matches
+from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.row_table import RowTable
+
+
+class EventsScreen(FilteredScreen):
+    """The log, and below it what the line under the cursor had no room for."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = EVENTS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVENTS), *bindings(SELECTED)]
+    TITLE_TEXT = "Events"
+    FILTER_HINT = "words that must match; kind:died, name:web look there only"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample: Sample | None = None
+        self._shown: dict[str, Event] = {}  # by the key of its row
+        self._drawn: tuple[int, str, int] | None = None  # what the rows were drawn from
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the log, the filter and two lines of words."""
+        yield RowTable(empty="reading the host …")
+        yield from self.compose_filter()
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self.draw_filtered()
+
+    def selected(self) -> Container | None:
+        """Get the container that the event is about, while there is one."""
+        event = self._shown.get(self.table.cursor or "")
+        if event is None or event.container is None or self._sample is None:
+            return None
+        return self._sample.snapshot.container(event.container)
+
+    def offers(self, action: Action) -> bool:
+        """Opening takes a container that is still there."""
+        if action.id == "events.open" and self.focused is self.table:
+            return self.selected() is not None
+        if action.id == "events.follow" and self.focused is self.table:
+            return bool(self._shown) and not self._is_at_end()
+        return super().offers(action)
+
+    def explained(self) -> tuple[tuple[str, str], ...]:
+        """Explain the signs."""
+        return tuple((sign, kind.value) for kind, (sign, _) in SIGNS.items())
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw what is new."""
+        self._sample = sample
+        self.draw_filtered()
+
+    def draw_filtered(self) -> None:
+        """Draw what matches now, and stay at the end if it was there."""
+        if self._sample is None or not self.size.width:
+            return
+        log = self.ctrscope.events
+        drawn = (log.last, self.filter, self.size.width)
+        if self.ctrscope.paused and self._drawn is not None and drawn[1:] == self._drawn[1:]:
+            drawn = self._drawn
+        if drawn != self._drawn:
+            follows = self._is_at_end()
+            words = self.words
+            self._shown = {str(number): event for number, event in log.numbered() if not words or matches(event, words)}
+            wide = is_wide(self.size.width)
+            rows = [event_row(int(key), event, wide) for key, event in self._shown.items()]
+            nothing = "Nothing happened since the dashboard was opened."
+            self.table.empty = f"No event matches “{inert(self.filter)}”. esc shows everything." if log.last else nothing
+            self.table.show_rows(event_columns(self._shown.values(), self.size.width), rows)
+            self._drawn = drawn
+            if follows:
+                self.action_follow()
+        self._draw_words()
+
+    def _is_at_end(self) -> bool:
+        """Whether the cursor is on the last line, and that is in sight."""
+        keys, table = self.table.row_keys, self.table
+        return not keys or (table.cursor == keys[-1] and table.scroll_offset.y >= table.max_scroll_y)
+
+    @on(RowTable.CursorMoved)
+    def _draw_words(self) -> None:
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self._status())
+        self.show_actions()
+
+    def _why(self) -> Content:
+        event, room = self._shown.get(self.table.cursor or ""), self.size.width - 2
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        if event is None:
+            return self._blind(room)
+        text = f"{event.name}: {event.what}" + (f": {event.cause}" if event.cause else "")
+        return line(" ", (shorten(inert(text), room), SIGNS[event.kind][1]))
+
+    def _blind(self, room: int) -> Content:
+        """What cannot be noticed here."""
+        gaps = self._sample.event_gaps if self._sample is not None else ()
+        return line(" ", (shorten(f"· {describe_gap(gaps[0])}", room), "watch")) if gaps else line()
+
+    def _status(self) -> Content:
+        if self._sample is None:
+            return line((" reading …", "muted"))
+        total = len(self.ctrscope.events)
+        parts: list[Part] = [f" {total} event{'s' if total != 1 else ''}"]
+        if self.filter:
+            parts.append((f"  {len(self._shown)} shown", "strong"))
+        gaps = self._sample.event_gaps
+        if gaps:
+            needs = ", ".join(dict.fromkeys(gap.needs for gap in gaps if gap.needs))
+            parts.append((f"  · not everything is noticed{f': needs {needs}' if needs else ''}", "watch"))
+        right: Part = ("following ", "muted") if self._is_at_end() else (" not following: end goes on ", "badge")
+        used = sum(cell_width(part if isinstance(part, str) else part[0]) for part in (*parts, right))
+        return line(*parts, " " * max(2, self.size.width - used), right)
+
+    # Keys
+
+    def action_follow(self) -> None:
+        """Go to the end, and stay there."""
+        self.table.action_end(1)
+        self.call_after_refresh(self._draw_words)
+
+    def action_open(self) -> None:
+        """Open the container that the event is about."""
+        self._open(self.table.cursor)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self, event: RowTable.RowOpened) -> None:
+        self._open(event.key)
+
+    def _open(self, key: str | None) -> None:
+        event = self._shown.get(key or "")
+        if event is None:
+            return
+        if event.container is None:
+            self.notify(f"{inert(event.name)} is no container", markup=False)
+        else:
+            self.ctrscope.open_container(event.container)

@@ -1,0 +1,170 @@
+"""Processes: those of every container as trees, each with its number on the host and inside, who it is and what it uses."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.container import Container
+from ctrscope.model.process import ProcessForest, Role
+from ctrscope.model.sample import Focus, Sample
+from ctrscope.render.safe import inert, shorten
+from ctrscope.render.trees import command_text
+from ctrscope.views.actions import PROCESSES, SELECTED, Action, bindings
+from ctrscope.views.process_rows import FIGURES, Context, Member, Tree, process_columns, process_rows, remark_text, trees
+from ctrscope.views.rows import GROUP
+from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.tones import line
+from ctrscope.views.widgets.row_table import RowTable
+
+_ORDERS = ("name", "cpu")
+
+
+class ProcessesScreen(FilteredScreen):
+    """The trees, a filter, and below it the whole command line of the process under the cursor."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = PROCESSES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(PROCESSES), *bindings(SELECTED)]
+    TITLE_TEXT = "Processes"
+    FILTER_HINT = "words that must match; user:root, state:Z, role:joined, pid:4711 look there only"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sample: Sample | None = None
+        self._forest: ProcessForest | None = None  # None: not read yet
+        self._trees: dict[str, Tree] = {}
+        self._members: dict[str, Member] = {}
+        self._folded: frozenset[str] = frozenset()
+        self._order = _ORDERS[0]
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the table, the filter and two lines of words."""
+        yield RowTable(empty="reading the processes …")
+        yield from self.compose_filter()
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self.draw_filtered()
+
+    def focus_of(self) -> Focus:
+        """Ask for the processes of every container."""
+        return Focus(processes=True)
+
+    def is_waiting(self) -> bool:
+        """Whether they were not read yet."""
+        return self._forest is None
+
+    def selected(self) -> Container | None:
+        """Get the container that the line under the cursor belongs to."""
+        key = self.table.cursor or ""
+        if key in self._trees:
+            return self._trees[key].container
+        return self._members[key].container if key in self._members else None
+
+    def offers(self, action: Action) -> bool:
+        """Keys for a tree take a tree."""
+        if action.id in ("processes.open", "processes.fold", "processes.unfold") and self.focused is self.table:
+            return self.selected() is not None
+        return super().offers(action)
+
+    def explained(self) -> tuple[tuple[str, str], ...]:
+        """Explain the columns that the screen is wide enough for."""
+        shown = tuple((one.column.title, one.column.tooltip) for one in FIGURES if self.size.width >= one.from_width)
+        return (*shown, ("→", "came into the container from outside: exec, nsenter, attach"))
+
+    # Drawing
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self._sample = sample
+        self._forest = sample.processes or self._forest
+        self.draw_filtered()
+
+    def draw_filtered(self) -> None:
+        """Draw what matches now."""
+        if self._sample is None or not self.size.width:
+            return
+        if self._forest is not None:
+            containers = self._sample.snapshot.containers
+            found = trees(containers, self._forest, self._folded, self.words, self._order)
+            self._trees = {tree.key: tree for tree in found}
+            self._members = {member.key: member for tree in found for member in tree.members}
+            rows = list(process_rows(found, Context(self._forest, self.ctrscope.clock()), self.size.width))
+            nothing = "No process runs in any container that we can see."
+            self.table.empty = f"No process matches “{inert(self.filter)}”. esc shows everything." if self.filter else nothing
+            self.table.show_rows(process_columns(self.size.width), rows)
+        self._draw_words()
+
+    @on(RowTable.CursorMoved)
+    def _draw_words(self) -> None:
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self._status())
+        self.show_actions()
+
+    def _why(self) -> Content:
+        """Say what the line had no room for."""
+        member, room = self._members.get(self.table.cursor or ""), self.size.width - 2
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        if member is None:
+            return line()
+        words = remark_text(member.process)
+        text = f"{inert(member.container.name)}, {words}: " if words else f"{inert(member.container.name)}: "
+        return line(" ", (shorten(text + command_text(member.process), room), "muted"))
+
+    def _status(self) -> Content:
+        forest = self._forest
+        if forest is None:
+            return line((" reading …", "muted"))
+        inside = {one.pid for group in forest.processes.values() for one in group if one.role is not Role.MONITOR}
+        joined = {one.pid for group in forest.processes.values() for one in group if one.role is Role.JOINED}
+        containers = sum(1 for group in forest.processes.values() if group)
+        text = f" {len(inside)} processes in {containers} container{'s' if containers != 1 else ''}"
+        came = f"  → {len(joined)} joined from outside" if joined else ""
+        shown = f"{len(self._members)} shown · " if self.filter else ""
+        right = f"{shown}sort {self._order} "
+        space = max(2, self.size.width - len(text) - len(came) - len(right))
+        return line(text, (came, "watch"), " " * space, (right, "muted"))
+
+    # Keys
+
+    def action_open(self) -> None:
+        """Open the container."""
+        self._open()
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.open_container(container.key)
+
+    def action_fold(self, folded: bool) -> None:
+        """Fold or unfold the container that the cursor is in."""
+        container = self.selected()
+        if container is not None:
+            self._folded = self._folded | {container.key} if folded else self._folded - {container.key}
+            self.draw_filtered()
+            self.table.stand_on(GROUP + container.key)
+
+    def action_fold_all(self) -> None:
+        """Fold every container, or unfold every one when all are folded."""
+        container = self.selected()
+        keys = frozenset(tree.container.key for tree in self._trees.values())
+        self._folded = self._folded - keys if keys <= self._folded else self._folded | keys
+        self.draw_filtered()
+        if container is not None:
+            self.table.stand_on(GROUP + container.key)
+
+    def action_sort(self) -> None:
+        """Sort the containers by the next thing."""
+        self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+        self.draw_filtered()
