@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import structs
+
 from tests.views.builders import APP, detail, minute, quarter
 from tests.views.driver import dashboard, press, show, table_of
 from tests.views.pictures import picture
-from tests.views.world import full
+from tests.views.world import events, full
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 
@@ -32,6 +34,8 @@ SHOTS = {
     "cgroups": Shot((140, 24), ("4",), ["down"] * 5),
     "network": Shot((140, 20), ("5",), ("n",)),
     "findings": Shot((120, 26), ("6",), ("down", "down")),
+    "trees": Shot((120, 22), ("2",)),
+    "events": Shot((140, 20), ("7",)),
     "security": Shot((120, 28), ("enter", *["right"] * 6)),
     "help": Shot((120, 40), ("question_mark",)),
 }
@@ -42,7 +46,7 @@ async def draw(shot: Shot) -> str:
     async with dashboard([*quarter(), *minute()], size=shot.size) as pilot:
         table_of(pilot).stand_on(APP)
         await press(pilot, *shot.keys)
-        await show(pilot, full(details={APP: detail()}))
+        await show(pilot, structs.replace(full(details={APP: detail()}), events=events()))
         await press(pilot, *shot.then)
         return picture(pilot)
 

@@ -6,6 +6,7 @@ outside excepted: the kernel drops the others.
 """
 
 import os
+import re
 import signal
 from shlex import quote
 
@@ -19,6 +20,8 @@ from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_status import parse_caught, parse_status
 
+_NUMBER = re.compile(r"[0-9]{1,3}")
+_REAL_TIME = re.compile(r"RT(MIN\+|MAX-)([0-9]{1,2})")
 #: What init of a PID namespace cannot ignore when it comes from outside.
 _FORCED = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -33,20 +36,18 @@ class SignalPlan(Value, frozen=True, kw_only=True):
 
 
 def parse_signal(text: str) -> int:
-    """Number of ``TERM``, ``SIGTERM``, ``sigrtmin+1`` or ``15``. Errors: ValueError."""
-    if text.isascii() and text.isdecimal():
-        number = int(text)
-        if 0 < number < signal.NSIG:
+    """Number of ``TERM``, ``SIGTERM``, ``sigrtmin+1``, ``RTMAX-2`` or ``15``. Errors: ValueError."""
+    name = text.upper().removeprefix("SIG")
+    if found := _REAL_TIME.fullmatch(name):
+        offset = int(found[2])
+        number = signal.SIGRTMIN + offset if found[1] == "MIN+" else signal.SIGRTMAX - offset
+        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
             return number
-        raise ValueError(f"{text}: signals are 1 to {signal.NSIG - 1}")
-    name, _, offset = text.upper().partition("+")
-    try:
-        number = signal.Signals[name if name.startswith("SIG") else f"SIG{name}"] + (int(offset) if offset else 0)
-    except (KeyError, ValueError):
-        raise ValueError(f"{text}: no such signal; kill -l lists them") from None
-    if not 0 < number < signal.NSIG:
-        raise ValueError(f"{text}: signals are 1 to {signal.NSIG - 1}")
-    return number
+    elif _NUMBER.fullmatch(text) and 0 < int(text) < signal.NSIG:
+        return int(text)
+    elif f"SIG{name}" in signal.Signals.__members__:
+        return signal.Signals[f"SIG{name}"]
+    raise ValueError(f"{text}: no such signal; kill -l lists them")
 
 
 def plan_signal(host: HostFs, container: Container, number: int) -> SignalPlan:

@@ -79,7 +79,7 @@ def _looked_at(observed: Observed, findings: tuple[Finding, ...], is_whole_host:
     containers = observed.snapshot.containers
     running = sum(one.is_running for one in containers)
     processes = _count(sum(len(found) for found in observed.processes.values()), "process", "processes")
-    count = _count(len(findings), "finding", "findings") if findings else "Nothing wrong"
+    count = _count(len(findings), "finding", "findings") if findings else "Nothing wrong found"
     whom = f"{_count(running, 'running container', 'running containers')} ({len(containers)} known), " if is_whole_host else ""
     log = "the kernel log" if observed.oom_kills is not None else "not the kernel log"
     return f"{count}. Looked at: {whom}{processes}, figures over {observed.seconds or 0:.1f} s, {log}."

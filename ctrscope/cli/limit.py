@@ -12,6 +12,7 @@ from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
 from ctrscope.model import cgroup
 from ctrscope.model.container import Container, EngineName
+from ctrscope.model.quantity import format_bytes
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
 
@@ -134,6 +135,13 @@ def engine_warning(container: Container) -> str:
     return inert(f"{container.engine} is not told: {source} keeps the old value, and a restart brings it back{scope}")
 
 
+def allowed_text(resource: str, value: float) -> str:
+    """A limit as people write it."""
+    if resource == "cpus":
+        return f"{value:g} CPU"
+    return format_bytes(value) if resource == "memory" else f"{value:.0f} tasks"
+
+
 def _limited_above(environment: Environment, container: Container, changes: Iterable["Change"]) -> list[str]:
     """What has no effect, because a cgroup above allows less."""
     from ctrscope.discovery.effective import HOST, find_effective_limits
@@ -150,5 +158,6 @@ def _limited_above(environment: Environment, container: Container, changes: Iter
         if limit is None or limit.limited_by in (None, HOST):
             continue
         if not any(f"{limit.limited_by}/".startswith(f"{path}/") for path in own):
-            lines.append(inert(f"{resource}: {limit.limited_by}, above it, allows no more than {limit.value:g}"))
+            allowed = allowed_text(resource, limit.value)
+            lines.append(inert(f"{resource}: {limit.limited_by}, above it, allows no more than {allowed}"))
     return lines

@@ -81,6 +81,10 @@ class Net:
             print_path(environment, snapshot, topology, container, arguments.path, gaps)
             return exit_status(environment, gaps)
         if container is not None and (ino := container.namespaces.net) is None:
+            if container.is_running:
+                environment.say(f"{inert(container.name)}: its network namespace could not be read.")
+                say_gaps(environment, gaps)
+                return ExitStatus.NOT_PERMITTED
             environment.say(f"{inert(container.name)} is {container.status}: it has no network namespace.")
             return ExitStatus.FAILED
         if is_picture:

@@ -9,7 +9,7 @@ from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.cli.inspect import ID_HELP
 from ctrscope.model.container import Container
-from ctrscope.model.namespace import Namespace, NamespaceType
+from ctrscope.model.namespace import HolderKind, Namespace, NamespaceType
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.namespaces import DEFAULT_COLUMNS, LSNS_COLUMNS, NAMESPACE_FIELDS, NamespaceRow, format_namespaces
@@ -167,10 +167,18 @@ def _uid(host: HostFs, pid: int) -> int | None:
 
 def _netnsids(host: HostFs, namespaces: Sequence[Namespace]) -> dict[int, int]:
     """Inode number of a network namespace → the number by which our own knows it."""
+    from ctrscope.discovery.entrances import Entrance, add_held
     from ctrscope.probes.netns import Door
     from ctrscope.probes.rtnetlink import NsidQuery, read_nsids
 
     networks = [one for one in namespaces if one.type is NamespaceType.NET]
-    doors = [Door(tuple(holder.path for holder in one.held_by if holder.path is not None), one.ino) for one in networks]
+    entrances: dict[int, Entrance] = {}
+    add_held(host, entrances, [one for one in networks if not one.nprocs])
+    doors = [
+        entrances[one.ino].door
+        if one.ino in entrances
+        else Door(tuple(holder.path for holder in one.held_by if holder.kind is HolderKind.PROCESS and holder.path), one.ino)
+        for one in networks
+    ]
     (found,) = read_nsids(host, [NsidQuery(Door(("/proc/self/ns/net",)), doors)], len(doors))
     return {networks[index].ino: nsid for nsid, index in (found or {}).items()}

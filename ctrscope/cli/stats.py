@@ -146,7 +146,7 @@ def _print_table(
     lines = format_stats([_row(snapshot, rates, container) for container in snapshot.containers], environment.width)
     redraw = is_stream and environment.is_tty
     if redraw:
-        lines = lines[: _height(environment) - 1]
+        lines = fitting(lines, _height(environment) - 1)
     if environment.colour:
         lines[0] = paint_title(lines[0])
     if redraw:
@@ -156,6 +156,13 @@ def _print_table(
     else:
         print_lines(environment, lines if is_first else ["", *lines])
     environment.stdout.flush()
+
+
+def fitting(lines: list[str], room: int) -> list[str]:
+    """The lines that fit on the screen; the last one says how many do not."""
+    if len(lines) <= room or room < 3:
+        return lines[:room]
+    return [*lines[: room - 1], f"… and {len(lines) - room + 1} more: name those that you want to see"]
 
 
 def _row(snapshot: Snapshot, rates: dict[str, Rates], container: Container) -> StatsRow:

@@ -64,7 +64,10 @@ class _Tree:
             membership = CgroupMembership(
                 version=self._layout.version, path=path, paths={} if v2 else dict.fromkeys(directories, path)
             )
-            stats, _ = read_cgroup_stats(self._hostfs, self._layout, membership, path, full=self._is_wanted(path))
+            subject, full = f"cgroup {path}", self._is_wanted(path)
+            stats, gaps = read_cgroup_stats(self._hostfs, self._layout, membership, subject, full=full)
+            # Of files that the kernel or a controller does not have there would be a dozen for every cgroup.
+            self._gaps += (gap for gap in gaps if gap.reason is not Reason.UNSUPPORTED)
             effective = None if stats is None else self._ancestry.limits(membership, stats)
         children, nr_empty = self._children(path, directories, depth, root_inside)
         return CgroupNode(

@@ -22,7 +22,7 @@ from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_attr import Label, read_label
 from ctrscope.probes.proc_pid_environ import environment_of, read_environ
-from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
 from ctrscope.probes.proc_pid_stat import read_stat
 from ctrscope.probes.proc_pid_status import Status, read_status
 from ctrscope.probes.proc_pid_uid_map import read_id_map
@@ -172,11 +172,15 @@ class _Reader:
             gid_map=self._attempt(lambda: read_id_map(host, pid, "gid_map"), f"/proc/{pid}/gid_map", "security.gid_map"),
             masked_paths=None if mounts is None else find_masked_paths(mounts),
             readonly_paths=None if mounts is None else find_readonly_paths(mounts),
-            devices=self._read_devices(pid),
+            devices=self._read_devices(pid, mounts),
         )
 
-    def _read_devices(self, pid: int) -> tuple[str, ...] | None:
+    def _read_devices(self, pid: int, mounts: tuple[Mount, ...] | None) -> tuple[str, ...] | None:
         source = f"/proc/{pid}/root/dev"
+        if mounts is None or (served := find_unanswering(mounts, "/dev")) is not None:
+            what = "its mounts are not known" if mounts is None else f"it has a FUSE file system at {served}"
+            self._gap(source, Reason.NOT_COLLECTED, f"{what}: looking might never end", "security.devices")
+            return None
 
         def look() -> tuple[tuple[str, ...], bool]:
             with self._host.inside(pid) as inside:

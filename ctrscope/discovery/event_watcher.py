@@ -58,7 +58,10 @@ class EventWatcher:
         if before is None:
             self._kills_until = unix_time(after.taken_at) or 0.0
             return ()
-        noticed = self._settled(before, after, self._noticed)
+        noticed = self._noticed
+        if self._noticer is not None:
+            noticed = msgspec.structs.replace(noticed, exits=self._noticer.exits(_ended(before, after)))
+        noticed = self._settled(before, after, noticed)
         kills = self._read_kills() if may_be_oom(before, after, noticed.exits) else ()
         return events_between(before, after, noticed, kills)
 
@@ -139,3 +142,14 @@ class EventWatcher:
         if kills:
             self._kills_until = max(unix_time(kill.at) or 0.0 for kill in kills)
         return tuple(kills)
+
+
+def _ended(before: Snapshot, after: Snapshot) -> set[int]:
+    """Inits and supervisors that were there before and are no longer."""
+    return _keepers(before) - _keepers(after)
+
+
+def _keepers(snapshot: Snapshot) -> set[int]:
+    inits = {one.pid for one in snapshot.containers if one.pid is not None}
+    monitors = {one.monitor.pid for one in snapshot.containers if one.monitor is not None and one.monitor.alive}
+    return inits | {pid for pid in monitors if pid is not None}

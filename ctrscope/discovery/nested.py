@@ -27,7 +27,7 @@ from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.cgroupfs import read_members
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
 from ctrscope.probes.proc_pid_status import read_status
 
 #: Containers in containers in containers; kind in a CI job is two.
@@ -71,10 +71,12 @@ class _Look:
     def find(self) -> list[Draft]:
         """Containers inside, with their processes; the innermost ones are found in another look."""
         try:
-            mount_point = self._find_fuse()
+            mount_point = find_unanswering(read_mountinfo(self._kernel.hostfs, self._pid), "/")
         except (OSError, ParseError) as error:
             if not isinstance(error, OSError) or error.errno not in VANISHED:
-                self.gaps.append(gap_of(error, self._subject, ("containers",), f"/proc/{self._pid}/mountinfo", "CAP_SYS_PTRACE"))
+                self.gaps.append(
+                    gap_of(error, self._subject, ("containers",), f"/proc/{self._pid}/mountinfo", "CAP_SYS_PTRACE")
+                )
             return []
         if mount_point is not None:
             detail = f"not looked into: it has a FUSE file system at {mount_point}, which may never answer"
@@ -131,12 +133,6 @@ class _Look:
             return round(read_time_offsets(self._kernel.hostfs, self._pid).boottime * self._kernel.host.clock_ticks)
         except (OSError, ParseError):
             return 0
-
-    def _find_fuse(self) -> str | None:
-        """A mount that a process may serve which is not the host's; lxcfs is. Errors: as of ``read_mountinfo``."""
-        mounts = read_mountinfo(self._kernel.hostfs, self._pid)
-        served = (one for one in mounts if one.fs_type.startswith("fuse") and one.fs_type not in ("fusectl", "fuse.lxcfs"))
-        return next((mount.mount_point for mount in served), None)
 
     def _read(self, inside: HostFs) -> tuple[Record, ...]:
         """What every engine inside left."""

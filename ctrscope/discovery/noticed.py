@@ -65,7 +65,7 @@ class Named(Value, frozen=True, kw_only=True):
 
 
 class Noticed(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything since somebody asked last. Exits are kept longer: those of the latest thousands of processes."""
+    """Everything since somebody asked last. Exits are those of the latest thousands of processes."""
 
     seen: tuple[Seen, ...] = ()
     flips: tuple[Flip, ...] = ()

@@ -10,7 +10,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -55,6 +55,8 @@ _LIMIT_FILES = frozenset(
 )
 #: Seconds for which a process that was put into a cgroup may take until it executes something.
 _KNOCK = 1.0
+#: And for which the news of an end may be late.
+_EXIT_PATIENCE = 0.1
 _INSTANCES = "a larger fs.inotify.max_user_instances"
 #: What of a directory is watched.
 _MASKS = {
@@ -130,7 +132,6 @@ class Noticer(threading.Thread):
                 entered=tuple(self._entered.values()),
                 named=tuple(self._named),
                 names=dict(self._names),
-                exits=dict(self._exits),
                 whole=self._whole,
                 limits=self._limits,
             )
@@ -142,6 +143,15 @@ class Noticer(threading.Thread):
                 del self._names[next(iter(self._names))]
             self._whole = self._limits = False
         return noticed
+
+    def exits(self, pids: Collection[int]) -> dict[int, Exit]:
+        """How processes ended. *pids* are gone: the kernel tells of an end after /proc shows it, and is given time."""
+        deadline = time.monotonic() + (_EXIT_PATIENCE if self._connector is not None else 0)
+        while True:
+            with self._lock:
+                if all(pid in self._exits for pid in pids) or time.monotonic() >= deadline:
+                    return dict(self._exits)
+            time.sleep(0.002)
 
     def close(self) -> None:
         """End the thread and close everything."""

@@ -11,10 +11,12 @@ import msgspec
 
 from ctrscope.discovery.published import find_publications
 from ctrscope.discovery.topology import TopologyReader
-from ctrscope.model.gap import VANISHED, Gap, gap_of
+from ctrscope.model.container import Container
+from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
 from ctrscope.model.network import NetworkTopology
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
 
 _RESOLV_CONF = "/etc/resolv.conf"
 _LIMIT = 64 * 1024
@@ -43,7 +45,12 @@ def observe_network(hostfs: HostFs, snapshot: Snapshot) -> ObservedNetwork:
             continue
         try:
             with hostfs.inside(container.pid) as inside:
+                if (served := find_unanswering(read_mountinfo(hostfs, container.pid), _RESOLV_CONF)) is not None:
+                    unread.append(_not_asked(container, served))
+                    continue
                 servers[container.key] = parse_nameservers(inside.read(_RESOLV_CONF, limit=_LIMIT))
+        except ParseError as error:
+            unread.append(gap_of(error, f"container {container.key}", ("nameservers",), f"/proc/{container.pid}/mountinfo"))
         except OSError as error:
             if error.errno == errno.ENOTSUP:  # a copy of /proc: of no container there is a root to look into
                 unread.append(gap_of(error, "host", ("nameservers",), "/proc/PID/root", "a running host"))
@@ -52,6 +59,16 @@ def observe_network(hostfs: HostFs, snapshot: Snapshot) -> ObservedNetwork:
                 subject, source = f"container {container.key}", f"/proc/{container.pid}/root{_RESOLV_CONF}"
                 unread.append(gap_of(error, subject, ("nameservers",), source, "CAP_SYS_PTRACE"))
     return ObservedNetwork(topology, servers, (*gaps, *more, *unread))
+
+
+def _not_asked(container: Container, served: str) -> Gap:
+    return Gap(
+        subject=f"container {container.key}",
+        fields=("nameservers",),
+        source=f"/proc/{container.pid}/root{_RESOLV_CONF}",
+        reason=Reason.NOT_COLLECTED,
+        detail=f"not read: it has a FUSE file system at {served}, which may never answer",
+    )
 
 
 def parse_nameservers(text: bytes) -> tuple[str, ...]:

@@ -267,7 +267,7 @@ def _not_entered(subject: str) -> Gap:
         fields=("network_namespaces.links",),
         source="/proc",
         reason=Reason.UNAVAILABLE,
-        detail="only a socket or the kernel holds it: nothing leads into it",
+        detail="nothing leads into it: only a socket, the kernel, or a mount below what may never answer holds it",
     )
 
 

@@ -29,6 +29,8 @@ def kata_state_file(sandbox_id: str) -> str:
 
 def read_hypervisor_pid(host: HostFs, sandbox_id: str) -> int:
     """PID of the hypervisor of a sandbox. Errors: OSError as from ``HostFs.read``; ParseError."""
+    if "/" in sandbox_id:  # whoever wrote the bundle chose it
+        raise ParseError(f"no id of a sandbox: {sandbox_id!r}")
     source = kata_state_file(sandbox_id)
     pid = parse_json(_decoder, host.read(source), source).hypervisor_state.pid
     if not 0 < pid < 2**31:

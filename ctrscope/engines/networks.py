@@ -123,7 +123,7 @@ def parse_docker_networks(pairs: Iterable[tuple[bytes, bytes]], path: str) -> It
 def read_podman_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
     """Networks of root's Podman that have a file, and the one that is built in."""
     found = [BridgeNetwork("podman", "podman", "podman0")]
-    for path, text in _files(host, _PODMAN_NETWORKS, (".json",), gaps):
+    for path, text in _files(host, EngineName.PODMAN, _PODMAN_NETWORKS, (".json",), gaps):
         try:
             network = parse_json(_podman_decoder, text, path)
         except ParseError as error:
@@ -137,7 +137,7 @@ def read_podman_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, 
 def read_cni_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
     """Networks of the CNI configurations at their usual place."""
     found = []
-    for path, text in _files(host, _CNI_CONFIGURATIONS, (".conflist", ".conf", ".json"), gaps):
+    for path, text in _files(host, "cni", _CNI_CONFIGURATIONS, (".conflist", ".conf", ".json"), gaps):
         try:
             network = parse_json(_conflist_decoder, text, path)
         except ParseError as error:
@@ -152,7 +152,7 @@ def read_cni_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...
 def read_cni_attachments(host: HostFs, gaps: list[Gap]) -> tuple[Attachment, ...]:
     """Who is in which network, from the results that libcni keeps until a container is taken out again."""
     found = []
-    for path, text in _files(host, _CNI_RESULTS, ("",), gaps):
+    for path, text in _files(host, "cni", _CNI_RESULTS, ("",), gaps):
         try:
             result = parse_json(_result_decoder, text, path)
         except ParseError as error:
@@ -166,11 +166,11 @@ def read_cni_attachments(host: HostFs, gaps: list[Gap]) -> tuple[Attachment, ...
     return tuple(found)
 
 
-def _files(host: HostFs, directory: str, endings: tuple[str, ...], gaps: list[Gap]) -> Iterator[tuple[str, bytes]]:
+def _files(host: HostFs, engine: str, directory: str, endings: tuple[str, ...], gaps: list[Gap]) -> Iterator[tuple[str, bytes]]:
     try:
         names = sorted(host.names(directory))
     except OSError as error:
-        _note(gaps, error, "cni", directory)
+        _note(gaps, error, engine, directory)
         return
     for name in names[:_MOST_FILES]:
         if not name.endswith(endings):
@@ -179,7 +179,7 @@ def _files(host: HostFs, directory: str, endings: tuple[str, ...], gaps: list[Ga
         try:
             yield path, host.read(path, limit=_FILE_LIMIT)
         except OSError as error:
-            _note(gaps, error, "cni", path)
+            _note(gaps, error, engine, path)
 
 
 def _note(gaps: list[Gap], error: OSError | ParseError, engine: str, path: str) -> None:

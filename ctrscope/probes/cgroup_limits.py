@@ -9,7 +9,7 @@ the peak tells that v1's limit was hit.
 from collections.abc import Mapping
 from typing import Literal
 
-from ctrscope.model.cgroup import CgroupVersion, LimitEvents
+from ctrscope.model.cgroup import CgroupVersion, Limit, LimitEvents
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.cgroup1 import parse_v1_limit, parse_v1_quota
 from ctrscope.probes.cgroup2 import parse_cpu_max
@@ -89,15 +89,19 @@ def _read(host: HostFs, version: CgroupVersion, resource: Resource, directory: s
         return count_cpus(parse_text(host.read(f"{directory}/{name}")))
     if version == "v2":
         if resource == "cpu":
-            quota, period = parse_cpu_max(host.read(f"{directory}/cpu.max"))
-            return "max" if quota == "max" else quota / period
+            return _cpus(*parse_cpu_max(host.read(f"{directory}/cpu.max")))
         return parse_limit(host.read(f"{directory}/{_FILES_V2[resource]}"))
     if resource == "cpu":
         quota = parse_v1_quota(host.read(f"{directory}/cpu.cfs_quota_us"))
-        return "max" if quota == "max" else quota / parse_number(host.read(f"{directory}/cpu.cfs_period_us"))
+        return "max" if quota == "max" else _cpus(quota, parse_number(host.read(f"{directory}/cpu.cfs_period_us")))
     if resource == "pids":
         return parse_limit(host.read(f"{directory}/pids.max"))
     return parse_v1_limit(host.read(f"{directory}/{_FILES_V1[resource]}"))
+
+
+def _cpus(quota: Limit, period: int) -> float | Literal["max"] | None:
+    """None for a period of 0, which no kernel has: it stands in a file of another root."""
+    return "max" if quota == "max" else quota / period if period else None
 
 
 def _number(host: HostFs, directory: str | None, name: str) -> int | None:

@@ -5,7 +5,8 @@
 
 The host's own namespaces are those of PID 1; where PID 1 holds a capability that we lack (EACCES), those of kthreadd
 (PID 2), whose links anyone may read; and for the rest the fixed inode numbers that include/linux/proc_ns.h gives the
-initial namespaces (``net`` and ``mnt`` have one only since Linux 6.18).
+initial namespaces (``net`` and ``mnt`` have one only since Linux 6.18). Our own ``net`` is the host's when it has the
+sysctls that the kernel shows in the initial one alone.
 """
 
 import errno
@@ -14,6 +15,8 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ctrscope.model.gap import Gap, ParseError, Reading, gap_of
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
@@ -21,7 +24,7 @@ from ctrscope.model.timestamp import rfc3339
 from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_ns import read_namespaces
+from ctrscope.probes.proc_pid_ns import parse_namespace, read_namespaces
 
 _INITIAL = NamespaceSet(cgroup=0xEFFFFFFB, ipc=0xEFFFFFFF, pid=0xEFFFFFFC, time=0xEFFFFFFA, user=0xEFFFFFFD, uts=0xEFFFFFFE)
 
@@ -92,7 +95,18 @@ def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, OSError | ParseEr
         # A container's PID 2 is an ordinary process; kthreadd is in the initial PID namespace.
         if found.mnt is not None and (pid == 1 or found.pid == _INITIAL.pid):
             return found, None
-    return _INITIAL, refused or FileNotFoundError(errno.ENOENT, "no namespaces below it", "/proc/1/ns")
+    return replace(_INITIAL, net=_initial_net(host)), refused or FileNotFoundError(
+        errno.ENOENT, "no namespaces below it", "/proc/1/ns"
+    )
+
+
+def _initial_net(host: HostFs) -> int | None:
+    """Inode of the initial network namespace, when that is our own: net_core_table is registered for init_net only."""
+    try:
+        host.stat("/proc/sys/net/core/netdev_budget")
+        return parse_namespace(host.readlink("/proc/self/ns/net"))
+    except (OSError, ParseError):
+        return None
 
 
 def read_host_size(host: HostFs) -> HostSize:

@@ -290,6 +290,8 @@ class HostFs:
     def _namespace_path(self, path: str) -> int:
         """An O_PATH descriptor; of a link of /proc/PID the kernel follows, never its text."""
         if self._native:
+            if "/root/" in path and (found_root := _process_root(path)) is not None:
+                return HostFs(found_root[0])._namespace_path(found_root[1])
             return os.open(path, _PATH_FOLLOWED)
         directory, _, name = path.rpartition("/")
         with self._opened_path(directory) as parent:

@@ -43,15 +43,17 @@ class _Layout(NamedTuple):
     name: str
     address_size: int
     proto_at: int
-    inverted_at: int
+    inverted_at: int  # right behind the flags
     offsets_at: int
     size: int
+    goto: int  # IPT_F_GOTO, IP6T_F_GOTO
 
 
 _LAYOUTS = (
-    _Layout(socket.AF_INET, 0, "ip", 4, 80, 83, 84, 112),
-    _Layout(socket.AF_INET6, 41, "ip6", 16, 128, 132, 136, 168),
+    _Layout(socket.AF_INET, 0, "ip", 4, 80, 83, 84, 112, 2),
+    _Layout(socket.AF_INET6, 41, "ip6", 16, 128, 132, 136, 168, 4),
 )
+_GOTO = "goto"  # a jump that does not come back, among the names of targets, which are capitals
 _INVERTED_IN, _INVERTED_OUT, _INVERTED_SRC, _INVERTED_DST, _INVERTED_PROTO = 1, 2, 8, 16, 64
 
 
@@ -156,8 +158,10 @@ def _entries(data: bytes, layout: _Layout) -> Iterator[tuple[int, tuple[Match, .
             payload = data[at + target_at + _XT_HEADER.size : at + target_at + size]
         except error as problem:
             raise ParseError(f"iptables: a short entry at byte {at}") from problem
+        if name == "" and data[at + layout.inverted_at - 1] & layout.goto:
+            name = _GOTO
         # The revision travels with the data, for parse_target.
-        yield at, matches, name, payload if name in ("", "ERROR") else bytes((revision,)) + payload
+        yield at, matches, name, payload if name in ("", _GOTO, "ERROR") else bytes((revision,)) + payload
         at += following
 
 
@@ -212,14 +216,14 @@ def _interface(name: bytes, mask: bytes) -> str:
 
 
 def _action(target: str, data: bytes, heads: Mapping[int, tuple[str, Hook]], layout: _Layout) -> Action:
-    if target:
+    if target not in ("", _GOTO):
         return parse_target(target, data[0], data[1:], is_ipv6=layout.name == "ip6")
     try:
         verdict = _VERDICT.unpack_from(data)[0]
     except error as problem:
         raise ParseError("iptables: a verdict without a number") from problem
     if verdict >= 0:
-        return Action("jump", chain=heads[verdict][0]) if verdict in heads else Action("pass")
+        return Action("goto" if target else "jump", chain=heads[verdict][0]) if verdict in heads else Action("pass")
     return {_RETURN: Action("return"), _ACCEPT: Action("accept"), _DROP: Action("drop")}.get(verdict, Action("pass"))
 
 

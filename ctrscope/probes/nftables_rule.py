@@ -63,7 +63,9 @@ def parse_rule(expressions: bytes, family: str, elements: "_Elements", budget: l
     try:
         return _follow(expressions, family, elements, budget)
     except (IndexError, ValueError) as error:  # a value of another size than its field has
-        raise error if isinstance(error, ParseError) else ParseError(f"nftables: a rule that makes no sense: {error}") from error
+        raise (
+            error if isinstance(error, ParseError) else ParseError(f"nftables: a rule that makes no sense: {error}")
+        ) from error
 
 
 def _follow(expressions: bytes, family: str, elements: "_Elements", budget: list[int]) -> tuple[tuple[Match, Action], ...]:
@@ -243,7 +245,9 @@ def _nat(state: State, data: _Data, family: str, elements: _Elements) -> Iterato
     match = narrow(state.match, Match(family=ip_family)) if ip_family and address is not None else state.match  # type: ignore[arg-type]
     if match is None:
         return
-    unknown = [what for kind, known, what in ((3, address, "an address"), (5, port, "a port")) if kind in data and known is None]
+    unknown = [
+        what for kind, known, what in ((3, address, "an address"), (5, port, "a port")) if kind in data and known is None
+    ]
     match = narrow(match, Match(other=tuple(f"{what} from a register" for what in unknown))) or match
     action = Action("dnat", to_ip=network_of(address) if address else "", to_port=number(port) if port else None)
     yield state._replace(match=match, action=action)

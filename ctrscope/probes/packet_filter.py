@@ -7,6 +7,7 @@ nf_tables and the older tables of iptables become the same few words here. What 
 is kept as text in ``Match.other``: the rule may then not apply to every packet.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
@@ -153,7 +154,7 @@ def _walk(
     """DNAT and redirect actions below a chain, each with everything asked for on the way."""
     for rule in chain.rules:
         for match, action in rule.branches:
-            budget[0] -= 1
+            budget[0] -= 1 + len(asked.not_dst) // 8
             if budget[0] < 0:
                 return
             both = narrow(asked, match)
@@ -233,12 +234,17 @@ def _inner_network(first: str, second: str) -> str | None:
     if not first or not second or first == second:
         return first or second
     try:
-        one, two = ipaddress.ip_network(first, strict=False), ipaddress.ip_network(second, strict=False)
+        one, two = _network(first), _network(second)
     except ValueError:
         return None
     if one.version != two.version or not one.overlaps(two):
         return None
     return first if one.prefixlen >= two.prefixlen else second
+
+
+@functools.lru_cache(maxsize=4096)  # the same few are compared with every rule
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text, strict=False)
 
 
 def _inner_name(first: str, second: str) -> str | None:

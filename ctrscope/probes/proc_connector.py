@@ -2,8 +2,9 @@
 
 *Source:* kernel document driver-api/connector, linux/cn_proc.h. A message is a netlink header, ``struct cn_msg`` and
 ``struct proc_event``: what, cpu, a timestamp of the monotonic clock, PID and TGID, and for an end the status as of wait(2).
-*Kernel:* CONFIG_PROC_EVENTS; CAP_NET_ADMIN, and only in the initial PID and user namespaces: elsewhere nobody answers.
-*Versions:* who listens is counted. Before Linux 6.6 only whoever says so is no longer counted, so ``close`` does.
+*Kernel:* CONFIG_PROC_EVENTS, and only in the initial PID and user namespaces: elsewhere nobody answers.
+*Versions:* before Linux 6.6 it takes CAP_NET_ADMIN, and who listens is counted until it says that it no longer does, so
+``close`` says it.
 
 A filter in the kernel (socket(7) SO_ATTACH_FILTER) lets pass what is executed and what ends, processes and not threads.
 """
@@ -14,6 +15,7 @@ import os
 import select
 import socket
 import struct
+import time
 from typing import NamedTuple
 
 _NETLINK_CONNECTOR = 11
@@ -27,7 +29,7 @@ _AT = _NETLINK.size + _CONNECTOR.size
 _ACKNOWLEDGED, _EXEC, _EXIT = 0, 0x2, 0x80000000
 _SO_ATTACH_FILTER = 26
 _RECEIVE_BUFFER = 1 << 20
-_PATIENCE = 200  # milliseconds until the kernel has said that it heard us
+_PATIENCE = 0.2  # seconds until the kernel has said that it heard us
 #: Messages of one reading.
 _MOST = 4096
 
@@ -53,7 +55,10 @@ class Ended(NamedTuple):
 
 
 class ProcConnector:
-    """Listens from now on. Errors: EPERM without CAP_NET_ADMIN; ENOTSUP in other namespaces than the initial ones."""
+    """Listens from now on.
+
+    Errors: EPERM without CAP_NET_ADMIN where that is needed; ENOTSUP in other namespaces than the initial ones.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(
@@ -64,8 +69,7 @@ class ProcConnector:
             self._socket.bind((0, _CN_IDX_PROC))
             _attach_filter(self._socket)
             self._send(_LISTEN)
-            if not select.select([self._socket], [], [], _PATIENCE / 1000)[0]:
-                raise OSError(errno.ENOTSUP, "nobody answers: not the initial PID and user namespace, or no CONFIG_PROC_EVENTS")
+            self._await_answer()
         except BaseException:
             self._socket.close()
             raise
@@ -96,6 +100,15 @@ class ProcConnector:
         """Listen no more."""
         self._send(_IGNORE)
         self._socket.close()
+
+    def _await_answer(self) -> None:
+        """The kernel acknowledges whom it heard. Others listen too: their events come with PIDs that mean nothing here."""
+        deadline = time.monotonic() + _PATIENCE
+        while (left := deadline - time.monotonic()) > 0 and select.select([self._socket], [], [], left)[0]:
+            data = self._socket.recv(256)
+            if len(data) >= _AT + _EVENT.size and _EVENT.unpack_from(data, _AT)[0] == _ACKNOWLEDGED:
+                return
+        raise OSError(errno.ENOTSUP, "nobody answers: not the initial PID and user namespace, or no CONFIG_PROC_EVENTS")
 
     def _send(self, operation: int) -> None:
         body = _CONNECTOR.pack(_CN_IDX_PROC, _CN_VAL_PROC, 0, 0, 4, 0) + struct.pack("=I", operation)

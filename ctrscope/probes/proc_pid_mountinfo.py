@@ -5,9 +5,14 @@ The kernel writes space, tab, line break, backslash (and ``#`` since Linux 5.18)
 *Shape:* overlay's layers are super options; kernel document filesystems/overlayfs.
 """
 
+from collections.abc import Iterable
+
 from ctrscope.model.detail import Mount, Overlay
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
+
+#: What lxcfs serves is the host's own process.
+_TRUSTED = ("fusectl", "fuse.lxcfs")
 
 
 def read_mountinfo(host: HostFs, pid: int) -> tuple[Mount, ...]:
@@ -42,6 +47,22 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
         except (ValueError, IndexError) as error:
             raise ParseError(f"not a mount: {error}", number) from error
     return tuple(mounts)
+
+
+def find_unanswering(mounts: Iterable[Mount], path: str) -> str | None:
+    """Mount point of a FUSE file system that may have to be asked for what is at or below *path*; None without one.
+
+    Whoever serves it may be in the container, and never answer. Where nothing is mounted at *path* a symlink may lead into any.
+    """
+    mounts = tuple(mounts)
+    served = (one.mount_point for one in mounts if one.fs_type.startswith("fuse") and one.fs_type not in _TRUSTED)
+    if any(one.mount_point == path for one in mounts):
+        return next((point for point in served if _is_at_or_below(path, point) or _is_at_or_below(point, path)), None)
+    return next(served, None)
+
+
+def _is_at_or_below(path: str, above: str) -> bool:
+    return f"{path.rstrip('/')}/".startswith(f"{above.rstrip('/')}/")
 
 
 def find_cgroup_root(mounts: tuple[Mount, ...]) -> str | None:

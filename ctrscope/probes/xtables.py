@@ -1,8 +1,8 @@
 """Matches and targets of xtables: binary records that iptables hands to the kernel, in its own tables or inside nf_tables.
 
-*Source:* kernel include/uapi/linux/netfilter: xt_tcpudp.h, xt_sctp.h, xt_multiport.h, xt_addrtype.h, nf_nat.h (``nf_nat_range2``,
-``nf_nat_ipv4_multi_range_compat``). Ports of matches and flags are in the host's byte order, addresses and ports of NAT in
-the network's.
+*Source:* kernel include/uapi/linux/netfilter: xt_tcpudp.h, xt_sctp.h, xt_multiport.h, xt_addrtype.h, xt_conntrack.h, nf_nat.h
+(``nf_nat_range2``, ``nf_nat_ipv4_multi_range_compat``). Ports of matches and flags are in the host's byte order, addresses and
+ports of NAT in the network's.
 *Versions:* DNAT has revision 0 (IPv4 alone), 1 (both) and 2 (with a base port, Linux 4.18).
 """
 
@@ -81,7 +81,9 @@ def _parse_udp(data: bytes) -> Match:
 def _parse_sctp(data: bytes) -> Match:
     first, last, first_source, last_source, asked, inverted = _SCTP.unpack_from(data)
     source = (first_source, last_source) if asked & _SCTP_SOURCE else _ALL_PORTS
-    found = _ports("sctp", source, (first, last) if asked & _SCTP_DESTINATION else _ALL_PORTS, bool(inverted & _SCTP_DESTINATION))
+    found = _ports(
+        "sctp", source, (first, last) if asked & _SCTP_DESTINATION else _ALL_PORTS, bool(inverted & _SCTP_DESTINATION)
+    )
     return replace(found, other=(*found.other, "sctp chunks")) if asked & ~(_SCTP_SOURCE | _SCTP_DESTINATION) else found
 
 

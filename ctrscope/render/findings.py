@@ -1,10 +1,9 @@
 """Findings as text: grouped by severity, each with what it is about, how we know, and what to do next."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from ctrscope.model.finding import Finding, Severity
-from ctrscope.render.safe import cell_width, inert, pad, shorten
+from ctrscope.render.safe import cell_width, inert, pad, shorten, wrap
 
 _MOST_SUBJECT = 32
 
@@ -27,15 +26,8 @@ def format_findings(findings: Sequence[Finding], width: int | None = None) -> li
 def _describe(finding: Finding, name: str, column: int, width: int | None) -> Iterable[str]:
     start = f"  {pad(name, column)}  "
     indent = " " * cell_width(start)
-    yield from _wrap(inert(finding.title), start, indent, width)
+    yield from wrap(inert(finding.title), start, indent, width)
     for evidence in finding.evidence:
         line = f"{indent}{inert(evidence.source)}: {inert(evidence.value)}"
         yield line if width is None else shorten(line, width)
-    yield from _wrap(inert(finding.remedy), f"{indent}→ ", f"{indent}  ", width)
-
-
-def _wrap(text: str, start: str, indent: str, width: int | None) -> list[str]:
-    if width is None or cell_width(start) + cell_width(text) <= width:
-        return [start + text]
-    # A screen narrower than the names leaves twenty cells for the text.
-    return textwrap.wrap(text, max(width, len(indent) + 20), initial_indent=start, subsequent_indent=indent)
+    yield from wrap(inert(finding.remedy), f"{indent}→ ", f"{indent}  ", width)

@@ -1,9 +1,7 @@
 """The way of a published port as text: one hop a line, a sign before it, and where it breaks at the end."""
 
-import textwrap
-
 from ctrscope.model.network import Hop, NetworkPath
-from ctrscope.render.safe import cell_width, inert, pad, shorten
+from ctrscope.render.safe import cell_width, inert, pad, shorten, wrap
 
 _SIGNS = {True: "✓", False: "✗", None: "?"}
 _RED, _DIM, _BOLD, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -16,7 +14,7 @@ def format_path(path: NetworkPath, name: str, width: int | None = None, *, colou
     column = max((cell_width(hop.kind) for hop in path.hops), default=0)
     for hop in path.hops:
         lines += _hop_lines(hop, column, hop is path.broken, width, colour)
-    return [*lines, "", *_fitted(_verdict(path), "", "  ", width)]
+    return [*lines, "", *wrap(_verdict(path), "", "  ", width)]
 
 
 def _hop_lines(hop: Hop, column: int, is_broken: bool, width: int | None, colour: bool) -> list[str]:
@@ -28,10 +26,10 @@ def _hop_lines(hop: Hop, column: int, is_broken: bool, width: int | None, colour
         first = f"{_RED}{first}{_RESET}"
     lines = [first]
     if hop.why:
-        lines += _fitted(inert(hop.why), indent, indent, width)
+        lines += wrap(inert(hop.why), indent, indent, width)
     # What speaks for a hop that works is for those who ask: it is in --json.
     if hop.is_ok is False and hop.evidence:
-        lines += _fitted(inert(hop.evidence), f"{indent}because: ", f"{indent}  ", width)
+        lines += wrap(inert(hop.evidence), f"{indent}because: ", f"{indent}  ", width)
     if is_broken:
         lines[-1] += "  ◀ here"
     return lines
@@ -45,9 +43,3 @@ def _verdict(path: NetworkPath) -> str:
     if unknown:
         return f"Nothing broken was found; not certain: {'; '.join(inert(hop.why or hop.what) for hop in unknown)}"
     return "Every hop is in order."
-
-
-def _fitted(text: str, start: str, indent: str, width: int | None) -> list[str]:
-    if width is None or cell_width(start) + cell_width(text) <= width:
-        return [start + text]
-    return textwrap.wrap(text, max(width, len(indent) + 20), initial_indent=start, subsequent_indent=indent)

@@ -53,6 +53,20 @@ def shorten(text: str, width: int) -> str:
     return kept + "…" if width > 0 else ""
 
 
+def wrap(text: str, start: str, indent: str, width: int | None) -> list[str]:
+    """An inert text in lines of *width* cells, the first after *start*, the others after *indent*; None: on one line."""
+    if width is None or cell_width(start) + cell_width(text) <= width:
+        return [start + text]
+    import textwrap
+
+    # A screen narrower than what stands before leaves twenty cells for the text.
+    before = cell_width(indent)
+    room = max(width - before, 20)
+    if cell_width(text) != len(text):
+        room //= 2  # textwrap counts characters, and each of them may take two cells
+    return textwrap.wrap(text, before + room, initial_indent=start, subsequent_indent=indent)
+
+
 def pad(text: str, width: int, align: str = "left") -> str:
     """An inert text filled with spaces up to *width* cells."""
     space = " " * (width - cell_width(text))

@@ -39,8 +39,9 @@ class Wiring:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every namespace was entered: /proc does not tell whether a link is up."""
-        return all(link.is_up is not None for link in self.links.values())
+        """Whether every namespace was entered: each has at least lo, and /proc does not tell whether a link is up."""
+        is_entered = all(namespace.links for namespace in self.namespaces.values())
+        return is_entered and all(link.is_up is not None for link in self.links.values())
 
     def keys_of(self, namespace: NetworkNamespace) -> list[LinkKey]:
         """Its links."""

@@ -75,8 +75,8 @@ def _now(sample: Sample, sources: HostSources | None, width: int) -> list[Conten
 
 
 def _pressure(pressure: Pressure, width: int) -> tuple[str, int, str]:
-    """``some task waited 12.0 % of the last 10 s, 3.1 % of the last minute; all of them 2.0 %``."""
-    text = f"some task waited {pressure.some.avg10:.1f} % of the last 10 s, {pressure.some.avg60:.1f} % of the last minute"
+    """``some task waited 12.0 % of 10 s, 3.1 % of 60 s; all of them 2.0 %``."""
+    text = f"some task waited {pressure.some.avg10:.1f} % of 10 s, {pressure.some.avg60:.1f} % of 60 s"
     if pressure.full is not None and pressure.full.avg10:
         text += f"; all of them {pressure.full.avg10:.1f} %"
     return text, width, "watch" if pressure.some.avg10 >= _WATCH_PRESSURE else "plain"

@@ -113,7 +113,7 @@ def test_every_port_that_the_engine_publishes_is_traced_to_its_container(engine:
             number, proto = inner.split("/")
             for binding in bindings or ():
                 expected.add((proto, any_address(binding["HostIp"]), int(binding["HostPort"]), int(number), one["Id"]))
-    assert len(expected) >= 2
+    assert expected
     pods = {one["Id"]: one.get("Pod") or one["Id"] for one in said}
     found = {
         (one.proto, one.host_ip, one.host_port, one.target_port, pods.get(one.declared_by or "", ""))

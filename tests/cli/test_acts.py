@@ -23,7 +23,7 @@ from ctrscope.cli.consent import ask
 from ctrscope.cli.entering import thawed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError
-from ctrscope.cli.limit import change_lines, engine_warning, parse_count, parse_cpus, parse_size
+from ctrscope.cli.limit import allowed_text, change_lines, engine_warning, parse_count, parse_cpus, parse_size
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import ContainerStatus, EngineName
 from ctrscope.probes.cgroupfs import CgroupLayout
@@ -172,6 +172,11 @@ def _stand_in_for_the_freezer(monkeypatch: pytest.MonkeyPatch, directories: tupl
     monkeypatch.setattr(freezer, "plan_freeze", lambda host, container, frozen: replace(plan, frozen=frozen))
     monkeypatch.setattr(freezer, "apply_freeze", lambda host, plan: applied.append(plan))
     return applied
+
+
+def test_a_limit_from_above_is_told_as_people_write_it() -> None:
+    above = {"memory": 1 << 27, "cpus": 0.5, "pids": 4194304}
+    assert [allowed_text(resource, value) for resource, value in above.items()] == ["128M", "0.5 CPU", "4194304 tasks"]
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_one_container_has_its_own_findings_only(run: Run) -> None:
 
 def test_nothing_wrong_is_said_with_how_much_was_looked_at(run: Run) -> None:
     done = run("diagnose", HOSTILE.id)
-    assert done.out == "Nothing wrong. Looked at: 1 process, figures over 0.5 s, not the kernel log.\n"
+    assert done.out == "Nothing wrong found. Looked at: 1 process, figures over 0.5 s, not the kernel log.\n"
 
 
 def test_json_satisfies_the_schema_and_has_the_keys_of_the_contract(run: Run) -> None:

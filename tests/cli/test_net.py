@@ -58,6 +58,13 @@ def test_a_stopped_container_has_no_network(net: Run) -> None:
     assert f"{STOPPED.name} is stopped: it has no network namespace." in done.err
 
 
+def test_a_network_that_may_not_be_looked_at_is_not_said_to_be_missing(net: Run) -> None:
+    done = net("legacy")
+    assert (done.status, done.out) == (6, "")
+    assert "legacy: its network namespace could not be read." in done.err
+    assert "needs CAP_SYS_ADMIN" in done.err
+
+
 def test_json_has_the_keys_of_the_contract(net: Run) -> None:
     found = net("--json").answer
     assert [one["ino"] for one in found["network_namespaces"]] == [one.ino for one in TOPOLOGY.network_namespaces]

@@ -1,16 +1,20 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from ctrscope.cli import ns
 from ctrscope.discovery.plan import Plan
 from ctrscope.export.json_schema import json_schema
 from ctrscope.model.gap import Gap, Reading, Reason
 from ctrscope.model.namespace import Holder, HolderKind, Leader, Namespace, NamespaceType
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.rtnetlink import NsidQuery
 from tests.awkward import HOSTILE, WEB
+from tests.builders import HostTree
 from tests.cli.conftest import Done, Host
 
 Run = Callable[..., Done]
@@ -136,3 +140,23 @@ def test_a_stopped_container_has_no_namespaces(asked: list[bool], run: Run) -> N
 
 def test_only_one_shape_at_a_time(asked: list[bool], run: Run) -> None:
     assert run("ns", "--tree", "--matrix").status == 2
+
+
+def test_a_mount_point_of_somebody_else_is_never_taken_for_a_path_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = HostTree(tmp_path)
+    tree.file("/proc/90/mountinfo", "21 1 8:1 / / rw - ext4 a rw\n23 21 0:4 net:[5] /net/evil/x rw - nsfs n rw\n")
+    asked: list[NsidQuery] = []
+
+    def read_nsids(host: HostFs, queries: list[NsidQuery], most: int) -> list[dict[int, int]]:
+        asked.extend(queries)
+        return [{}]
+
+    monkeypatch.setattr("ctrscope.probes.rtnetlink.read_nsids", read_nsids)
+    mounted = Holder(kind=HolderKind.BIND_MOUNT, pid=90, path="/net/evil/x")
+    held = (Holder(kind=HolderKind.PROCESS, pid=7, path="/proc/7/ns/net"), mounted)
+    busy = Namespace(type=NamespaceType.NET, ino=4, nprocs=1, held_by=held)
+    empty = Namespace(type=NamespaceType.NET, ino=5, nprocs=0, held_by=(mounted,))
+    assert ns._netnsids(tree.fs, [busy, empty]) == {}
+    assert [door.paths for door in asked[0].others] == [("/proc/7/ns/net",), ("/proc/90/root/net/evil/x",)]

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ctrscope.cli.stats import fitting
 from ctrscope.export.json_schema import json_schema
 from tests.cli.conftest import Done, Host
 from tests.requirements import require_root
@@ -128,3 +129,9 @@ def test_a_stream_of_lines_ends_cleanly_too() -> None:
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=20)
     assert (process.returncode, complaint) == (0, b"")
+
+
+def test_a_screen_that_is_too_low_says_how_many_it_leaves_out() -> None:
+    lines = ["NAME", "a", "b", "c", "d"]
+    assert fitting(lines, 5) == lines
+    assert fitting(lines, 4) == ["NAME", "a", "b", "… and 2 more: name those that you want to see"]

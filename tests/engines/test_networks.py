@@ -82,3 +82,11 @@ def test_a_host_without_any_of_it_has_no_names_and_no_gaps(tmp_path: Path) -> No
     host = HostTree(tmp_path).fs
     assert (read_cni_networks(host, gaps), read_cni_attachments(host, gaps)) == ((), ())
     assert gaps == []
+
+
+def test_a_directory_of_podman_that_may_not_be_read_is_a_gap_of_podman(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    tree.file("/etc/containers/networks", "no directory")
+    gaps: list[Gap] = []
+    read_podman_networks(tree.fs, gaps)
+    assert [(gap.subject, gap.source) for gap in gaps] == [("engine podman", "/etc/containers/networks")]

@@ -54,6 +54,11 @@ def test_throttling_counts_from_the_threshold_on(percent: float, count: int) -> 
     assert len(judge(cpu.throttled, observed, throttled_percent=10.0)) == count
 
 
+def test_a_million_tasks_are_written_out() -> None:
+    observed = observe(CgroupStats(), limits={"pids": by(ABOVE, 4194304)})
+    assert f"4194304 tasks by {ABOVE}" in only(limits.imposed_by_ancestor, observed).title
+
+
 def test_throttling_by_a_cgroup_above_names_it() -> None:
     observed = observe(
         CgroupStats(cpu=CpuStats(quota_usec="max", period_usec=100_000)),

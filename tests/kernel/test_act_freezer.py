@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ctrscope.act.freezer import apply_freeze, plan_freeze
 from ctrscope.act.refusal import CannotAct
-from ctrscope.act.signal import parse_signal, plan_signal, send_signal
+from ctrscope.act.signal import plan_signal, send_signal
 from ctrscope.model.cgroup import CgroupMembership
 from ctrscope.model.container import Container
 from ctrscope.probes.cgroupfs import read_frozen
@@ -206,19 +206,6 @@ def test_a_pid_that_belongs_to_another_now_gets_no_signal(group: dict[str, Path]
         assert not is_gone(pid)
     with pytest.raises(CannotAct, match="ended meanwhile"):
         send_signal(HostFs(), plan)
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("TERM", 15), ("SIGTERM", 15), ("sigkill", 9), ("9", 9), ("RTMIN+1", signal.SIGRTMIN + 1), ("64", 64)]
-)
-def test_signals_are_known_by_name_and_number(text: str, number: int) -> None:
-    assert parse_signal(text) == number
-
-
-@pytest.mark.parametrize("text", ["0", "65", "-1", "NOPE", "", "TERM+x", "RTMAX+1", "²"])
-def test_what_is_no_signal_is_said(text: str) -> None:
-    with pytest.raises(ValueError, match="signal"):
-        parse_signal(text)
 
 
 _LISTEN = """

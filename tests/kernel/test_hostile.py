@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,17 @@ def test_a_descriptor_of_a_file_system_that_never_answers_is_seen_to_be_no_names
             assert subprocess.check_output(asked, timeout=10, text=True) == "not a namespace\n"
         finally:
             server.kill()
+
+
+def test_a_symlink_in_the_root_of_a_process_leads_to_no_namespace_of_ours(tmp_path: Path) -> None:
+    require_root("chroot")
+    (tmp_path / "blue").symlink_to("/proc/self/ns/net")
+    code = f"import os; os.chroot({str(tmp_path)!r}); print('up', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            with pytest.raises(OSError), HostFs().namespace(f"/proc/{process.pid}/root/blue"):  # noqa: PT011 -- ENOTSUP, ENOENT
+                pass
+        finally:
+            process.kill()

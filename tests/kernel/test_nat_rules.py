@@ -1,6 +1,7 @@
 """Rules that nft, iptables-nft and iptables-legacy put into a namespace of ours, and what we read of them."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -200,15 +201,17 @@ def test_a_network_that_is_left_out_by_a_set_is_a_condition(inside: Namespace) -
     assert any(condition.startswith("not in ") for condition in rule.conditions)
 
 
-def forwarded(namespace: Namespace, proto: str = "tcp") -> bool | None:
-    """Whether a new connection to port 80 of 10.0.0.2 passes the hook forward."""
+def forwarded(namespace: Namespace, proto: str = "tcp", family: Literal["ipv4", "ipv6"] = "ipv4") -> bool | None:
+    """Whether a new connection to port 80 of an address passes the hook forward."""
     host = HostFs()
 
     def read() -> tuple[Chain, ...]:
         return (*read_nftables(host, ("filter",)), *read_iptables_legacy(host, "filter"))
 
     chains = {(chain.table, chain.name): chain for chain in run_in_network_namespace(namespace.pid, read)}
-    return judge_forwarded(chains, Packet("ipv4", proto, "10.0.0.2", 80, "eth0", "br0")).is_accepted
+    return judge_forwarded(
+        chains, Packet(family, proto, "10.0.0.2" if family == "ipv4" else "fd00::2", 80, "eth0", "br0")
+    ).is_accepted
 
 
 @pytest.mark.parametrize("tool", ["iptables-legacy", "iptables-nft"])
@@ -251,3 +254,13 @@ def test_many_lists_of_ports_in_one_rule_do_not_multiply(inside: Namespace) -> N
     ports = ("-m", "multiport", "--dports", ",".join(["80"] * 15))
     inside.run("iptables-legacy", "-A", "FORWARD", "-p", "tcp", *ports * 5, "-j", "DROP")
     assert forwarded(inside) is None
+
+
+@pytest.mark.parametrize(("word", "accepted"), [("-j", False), ("-g", True)])
+@pytest.mark.parametrize("tool", ["iptables-legacy", "ip6tables-legacy", "iptables-nft"])
+def test_a_goto_of_iptables_does_not_come_back(inside: Namespace, tool: str, word: str, *, accepted: bool) -> None:
+    require(tool)
+    inside.run(tool, "-N", "ELSEWHERE")
+    inside.run(tool, "-A", "FORWARD", word, "ELSEWHERE")
+    inside.run(tool, "-A", "FORWARD", "-j", "DROP")
+    assert forwarded(inside, family="ipv6" if tool.startswith("ip6") else "ipv4") is accepted

@@ -61,6 +61,21 @@ def test_where_neither_can_be_read_it_is_a_gap_and_the_fixed_numbers_stand_in(tm
     assert ("namespaces",) in [gap.fields for gap in gaps]
 
 
+@pytest.mark.parametrize(("is_initial", "net"), [(True, 4026531840), (False, None)])
+def test_our_own_network_is_the_hosts_where_the_kernel_shows_what_only_the_initial_one_has(
+    tmp_path: Path, is_initial: bool, net: int | None
+) -> None:
+    tree = HostTree(tmp_path)
+    (tmp_path / "proc/self/ns").mkdir(parents=True)
+    (tmp_path / "proc/self/ns/net").symlink_to("net:[4026531840]")
+    if is_initial:
+        tree.file("/proc/sys/net/core/netdev_budget", "300\n")
+    host = DenyingHostFs(str(tree.path), {"/proc/1/ns": errno.EACCES, "/proc/2/ns": errno.EACCES})
+    value = read_host(host, None).value
+    assert value is not None
+    assert (value.namespaces.net, value.namespaces.user) == (net, 0xEFFFFFFD)
+
+
 def test_a_root_without_proc_is_unavailable_and_no_matter_of_rights(tmp_path: Path) -> None:
     value, gaps = read_host(HostFs(str(tmp_path)), None)
 

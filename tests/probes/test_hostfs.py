@@ -236,3 +236,13 @@ def test_the_namespace_link_of_a_captured_process_is_not_followed(tree: Path) ->
     with pytest.raises(OSError, match="live") as caught, HostFs(str(tree)).namespace("/proc/4711/ns/net"):
         pass
     assert caught.value.errno == errno.ENOTSUP
+
+
+def test_a_directory_with_more_files_than_anybody_needs_is_too_big(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctrscope.probes.hostfs._MOST_NAMES", 3)
+    for number in range(4):
+        (tree / "etc" / f"more{number}").touch()
+    for host, path in ((HostFs(str(tree)), "/etc"), (HostFs(), str(tree / "etc"))):
+        with pytest.raises(OSError, match="more than 3 files") as caught:
+            host.names(path)
+        assert caught.value.errno == errno.EFBIG

@@ -42,3 +42,9 @@ def test_only_pid_and_user_namespaces_have_parents() -> None:
 def test_an_ordinary_file_is_no_namespace() -> None:
     with open("/proc/self/status") as file, pytest.raises(OSError, match="ioctl"):
         nsfs.identify(file.fileno())
+
+
+def test_a_namespace_of_a_type_that_is_not_known_is_an_error_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nsfs, "_TYPES", {})
+    with HOST.namespace("/proc/self/ns/net") as handle, pytest.raises(OSError, match="not known: 0x40000000"):
+        nsfs.identify(handle)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ctrscope.model.detail import Mount, Overlay
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo, parse_overlay, read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, parse_mountinfo, parse_overlay, read_mountinfo
 
 _LINE = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
 
@@ -103,3 +103,22 @@ def test_mounts_of_the_host_are_those_findmnt_tells(v2_root: Path, v2_host: Host
 
     said = flatten(json.loads((v2_root / "cmd/findmnt.json").read_text())["filesystems"])
     assert sorted(mount.mount_point for mount in read_mountinfo(v2_host, 1)) == sorted(said)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "path", "served"),
+    [
+        ([("/", "overlay"), ("/proc", "proc")], "/etc/resolv.conf", None),
+        ([("/", "overlay"), ("/data", "fuse.sshfs")], "/etc/resolv.conf", "/data"),  # it may be a symlink into that
+        ([("/", "overlay"), ("/etc/resolv.conf", "ext4"), ("/data", "fuse.sshfs")], "/etc/resolv.conf", None),
+        ([("/", "overlay"), ("/etc/resolv.conf", "ext4"), ("/etc", "fuse")], "/etc/resolv.conf", "/etc"),
+        ([("/", "fuse.fuse-overlayfs"), ("/dev", "tmpfs")], "/dev", "/"),
+        ([("/", "overlay"), ("/dev", "tmpfs"), ("/dev/x", "fuse")], "/dev", "/dev/x"),
+        ([("/", "overlay"), ("/dev", "tmpfs"), ("/dev/fuse.d", "fuse.lxcfs"), ("/devices", "fuse")], "/dev", None),
+    ],
+)
+def test_what_may_never_answer_is_known_before_it_is_asked(
+    mounts: list[tuple[str, str]], path: str, served: str | None
+) -> None:
+    text = "".join(f"{number} 1 0:{number} / {point} rw - {kind} x rw\n" for number, (point, kind) in enumerate(mounts, 2))
+    assert find_unanswering(parse_mountinfo(text.encode()), path) == served

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrscope.render.safe import cell_width, inert, inert_command, pad, shorten
+from ctrscope.render.safe import cell_width, inert, inert_command, pad, shorten, wrap
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,15 @@ def test_a_wide_character_that_does_not_fit_is_left_out() -> None:
 
 def test_arguments_with_spaces_or_quotes_are_quoted() -> None:
     assert inert_command(["sh", "-c", "echo 'a'", "", "\x1b"]) == "sh -c 'echo '\\''a'\\''' '' \\x1b"
+
+
+def test_a_text_of_wide_characters_is_wrapped_to_the_cells_of_the_screen() -> None:
+    lines = wrap("漢字" * 100, "  web  ", "       ", 40)
+    assert max(map(cell_width, lines)) <= 40
+    assert "".join(line.strip().removeprefix("web  ") for line in lines) == "漢字" * 100
+
+
+def test_a_text_that_fits_or_goes_to_a_file_stays_on_one_line() -> None:
+    assert wrap("one two", "→ ", "  ", 9) == ["→ one two"]
+    assert wrap("one two", "→ ", "  ", None) == ["→ one two"]
+    assert wrap("a word " * 5, "→ ", "  ", 30)[1].startswith("  ")

@@ -55,10 +55,12 @@ def test_a_downed_veth_is_in_trouble_and_says_so() -> None:
 
 def test_a_veth_whose_other_end_is_nowhere_is_in_trouble_only_where_all_was_read() -> None:
     assert line_of((INITIAL, 9)).trouble == "its other end is in a namespace that could not be found"
-    unread = NetworkNamespace(ino=7, pid=8, links=(Link(ifindex=2, name="eth0", kind=None, mac=None, mtu=None, state=None),))
-    partly = msgspec.structs.replace(TOPOLOGY, network_namespaces=(*TOPOLOGY.network_namespaces, unread))
-    (found,) = [one for one in lines(partly) if one.key == (INITIAL, 9)]
-    assert found.trouble == ""
+    by_proc = NetworkNamespace(ino=7, pid=8, links=(Link(ifindex=2, name="eth0", kind=None, mac=None, mtu=None, state=None),))
+    denied = NetworkNamespace(ino=7, path="/run/docker/netns/3fcac954851d")
+    for unread in (by_proc, denied):
+        partly = msgspec.structs.replace(TOPOLOGY, network_namespaces=(*TOPOLOGY.network_namespaces, unread))
+        (found,) = [one for one in lines(partly) if one.key == (INITIAL, 9)]
+        assert found.trouble == ""
 
 
 def test_what_is_nested_hangs_below_the_container_that_it_is_in() -> None:

@@ -7,6 +7,7 @@ from ctrscope.model.finding import Finding
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.findings import FindingsScreen, keyed
+from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.widgets.row_table import RowTable
@@ -77,11 +78,10 @@ async def test_enter_opens_the_container_and_escape_comes_back() -> None:
 
 
 @asynchronous
-async def test_a_finding_about_the_host_has_nowhere_to_go_and_says_so() -> None:
+async def test_a_finding_about_the_host_leads_to_its_page() -> None:
     async with dashboard([full()]) as pilot:
         await press(pilot, "6", "end", "enter")
-        assert isinstance(pilot.app.screen, FindingsScreen)
-        assert any("no screen for it" in note.message for note in pilot.app._notifications)
+        assert isinstance(pilot.app.screen, HostScreen)
 
 
 @asynchronous

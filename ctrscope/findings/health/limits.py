@@ -81,7 +81,7 @@ def _amount(resource: Resource, limit: EffectiveLimit) -> str:
         return f"{resource} {limit.value}"
     if resource == "cpus":
         return f"{limit.value:g} CPU"
-    return f"{format_bytes(limit.value)} of memory" if resource == "memory" else f"{limit.value:g} tasks"
+    return f"{format_bytes(limit.value)} of memory" if resource == "memory" else f"{limit.value:.0f} tasks"
 
 
 def _own(stats: CgroupStats | None, resource: Resource) -> object:

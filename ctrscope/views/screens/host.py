@@ -37,7 +37,6 @@ class HostScreen(SampleScreen):
     def on_mount(self) -> None:
         """Give the keys to the page."""
         self.query_one(PaneView).focus()
-        self.query_one("#pane", Static).update(line((" reading the host …", "muted")))
 
     def focus_of(self) -> Focus:
         """Ask what the kernel answers to us."""
@@ -63,7 +62,10 @@ class HostScreen(SampleScreen):
 
     def _draw(self) -> None:
         width = self.query_one(PaneView).scrollable_content_region.width
-        if self._sample is None or not width:
+        if not width:
+            return
+        if self._sample is None:
+            self.query_one("#pane", Static).update(line((" reading the host …", "muted")))
             return
         lines = host_page(self._sample, self._sources, self.ctrscope.header_state(), width)
         self.query_one("#pane", Static).update(Content("\n").join(lines))

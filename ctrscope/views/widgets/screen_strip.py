@@ -19,14 +19,9 @@ class ScreenStrip(Widget):
 
     def render(self) -> Content:
         """Draw the names, and the hints as far as there is room."""
-        drawn = Content("")
-        for action in SCREENS:
-            key, title = key_names(action)[0], action.title
-            if self.app.current_mode == action.id.partition(".")[2]:
-                piece = line((f" {key} {title} ", "chosen"))
-            else:
-                piece = line((f" {key}", "accent"), (f" {title} ", "muted"))
-            drawn += piece.stylize(Style.from_meta({"@click": action.run}))
+        drawn = self._screens(" ", " ")
+        if cell_width(drawn.plain) > self.size.width:
+            drawn = self._screens("", "")
         hints = Content("  ").join(
             line((key_names(action)[0], "accent"), (f" {action.title}", "muted")).stylize(
                 Style.from_meta({"@click": action.run})
@@ -35,3 +30,15 @@ class ScreenStrip(Widget):
         )
         space = self.size.width - cell_width(drawn.plain) - cell_width(hints.plain) - 1
         return drawn + " " * space + hints if space > 1 else drawn
+
+    def _screens(self, between: str, after: str) -> Content:
+        """Key and name of each screen; *between* the two, and *after* them."""
+        drawn = Content("")
+        for action in SCREENS:
+            key, title = key_names(action)[0], action.title
+            if self.app.current_mode == action.id.partition(".")[2]:
+                piece = line((f" {key}{between}{title}{after}", "chosen"))
+            else:
+                piece = line((f" {key}", "accent"), (f"{between}{title}{after}", "muted"))
+            drawn += piece.stylize(Style.from_meta({"@click": action.run}))
+        return drawn
