@@ -17,11 +17,16 @@ sys.exit(status)
 """
 
 
-@pytest.mark.parametrize("line", ["ps -a", "ps -q", "ps --json"])
+@pytest.mark.parametrize("line", ["ps -a", "ps -q", "ps --json", "ns", "ns --deep"])
 def test_a_listing_does_without_what_python_takes_long_to_import(line: str) -> None:
     command = [sys.executable, "-c", _PROGRAM.format(heavy=SLOW), *line.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED"]
+
+
+def test_the_command_line_starts_without_regular_expressions() -> None:
+    program = "import sys; before = 're' in sys.modules; import ctrscope.cli; print(before or 're' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"True\n"
 
 
 @pytest.mark.parametrize("line", ["ps", "ps -a", "ps --help", "ps --json", "--version", "help"])

@@ -4,7 +4,6 @@
 """
 
 import resource
-from typing import NamedTuple
 
 from ctrscope.attach.seccomp import Filter
 from ctrscope.model.gap import ParseError
@@ -33,7 +32,7 @@ _RESOURCES = {
 _NAME_WIDTH = 26  # of the first column of /proc/PID/limits, whose names have spaces
 
 
-class ResourceLimit(NamedTuple):
+class ResourceLimit(Value, frozen=True):
     """One limit of getrlimit(2); -1 is no limit."""
 
     resource: int

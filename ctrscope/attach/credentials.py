@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.value import Value
@@ -22,7 +21,7 @@ class Credentials(Value, frozen=True, kw_only=True):
     no_new_privs: bool
 
 
-class PasswdEntry(NamedTuple):
+class PasswdEntry(Value, frozen=True):
     """The fields of passwd(5) that we use."""
 
     uid: int

@@ -11,17 +11,17 @@ closes it.
 import os
 import select
 import signal
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from ctrscope.attach import inside, syscalls
+from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
 from ctrscope.attach.terminal import EscapeKeys, Likeness, carry, is_interactive, raw_mode, read_likeness
 from ctrscope.model.gap import ParseError
+from ctrscope.model.value import Value
 from ctrscope.probes.proc_pid_stat import parse_stat
 
 _FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -30,7 +30,7 @@ _MESSAGE_LIMIT = 8192
 ESCAPE = b"\x10\x11"  # ctrl-p ctrl-q, as docker attach has it
 
 
-class _Started(NamedTuple):
+class _Started(Value, frozen=True):
     """The command, running."""
 
     pidfd: int
@@ -44,7 +44,7 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
     Call it on the main thread: signals are taken over until it returns. Errors: CannotAttach.
     """
     with ExitStack() as stack:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = open_channel()
         stack.enter_context(ours)
         likeness = stack.enter_context(read_likeness()) if is_interactive() else None
         signals = stack.enter_context(_caught_signals())
@@ -139,7 +139,7 @@ def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, rep
     os._exit(ENDED)
 
 
-def _await_start(plan: AttachPlan, child: int, ours: socket.socket, signals: int, stack: ExitStack) -> _Started:
+def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stack: ExitStack) -> _Started:
     """Read what the entrant says until exec closes the socket. Errors: CannotAttach when it does not come that far."""
     pidfd: int | None = None
     master: int | None = None
@@ -153,8 +153,7 @@ def _await_start(plan: AttachPlan, child: int, ours: socket.socket, signals: int
                     os.kill(child, signal.SIGKILL)
                     raise CannotAttach(f"interrupted by signal {number} while entering {plan.name}", 128 + number)
             continue
-        message, ancillary, _, _ = ours.recvmsg(_MESSAGE_LIMIT, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
-        handle = struct.unpack("i", ancillary[0][2])[0] if ancillary else None
+        message, handle = ours.receive(_MESSAGE_LIMIT)
         if handle is not None:
             stack.callback(os.close, handle)
         kind, text = message[:1], message[2:].decode("utf-8", "surrogateescape")

@@ -19,13 +19,12 @@ import os
 import resource
 import select
 import signal
-import socket
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.channel import Channel
 from ctrscope.attach.confinement import Confinement, ResourceLimit
 from ctrscope.attach.credentials import Credentials
 from ctrscope.attach.program import execute
@@ -33,13 +32,14 @@ from ctrscope.attach.request import AttachPlan, CannotAttach
 from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
 from ctrscope.attach.tools import mount_beside
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.value import Value
 
 ENDED = 125  # the exit status when ctrscope itself failed
 PIDFD, TERMINAL, WARNING, REFUSED = b"P", b"T", b"W", b"R"  # the first byte of a message to the outside
 _TEXT_LIMIT = 4096
 
 
-class Target(NamedTuple):
+class Target(Value, frozen=True):
     """Descriptors of what is to be joined, opened while its names still mean something."""
 
     pidfd: int  # of init
@@ -52,14 +52,13 @@ class Target(NamedTuple):
 class Report:
     """The way out for messages and descriptors: kind, exit status, text."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def send(self, kind: bytes, *, status: int = 0, text: str = "", handle: int | None = None) -> None:
         """Send one message. Errors: OSError when nobody is left to read it."""
         message = kind + bytes((status,)) + text.encode("utf-8", "surrogateescape")[:_TEXT_LIMIT]
-        rights = [] if handle is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", handle))]
-        self._channel.sendmsg([message], rights)
+        self._channel.send(message, handle)
 
     def refuse(self, error: BaseException) -> None:
         """Send the reason why it went no further."""

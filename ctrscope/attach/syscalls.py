@@ -9,9 +9,9 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.value import Value
 
 #: CLONE_NEW… of include/uapi/linux/sched.h.
 CLONE_FLAGS = {
@@ -61,7 +61,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-class CapabilityMasks(NamedTuple):
+class CapabilityMasks(Value, frozen=True):
     """The three sets of capget(2); bit N is capability number N."""
 
     effective: int
@@ -131,7 +131,8 @@ def capget() -> CapabilityMasks:
 
 def capset(masks: CapabilityMasks) -> None:
     """Give this thread other capabilities. Errors: EPERM when a set would grow beyond what capabilities(7) allows."""
-    halves = (_Half * 2)(*((_Half(*(mask >> shift & 0xFFFFFFFF for mask in masks))) for shift in (0, 32)))
+    sets = (masks.effective, masks.permitted, masks.inheritable)
+    halves = (_Half * 2)(*((_Half(*(mask >> shift & 0xFFFFFFFF for mask in sets))) for shift in (0, 32)))
     _check(_libc.capset(ctypes.byref(_Header(_CAPABILITY_VERSION_3, 0)), halves))
 
 

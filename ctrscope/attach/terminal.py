@@ -14,7 +14,9 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
+
+from ctrscope.model.value import Value
 
 _TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h; the same on x86-64 and arm64
 _TIOCGPTPEER = 0x5441
@@ -46,7 +48,7 @@ def open_pty_here() -> tuple[int, int] | None:
     return None
 
 
-class Likeness(NamedTuple):
+class Likeness(Value, frozen=True):
     """What a new terminal is to be like, and one of the host's for a container that has no devpts."""
 
     attributes: list[Any]  # as termios.tcgetattr returns them

@@ -7,11 +7,10 @@ detached; the container's own mount table is never written. The session's namesp
 """
 
 import os
-import socket
-import struct
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.request import CannotAttach
 from ctrscope.model.namespace import NamespaceType
 
@@ -40,26 +39,25 @@ def mount_beside(mnt: int, root: int, *, has_pid_namespace: bool) -> None:
 
 def _clone_inside(mnt: int, root: int) -> int:
     """The copy, taken by a child: a mount can be copied from inside its own mount namespace only (EINVAL)."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = open_channel()
     with ours:
         with theirs:
             child = os.fork()
             if child == 0:
                 _send_clone(mnt, root, theirs)
-        message, ancillary, _, _ = ours.recvmsg(16, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
+        message, handle = ours.receive(16)
     os.waitpid(child, 0)
-    if not ancillary:
+    if handle is None:
         number = int(message or b"0")
         raise OSError(number, os.strerror(number))
-    handle: int = struct.unpack("i", ancillary[0][2])[0]
     return handle
 
 
-def _send_clone(mnt: int, root: int, channel: socket.socket) -> NoReturn:
+def _send_clone(mnt: int, root: int, channel: Channel) -> NoReturn:
     try:
         syscalls.setns(mnt, NamespaceType.MNT)
         handle = syscalls.open_tree(root)
-        channel.sendmsg([b"0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", handle))])
+        channel.send(b"0", handle)
     except OSError as error:
         channel.send(str(error.errno or 0).encode())
     finally:

@@ -4,17 +4,20 @@
 signal N ended it. Unknown and ambiguous ids are 4 and 5, as everywhere.
 """
 
-import argparse
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.entering import enter_container, thawed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
+from ctrscope.cli.options import wrong_value
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.render.safe import inert
+
+if TYPE_CHECKING:
+    import argparse
 
 _MAX_ID = 2**32 - 2  # -1 means "leave it" to setresuid(2)
 _FAILED = 125  # what says that ctrscope failed, not the command
@@ -43,7 +46,7 @@ class Attach:
     name: ClassVar[str] = "attach"
     help: ClassVar[str] = "a shell, or CMD, inside any set of the container's namespaces"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.usage = "ctrscope attach ID [options] [-- CMD …]"
         parser.epilog = _EXAMPLES
@@ -69,9 +72,11 @@ class Attach:
             help="set a variable; may be repeated",
         )
         parser.add_argument("--clear-env", action="store_true", help="start from an empty environment, not init's")
+        # argparse's own action for both would have it imported here.
         parser.add_argument(
-            "--cgroup", action=argparse.BooleanOptionalAction, help="be in its cgroup, or not; default: with --confined only"
+            "--cgroup", action="store_true", default=None, help="be in its cgroup; default: with --confined only"
         )
+        parser.add_argument("--no-cgroup", action="store_false", dest="cgroup", help="stay outside its cgroup")
         parser.add_argument(
             "--tools",
             metavar="DIR",
@@ -90,7 +95,7 @@ class Attach:
         )
         parser.set_defaults(argv=())  # what stands after --
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Find the container, enter it, hand on the status."""
         if environment.json:
             raise CommandError(ExitStatus.USAGE, "attach has no JSON answer: what the command writes is all there is")
@@ -136,7 +141,7 @@ def parse_user(text: str) -> str:
     user, colon, gid = text.partition(":")
     numbers = ((user,) if user.isdecimal() else ()) + ((gid,) if colon else ())
     if not user or not all(number.isdecimal() and int(number) <= _MAX_ID for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither UID, UID:GID nor a name: groups are numbers, as they are inside")
+        raise wrong_value(f"{text!r} is neither UID, UID:GID nor a name: groups are numbers, as they are inside")
     return text
 
 
@@ -144,7 +149,7 @@ def parse_variable(text: str) -> tuple[str, str]:
     """``K=V``."""
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not K=V")
+        raise wrong_value(f"{text!r} is not K=V")
     return key, value
 
 
@@ -160,9 +165,9 @@ def parse_types(text: str) -> tuple[NamespaceType, ...]:
         elif word in known:
             chosen = chosen | {word}
         else:
-            raise argparse.ArgumentTypeError(f"{text!r}: types are {', '.join(NamespaceType)}, and all; -TYPE takes one away")
+            raise wrong_value(f"{text!r}: types are {', '.join(NamespaceType)}, and all; -TYPE takes one away")
     if not chosen:
-        raise argparse.ArgumentTypeError(f"{text!r} leaves no namespace to join")
+        raise wrong_value(f"{text!r} leaves no namespace to join")
     return () if chosen == known else tuple(type_ for type_ in NamespaceType if type_ in chosen)
 
 
@@ -176,5 +181,5 @@ def parse_keys(text: str) -> bytes:
         elif len(word) == 1 and word.isascii():
             keys.append(ord(word))
         else:
-            raise argparse.ArgumentTypeError(f"{word!r} is no key: write a letter, or ctrl- and a letter")
+            raise wrong_value(f"{word!r} is no key: write a letter, or ctrl- and a letter")
     return bytes(keys)

@@ -1,14 +1,16 @@
 """``ctrscope inspect``: everything known about one container, with the evidence and the gaps."""
 
-import argparse
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import exit_status, find_or_say, print_answer, print_lines
 from ctrscope.cli.environment import Environment
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import argparse
 
 #: How a container is named on the command line.
 ID_HELP = "a full id, a unique prefix of one, a name, engine/name, pod/NAME, or pid:N (the container process N is in)"
@@ -26,13 +28,13 @@ class Inspect:
     name: ClassVar[str] = "inspect"
     help: ClassVar[str] = "everything known about one container, with the evidence and the gaps"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.epilog = _EXAMPLES
         parser.add_argument("id", metavar="ID", help=ID_HELP)
         parser.add_argument("--show-secrets", action="store_true", help="values of the environment as they are, not ***")
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print the page, or the object."""
         from ctrscope.discovery.detail import read_detail
         from ctrscope.discovery.discover import discover

@@ -1,19 +1,23 @@
 """``ctrscope ns``: every namespace of the host, who is in it, who owns it, what keeps it alive."""
 
-import argparse
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import exit_status, find_or_say, is_blind, print_answer, print_lines, say_gaps
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.cli.inspect import ID_HELP
+from ctrscope.cli.options import wrong_value
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import HolderKind, Namespace, NamespaceType
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.process_table import ProcessTable
 from ctrscope.render.namespaces import DEFAULT_COLUMNS, LSNS_COLUMNS, NAMESPACE_FIELDS, NamespaceRow, format_namespaces
 from ctrscope.render.safe import inert, inert_command, shorten
+
+if TYPE_CHECKING:
+    import argparse
 
 _EXAMPLES = f"""\
 USER has the process with the lowest PID, OWNER is the uid that made the namespace's user namespace, HELD BY is what keeps
@@ -30,6 +34,9 @@ examples:
   ctrscope ns --json | jq '.namespaces[] | select(.nprocs == 0) | .held_by'
 """
 
+#: Processes by which a namespace is entered to ask for its number, should the first have ended.
+_DOORS = 3
+
 
 def _columns(text: str) -> tuple[str, ...]:
     names: list[str] = []
@@ -39,7 +46,7 @@ def _columns(text: str) -> tuple[str, ...]:
         elif name in NAMESPACE_FIELDS:
             names.append(name)
         else:
-            raise argparse.ArgumentTypeError(f"no such column: {name}; there are {', '.join(NAMESPACE_FIELDS)}, and lsns")
+            raise wrong_value(f"no such column: {name}; there are {', '.join(NAMESPACE_FIELDS)}, and lsns")
     return tuple(names)
 
 
@@ -49,7 +56,7 @@ class Ns:
     name: ClassVar[str] = "ns"
     help: ClassVar[str] = "every namespace of the host: who is in it, who owns it, what keeps it alive"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.epilog = _EXAMPLES
         parser.add_argument("id", metavar="ID", nargs="?", help=ID_HELP + "; without it the whole host")
@@ -65,17 +72,20 @@ class Ns:
             help="which columns, separated by commas",
         )  # fmt: skip
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print them."""
         from ctrscope.discovery.discover import discover
-        from ctrscope.discovery.namespaces import read_namespaces
+        from ctrscope.discovery.namespaces import MOST_PROCESSES, read_namespaces
         from ctrscope.discovery.plan import Plan
 
         wanted = arguments.id
-        plan = Plan(namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
-        snapshot = discover(environment.host, plan)
+        plan = Plan(cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
+        processes = ProcessTable(environment.host)
+        snapshot = discover(environment.host, plan, processes)
         container = None if wanted is None else find_or_say(environment, snapshot, wanted)
-        found, gaps = read_namespaces(environment.host, snapshot, deep=arguments.deep)
+        # Text shows what holds a namespace besides its processes; of thousands of these 20 ms are saved.
+        most = MOST_PROCESSES if environment.json else _DOORS
+        found, gaps = read_namespaces(environment.host, snapshot, deep=arguments.deep, processes=processes, most_processes=most)
         gaps = (*snapshot.gaps, *gaps)
         namespaces = tuple(
             one
@@ -88,7 +98,7 @@ class Ns:
             answer = NsAnswer(taken_at=snapshot.taken_at, host=snapshot.host, namespaces=namespaces, gaps=gaps)
             print_answer(environment, answer)
         else:
-            print_lines(environment, _lines(arguments, environment, snapshot, container, namespaces))
+            print_lines(environment, _lines(arguments, environment, snapshot, processes, container, namespaces))
             if container is not None and not container.is_running:
                 environment.say(f"{inert(container.name)} is {container.status}: it has no namespaces.")
             say_gaps(environment, gaps)
@@ -96,9 +106,10 @@ class Ns:
 
 
 def _lines(
-    arguments: argparse.Namespace,
+    arguments: "argparse.Namespace",
     environment: Environment,
     snapshot: Snapshot,
+    processes: ProcessTable,
     container: Container | None,
     namespaces: Sequence[Namespace],
 ) -> list[str]:
@@ -113,20 +124,19 @@ def _lines(
     if arguments.tree:
         from ctrscope.render.namespace_tree import format_namespace_tree
 
-        lines = format_namespace_tree(_rows(environment.host, snapshot, namespaces, ("command",)))
+        lines = format_namespace_tree(_rows(processes, snapshot, namespaces, ("command",)))
         width = environment.width
         return lines if width is None else [shorten(line, width) for line in lines]
-    return format_namespaces(
-        arguments.output, _rows(environment.host, snapshot, namespaces, arguments.output), environment.width
-    )
+    return format_namespaces(arguments.output, _rows(processes, snapshot, namespaces, arguments.output), environment.width)
 
 
-def _rows(host: HostFs, snapshot: Snapshot, namespaces: Sequence[Namespace], columns: Sequence[str]) -> list[NamespaceRow]:
+def _rows(
+    processes: ProcessTable, snapshot: Snapshot, namespaces: Sequence[Namespace], columns: Sequence[str]
+) -> list[NamespaceRow]:
     """What the columns show of each leader, read once."""
-    from ctrscope.probes.process_table import ProcessTable
     from ctrscope.probes.user_names import read_user_names
 
-    processes = ProcessTable(host)
+    host = processes.host
     names = {container.id: inert(container.name) for container in snapshot.containers}
     users = read_user_names(host) if "user" in columns else {}
     netnsids = _netnsids(host, namespaces) if "netnsid" in columns else {}

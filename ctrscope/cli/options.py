@@ -1,6 +1,6 @@
 """The command line: which verb, and the options that all of them share, before it or after it.
 
-argparse is imported for lines that are more than flags, for help and for errors: it takes 5 ms, and ``ps`` has 60.
+argparse is imported for lines that are more than flags and a name, for help and for errors: it takes 5 ms, and ``ps`` has 60.
 """
 
 import sys
@@ -42,47 +42,78 @@ def parse_arguments(verb: Verb, argv: Sequence[str]) -> "argparse.Namespace":
     flags: Any = _Flags()
     verb.prepare_parser(flags)
     _add_common_options(flags)
-    only_flags: argparse.Namespace | None = flags.parse(argv)
-    if only_flags is not None:
-        return only_flags
-    parser = parser_of(verb)
-    if parser.get_default("argv") is None or "--" not in argv:
-        return parser.parse_args(argv)
-    end = list(argv).index("--")
-    arguments = parser.parse_args(argv[:end])
-    arguments.argv = tuple(argv[end + 1 :])
-    if not arguments.argv:
-        parser.error("no command after --")
+    end = list(argv).index("--") if flags.takes_command and "--" in argv else len(argv)
+    arguments: argparse.Namespace = flags.parse(argv[:end]) or parser_of(verb).parse_args(argv[:end])
+    if end < len(argv):
+        arguments.argv = tuple(argv[end + 1 :])
+        if not arguments.argv:
+            parser_of(verb).error("no command after --")
     return arguments
 
 
 class _Flags:
-    """Stands for an ArgumentParser as far as a line has nothing but options without a value."""
+    """Stands for an ArgumentParser as far as a line has options without a value, and at most one word besides."""
 
     def __init__(self) -> None:
         self._defaults: dict[str, object] = {}
-        self._flags: dict[str, str] = {}  # "-a" and "--all" → "all"
+        self._flags: dict[str, tuple[str, bool]] = {}  # "-a" and "--all" → "all", True
+        self._grouped: set[str] = set()  # those since the first group: of several argparse knows whether they go together
+        self._has_groups = False
+        self._word: tuple[str, str | None] | None = None  # the positional argument, and how many there may be of it
         self._is_enough = True
+        self.takes_command = False
 
-    def add_argument(self, *names: str, action: str = "store", default: object = None, **more: object) -> None:
+    def add_argument(
+        self, *names: str, action: Any = "store", dest: str | None = None, nargs: str | None = None, **more: object
+    ) -> None:
         """As of ArgumentParser."""
-        dest = names[-1].lstrip("-").replace("-", "_")
-        if not names[0].startswith("-") or more.keys() & {"dest", "required"}:
-            self._is_enough = False
-        elif action == "store_true":
-            self._flags.update(dict.fromkeys(names, dest))
-            self._defaults[dest] = False
+        dest = dest or names[-1].lstrip("-").replace("-", "_")
+        if not names[0].startswith("-"):
+            self._is_enough = self._is_enough and self._word is None and not more.keys() & {"type", "choices", "default"}
+            self._word = dest, nargs
+        elif action in ("store_true", "store_false"):
+            self._flags.update(dict.fromkeys(names, (dest, action == "store_true")))
+            self._defaults.setdefault(dest, more.get("default", action == "store_false"))
+            if self._has_groups:
+                self._grouped.update(names)
         elif action != "version":
+            default = more.get("default")
+            self._is_enough = self._is_enough and "required" not in more and not ("type" in more and isinstance(default, str))
             self._defaults[dest] = default
+
+    def add_argument_group(self, *_: object) -> Any:
+        """As of ArgumentParser."""
+        return self
+
+    def add_mutually_exclusive_group(self) -> Any:
+        """As of ArgumentParser."""
+        self._has_groups = True
+        return self
+
+    def set_defaults(self, *, argv: tuple[str, ...]) -> None:
+        """As of ArgumentParser; *argv* says that the verb takes a command."""
+        self._defaults["argv"] = argv
+        self.takes_command = True
 
     def parse(self, argv: Sequence[str]) -> Any:
         """The arguments, or None: argparse has to say what the line means."""
-        if not self._is_enough or not self._flags.keys() >= set(argv):
+        words = [argument for argument in argv if argument not in self._flags]
+        least, most = {None: (1, 1), "?": (0, 1), "*": (0, 1)}.get(self._word[1], (1, 0)) if self._word else (0, 0)
+        if (
+            not self._is_enough
+            or not least <= len(words) <= most
+            or any(word.startswith("-") for word in words)
+            or len(self._grouped.intersection(argv)) > 1
+        ):
             return None
-        return SimpleNamespace(**self._defaults | {self._flags[flag]: True for flag in argv})
+        found: dict[str, object] = dict(self._flags[argument] for argument in argv if argument in self._flags)
+        if self._word is not None:
+            dest, nargs = self._word
+            found[dest] = words if nargs == "*" else words[0] if words else None
+        return SimpleNamespace(**self._defaults | found)
 
     def __getattr__(self, name: str) -> Any:
-        self._is_enough = False  # groups and the like are argparse's
+        self._is_enough = False  # argparse's
         return lambda *_, **__: self
 
 
@@ -134,6 +165,13 @@ def fill(text: str, width: int) -> list[str]:
         lines.append(line)
         paragraph = []
     return lines[:-1]
+
+
+def wrong_value(message: str) -> Exception:
+    """What the type of an option raises for a value that means nothing."""
+    import argparse  # only for those who mistyped
+
+    return argparse.ArgumentTypeError(message)
 
 
 def options_of(argv: Sequence[str]) -> Sequence[str]:

@@ -1,11 +1,10 @@
 """``ctrscope stats``: live usage against limits."""
 
-import argparse
 import os
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -13,6 +12,7 @@ from ctrscope.cli.answer import exit_status, find_or_say, is_blind, print_lines,
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import ExitStatus
 from ctrscope.cli.inspect import ID_HELP
+from ctrscope.cli.options import wrong_value
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.rates import Rates
@@ -20,6 +20,9 @@ from ctrscope.model.snapshot import Snapshot
 from ctrscope.render.colour import paint_title
 from ctrscope.render.safe import inert
 from ctrscope.render.stats import StatsRow, format_stats
+
+if TYPE_CHECKING:
+    import argparse
 
 #: Seconds between the two readings that the first rates come from.
 _FIRST = 0.2
@@ -47,14 +50,14 @@ class Stats:
     name: ClassVar[str] = "stats"
     help: ClassVar[str] = "live usage against limits; one shot by default, a stream with --interval"
 
-    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+    def prepare_parser(self, parser: "argparse.ArgumentParser") -> None:
         """Add the arguments."""
         parser.epilog = _EXAMPLES
         parser.add_argument("id", metavar="ID", nargs="*", help=ID_HELP + "; without it every running container")
         parser.add_argument("--interval", metavar="S", type=_seconds, help="go on, with one answer every S seconds")
         parser.add_argument("--count", metavar="N", type=_positive, help="stop after N answers; one second apart by default")
 
-    def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
+    def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print one answer, or one after another until ^C."""
         is_stream = arguments.interval is not None or arguments.count is not None
         ticks = _Ticks(environment, arguments.id, keep_open=_may_keep_open() if is_stream else 0)
@@ -194,11 +197,11 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 86400")
+        raise wrong_value(f"{text!r} is not a number of seconds from 0.1 to 86400")
     return seconds
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= len(text) <= 9 or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+        raise wrong_value(f"{text!r} is not a number from 1 up")
     return int(text)

@@ -29,8 +29,8 @@ from ctrscope.probes.process_table import ProcessTable
 _DRIVEN = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD)
 
 
-def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
-    """Find every container of the host.
+def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) -> Snapshot:
+    """Find every container of the host. *processes*: a new table, where what is read of them is of use afterwards.
 
     *Gaps:* what an engine's state or the kernel would not tell; the rest of the answer stands.
     *Cost:* per container and per process outside containers, not per process.
@@ -39,7 +39,7 @@ def discover(hostfs: HostFs, plan: Plan) -> Snapshot:
     layout = read_layout(hostfs)
     host, gaps = read_host(hostfs, layout)
     assert host is not None
-    kernel = Kernel(hostfs, host, layout, ProcessTable(hostfs))
+    kernel = Kernel(hostfs, host, layout, processes or ProcessTable(hostfs))
     # Listed before the engines' states are read: a container that starts in between is not taken for one without a state.
     kernel.processes.pids()
     survey = Survey(hostfs, kernel.processes, read_users(hostfs))

@@ -8,12 +8,12 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import NamedTuple
 
 import msgspec
 
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
 from ctrscope.model.namespace import Holder, HolderKind, NamespaceId, NamespaceType
+from ctrscope.model.value import Value
 from ctrscope.probes import nsfs
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
@@ -24,12 +24,12 @@ _TYPES = {str(type_): type_ for type_ in NamespaceType}
 #: File systems that a process or another host answers for.
 _SERVED = frozenset({"fuse", "fuseblk", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "autofs", "virtiofs", "glusterfs"})
 _RELATIVES = ("owner", "parent", "owner_uid")
-_PARENTED = (NamespaceType.PID, NamespaceType.USER)
+_PARENTED = ("pid", "user")
 #: Processes that are tried when the first of a namespace has just ended.
 _TRIES = 5
 
 
-class Relatives(NamedTuple):
+class Relatives(Value, frozen=True):
     """What the file of a namespace tells about others, by inode number."""
 
     owner: int | None = None
@@ -137,22 +137,28 @@ class Census:
             return False
         type_, ino = namespace[:-1].split(":[")
         try:
-            with self.hostfs.namespace(f"/proc/{pids[0]}/ns/{type_}") as handle:
-                if os.fstat(handle).st_ino == int(ino):
-                    self.climb(namespace, handle)
-                    return True
+            handle = self.hostfs.open_namespace(f"/proc/{pids[0]}/ns/{type_}")
         except OSError:
-            pass  # the other way says why
-        return False
+            return False  # the other way says why
+        try:
+            if os.fstat(handle).st_ino != int(ino):
+                return False
+            self.climb(namespace, handle)
+            return True
+        finally:
+            os.close(handle)
 
     def climb(self, namespace: str, handle: int) -> None:
         """Note the relatives of a namespace that is open, and theirs."""
         type_ = namespace.partition(":")[0]
+        parent = uid = None
         try:
-            parent = self._above(type_, nsfs.open_parent(handle)) if type_ in _PARENTED else None
-            # The owner of a user namespace is its parent.
-            owner = parent if type_ == NamespaceType.USER else self._above("user", nsfs.open_owner(handle))
-            uid = nsfs.read_owner_uid(handle) if type_ == NamespaceType.USER else None
+            if type_ in _PARENTED:
+                parent = self._above(type_, nsfs.open_parent(handle))
+            if type_ == "user":
+                owner, uid = parent, nsfs.read_owner_uid(handle)  # the owner of a user namespace is its parent
+            else:
+                owner = self._above("user", nsfs.open_owner(handle))
         except OSError as error:
             self.refuse(error, _RELATIVES, "ioctl_nsfs(2)")
             return

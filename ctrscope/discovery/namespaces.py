@@ -36,14 +36,22 @@ MOST_PROCESSES = 100
 _ORDER = {type_: number for number, type_ in enumerate(NamespaceType)}
 
 
-def read_namespaces(hostfs: HostFs, snapshot: Snapshot, *, deep: bool = True) -> Reading[tuple[Namespace, ...]]:
+def read_namespaces(
+    hostfs: HostFs,
+    snapshot: Snapshot,
+    *,
+    deep: bool = True,
+    processes: ProcessTable | None = None,
+    most_processes: int = MOST_PROCESSES,
+) -> Reading[tuple[Namespace, ...]]:
     """All of them, in the order of the types and of their inode numbers.
 
     *deep*: threads, descriptors and sockets are looked at too; without it, what only these hold is missing, and a gap
     says so. What is held by a process, by a bind mount or by a namespace below it is found either way.
+    *processes*: of the same pass as the snapshot, whose facts need not be read again. *most_processes* are listed as holders.
     *Cost:* eight links a process; one mountinfo a mount namespace; a few calls a namespace. Deep: every thread and descriptor.
     """
-    processes = ProcessTable(hostfs)
+    processes = processes or ProcessTable(hostfs)
     census = Census(hostfs, processes.pids())
     walk_processes(census, for_children=deep)
     seen: set[str] = set()
@@ -56,8 +64,8 @@ def read_namespaces(hostfs: HostFs, snapshot: Snapshot, *, deep: bool = True) ->
     census.identify()
     census.read_relatives()
     _read_list(census)
-    below = _holders_below(census.relatives)
-    join = _Join(census, processes, snapshot)
+    below = _holders_below(census.relatives, snapshot.host.namespaces)
+    join = _Join(census, processes, snapshot, most_processes)
     namespaces = [join.namespace(name, below) for name in census.found()]
     gaps = census.gaps()
     if not deep:
@@ -107,14 +115,14 @@ def _is_before_listns(release: str) -> bool:
     return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) < (6, 19)
 
 
-def _holders_below(relatives: Mapping[str, Relatives]) -> dict[str, list[Holder]]:
-    """For each namespace those that keep it by being below it, or by being owned by it."""
+def _holders_below(relatives: Mapping[str, Relatives], host: NamespaceSet) -> dict[str, list[Holder]]:
+    """For each namespace but the host's own those that keep it by being below it, or by being owned by it."""
     below: dict[str, list[Holder]] = {}
     for name in sorted(relatives):
-        owner, parent, _ = relatives[name]
-        above = {f"user:[{owner}]"} if owner is not None else set()
-        if parent is not None:
-            above.add(f"{name.partition(':')[0]}:[{parent}]")
+        found = relatives[name]
+        above = {f"user:[{found.owner}]"} if found.owner not in (None, host.user) else set()
+        if found.parent is not None:
+            above.add(f"{name.partition(':')[0]}:[{found.parent}]")
         for one in above:
             below.setdefault(one, []).append(Holder(kind=HolderKind.HIERARCHY, pid=None, path=name))
     return below
@@ -123,8 +131,9 @@ def _holders_below(relatives: Mapping[str, Relatives]) -> dict[str, list[Holder]
 class _Join:
     """What is known of each namespace, put together."""
 
-    def __init__(self, census: Census, processes: ProcessTable, snapshot: Snapshot) -> None:
+    def __init__(self, census: Census, processes: ProcessTable, snapshot: Snapshot, most_processes: int) -> None:
         self._census = census
+        self._most_processes = most_processes
         self._processes = processes
         self._host: NamespaceSet = snapshot.host.namespaces
         self._containers: Sequence[Container] = snapshot.containers
@@ -141,11 +150,10 @@ class _Join:
         id_ = self._census.ids.get(name) or id_of(name)
         pids = self._census.processes.get(name, [])
         is_initial = self._host.ino(id_.type) == id_.ino
-        relatives = self._census.relatives.get(name, Relatives())
-        link = f"ns/{id_.type}"
+        relatives = self._census.relatives.get(name, _UNKNOWN)
         held = [
-            Holder(kind=HolderKind.PROCESS, pid=pid, path=f"/proc/{pid}/{link}")
-            for pid in pids[: 1 if is_initial else MOST_PROCESSES]
+            Holder(kind=HolderKind.PROCESS, pid=pid, path=f"/proc/{pid}/ns/{id_.type}")
+            for pid in pids[: 1 if is_initial else self._most_processes]
         ]
         held += self._census.holders.get(name, ())
         if not is_initial:
@@ -161,9 +169,9 @@ class _Join:
             owner_uid=self._owner_uid(id_, relatives),
             containers=self._ids(pids),
             held_by=tuple(held),
-            uid_map=self._map(id_, pids, "uid_map"),
-            gid_map=self._map(id_, pids, "gid_map"),
-            offsets=self._offsets(name, pids),
+            uid_map=self._map(pids, "uid_map") if id_.type is NamespaceType.USER else None,
+            gid_map=self._map(pids, "gid_map") if id_.type is NamespaceType.USER else None,
+            offsets=self._offsets(name, pids) if id_.type is NamespaceType.TIME else None,
         )
 
     def _leader(self, pids: Sequence[int]) -> Leader | None:
@@ -186,9 +194,7 @@ class _Join:
         numbers = {number for found in set(map(self._containers_of.get, pids)) if found for number in found}
         return tuple(dict.fromkeys([self._containers[number].id for number in sorted(numbers)]))
 
-    def _map(self, id_: NamespaceId, pids: Sequence[int], file: Literal["uid_map", "gid_map"]) -> tuple[IdMapLine, ...] | None:
-        if id_.type is not NamespaceType.USER:
-            return None
+    def _map(self, pids: Sequence[int], file: Literal["uid_map", "gid_map"]) -> tuple[IdMapLine, ...] | None:
         for pid in pids:
             try:
                 return read_id_map(self._census.hostfs, pid, file)
@@ -200,8 +206,6 @@ class _Join:
         return None
 
     def _offsets(self, name: str, pids: Sequence[int]) -> TimeOffsets | None:
-        if not name.startswith("time:["):
-            return None
         # The file is about the namespace of its children, which may be another one than its own.
         parents = [held.pid for held in self._census.holders.get(name, ()) if (held.path or "").endswith("/time_for_children")]
         for pid in (*pids, *parents):
@@ -216,4 +220,5 @@ class _Join:
         return None
 
 
+_UNKNOWN = Relatives()
 _NOBODY = OSError(errno.ENODATA, "no process is in it that would tell")

@@ -5,16 +5,15 @@ that starts its own containerd, and of nerdctl's rootless containerd.
 *Versions:* the bundle directory is ``io.containerd.runtime.v2.task`` since 1.3, also in 2.x.
 """
 
-from typing import NamedTuple
-
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.state_file import without_var
 from ctrscope.model.gap import Gap, Reason, gap_of
+from ctrscope.model.value import Value
 
 _CONFIG_FILE = "/etc/containerd/config.toml"
 
 
-class ContainerdRoot(NamedTuple):
+class ContainerdRoot(Value, frozen=True):
     """One containerd."""
 
     state: str
@@ -94,9 +93,11 @@ def _read_config(survey: Survey, path: str, gaps: list[Gap]) -> ContainerdRoot:
         head = head.partition(b"\n[")[0].partition(b"\n  [")[0]
         if b"root" not in head and b"state" not in head:
             return _DEFAULT
-        import tomllib  # 5 ms, for the few hosts that have these keys
+        config = _parse_plain(head)
+        if config is None:
+            import tomllib  # 3 ms
 
-        config = tomllib.loads(head.decode("utf-8"))
+            config = tomllib.loads(head.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return _DEFAULT
     except OSError as error:
@@ -109,6 +110,25 @@ def _read_config(survey: Survey, path: str, gaps: list[Gap]) -> ContainerdRoot:
         return _DEFAULT
     state, root = (_absolute(config.get(key)) for key in ("state", "root"))
     return ContainerdRoot(state or _DEFAULT.state, root or _DEFAULT.root)
+
+
+def _parse_plain(text: bytes) -> dict[str, object] | None:
+    """Keys and values of lines as ``containerd config default`` writes them; None when any line is of another form."""
+    found: dict[str, object] = {}
+    for line in text.decode("utf-8").split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        key, _, value = (part.strip(" ") for part in line.partition("="))
+        if not (key.isascii() and key.isidentifier()) or key in found:
+            return None
+        inside = value[1:-1]
+        if len(value) > 1 and value[0] == value[-1] == '"' and inside.isprintable() and {'"', "\\"}.isdisjoint(inside):
+            found[key] = inside
+        elif value in ("[]", "0") or (value.isascii() and value.isdecimal() and value[0] != "0"):
+            found[key] = None
+        else:
+            return None
+    return found
 
 
 def _absolute(value: object) -> str | None:

@@ -8,7 +8,7 @@ container: ``GRAPHROOT/DRIVER-containers/ID/userdata`` and the same below the ru
 """
 
 import os.path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ _ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_
 _FIELDS = ("containers",)
 
 
-class Store(NamedTuple):
+class Store(Value, frozen=True):
     """One store: two directory trees, and whose they are."""
 
     graphroot: str

@@ -9,6 +9,8 @@ of the OCI runtime: it has what Docker does not write down, the start time of in
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
+import msgspec
+
 from ctrscope.engines.claims import is_full_id
 from ctrscope.engines.docker_config import ContainerConfig, declared_fields, parse_config, parse_host_config
 from ctrscope.engines.docker_root import DockerRoot, find_roots, find_running_roots
@@ -79,7 +81,7 @@ class _Reader:
         for name in names:
             uid, dot, gid = name.partition(".")
             if dot and uid.isdecimal() and gid.isdecimal():
-                self._read_containers(root._replace(path=f"{root.path}/{name}"))
+                self._read_containers(msgspec.structs.replace(root, path=f"{root.path}/{name}"))
 
     def _read_containers(self, root: DockerRoot) -> None:
         directory = f"{root.path}/containers"

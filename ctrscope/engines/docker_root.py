@@ -5,13 +5,12 @@ dockerd-rootless.sh; the snap's dockerd wrapper; userns-remap (``DATA_ROOT/UID.G
 *Versions:* ``--graph``, ``-g`` and the key ``graph`` were ``data-root`` until Docker 23.
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.state_file import check_path, parse_json, without_var
 from ctrscope.model.gap import Gap, ParseError, gap_of
+from ctrscope.model.value import Value
 
 _DATA_ROOT = "/var/lib/docker"
 _EXEC_ROOT = "/run/docker"
@@ -19,7 +18,7 @@ _CONFIG_FILE = "/etc/docker/daemon.json"
 _SNAP = ("/var/snap/docker/common/var-lib-docker", "/run/snap.docker")
 
 
-class DockerRoot(NamedTuple):
+class DockerRoot(Value, frozen=True):
     """One Docker."""
 
     path: str  # data root
@@ -79,7 +78,7 @@ def find_running_roots(survey: Survey) -> tuple[list[DockerRoot], list[Gap]]:
         root = _configured(survey, arguments, gaps)
         # Anybody can give a process these arguments: what a user's names has to be the user's.
         if (uid := survey.uid(stat.pid)) is not None:
-            roots.append(root._replace(owner=uid or None))
+            roots.append(msgspec.structs.replace(root, owner=uid or None))
     return roots, gaps
 
 

@@ -12,9 +12,10 @@ the host is locked, created or touched, and SQLite never hears of its path.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from struct import Struct, unpack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ctrscope.model.gap import ParseError, TornReadError
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _PAGE_SIZES = tuple(512 << shift for shift in range(8))
 _MAX_STEPS, _STEPS_AT_A_TIME = 5_000_000, 100_000
 
 
-class SqliteFile(NamedTuple):
+class SqliteFile(Value, frozen=True):
     """A copy of a database in memory."""
 
     connection: "Connection"

@@ -6,11 +6,19 @@ from importlib import import_module
 from types import ModuleType
 
 
+def _compile(pattern: str) -> object:
+    """What msgspec does with a pattern that a type is annotated with."""
+    import re
+
+    return re.compile(pattern)
+
+
 def _import_msgspec() -> None:
     """Import msgspec, with stand-ins for those modules that it asks for and of which nothing here has a use.
 
-    That takes a third of the time: UUIDs and decimals are not in the contract, ``uuid`` imports ``platform``, the JSON
-    schema is for one command (see ``export.json_schema``), and ``typing_extensions`` has nothing that Python 3.11 lacks.
+    That takes a third of the time: UUIDs and decimals are not in the contract, ``uuid`` imports ``platform``, no type of ours
+    has a pattern, the JSON schema is for one command (see ``export.json_schema``), and ``typing_extensions`` has nothing that
+    Python 3.11 lacks.
     Every layer imports the model first. Each module is its real self to whoever imports it afterwards.
     """
     nothing = type("nothing", (), {"unknown": None})
@@ -18,6 +26,7 @@ def _import_msgspec() -> None:
         "typing_extensions": None,
         "uuid": {"UUID": type("UUID", (), {}), "SafeUUID": nothing},
         "decimal": {"Decimal": type("Decimal", (), {})},
+        "re": {"compile": _compile},
         "msgspec.inspect": {},
         "msgspec._json_schema": {"schema": None, "schema_components": None},
         "msgspec.toml": {},

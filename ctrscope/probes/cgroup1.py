@@ -5,6 +5,7 @@
 *Cost:* 20 small reads, some 45 for a full reading.
 """
 
+import functools
 from collections.abc import Mapping
 
 from ctrscope.model.cgroup import (
@@ -227,6 +228,7 @@ def _sums(devices: Mapping[str, tuple[int, int]] | None) -> tuple[int | None, in
     return sum(read for read, _ in devices.values()), sum(written for _, written in devices.values())
 
 
+@functools.lru_cache(maxsize=1024)  # as parse_flat
 def _parse_blkio(text: bytes) -> Mapping[str, tuple[int, int]]:
     """Device → read and written, of ``8:0 Read 4096`` and ``8:0 Write 0``; the line ``Total 4096`` has two words."""
     devices: dict[str, tuple[int, int]] = {}

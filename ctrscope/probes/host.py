@@ -13,7 +13,6 @@ import errno
 import os
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,6 +20,7 @@ from ctrscope.model.gap import Gap, ParseError, Reading, gap_of
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.timestamp import rfc3339
+from ctrscope.model.value import Value
 from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
@@ -29,7 +29,7 @@ from ctrscope.probes.proc_pid_ns import parse_namespace, read_namespaces
 _INITIAL = NamespaceSet(cgroup=0xEFFFFFFB, ipc=0xEFFFFFFF, pid=0xEFFFFFFC, time=0xEFFFFFFA, user=0xEFFFFFFD, uts=0xEFFFFFFE)
 
 
-class HostSize(NamedTuple):
+class HostSize(Value, frozen=True):
     """CPUs that are online, bytes of memory and of swap space (proc_meminfo(5)), tasks (proc_sys_kernel(5))."""
 
     cpus: int | None

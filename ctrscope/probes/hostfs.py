@@ -266,16 +266,20 @@ class HostFs:
 
     @contextmanager
     def namespace(self, path: str) -> Iterator[int]:
-        """Hold the file of a namespace open: a link below /proc/PID/ns, a descriptor below /proc/PID/fd, a bind mount.
-
-        Errors: EACCES without the right to trace the process; EINVAL when it is no namespace; ENOTSUP when /proc is a copy
-        of one, whose links lead nowhere.
-        """
-        descriptor = os.open(path, _OPEN) if self._native and _is_ns_link(path) else self._checked_namespace(path)
+        """Hold the file of a namespace open; as ``open_namespace``."""
+        descriptor = self.open_namespace(path)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def open_namespace(self, path: str) -> int:
+        """A descriptor, to be closed, of a namespace: a link below /proc/PID/ns, a descriptor below /proc/PID/fd, a bind mount.
+
+        Errors: EACCES without the right to trace the process; EINVAL when it is no namespace; ENOTSUP when /proc is a copy
+        of one, whose links lead nowhere.
+        """
+        return os.open(path, _OPEN) if self._native and _is_ns_link(path) else self._checked_namespace(path)
 
     def _checked_namespace(self, path: str) -> int:
         """A descriptor of what is looked at before it is opened: a descriptor below /proc/PID/fd may be of a device."""

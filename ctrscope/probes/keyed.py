@@ -4,6 +4,7 @@
 *Shape:* a single value (``4096``, ``max``), flat keyed (``anon 4096`` a line), nested keyed (``8:0 rbytes=1 wbytes=2`` a line).
 """
 
+import functools
 from collections.abc import Mapping
 
 from ctrscope.model.cgroup import Limit
@@ -23,6 +24,7 @@ def parse_limit(text: bytes) -> Limit:
     return "max" if text.strip() == b"max" else parse_number(text)
 
 
+@functools.lru_cache(maxsize=1024)  # events are rare, and the same in most cgroups
 def parse_flat(text: bytes) -> Mapping[str, int]:
     """Flat keyed: key → number."""
     words = text.split()

@@ -8,6 +8,7 @@ route of ``route`` that leads there without a gateway (the route that came with 
 where IPv6 is off. No ``fib_trie`` in a kernel without CONFIG_PROC_FS details of IPv4, or in a capture.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -125,7 +126,12 @@ def read_network(host: HostFs, pid: int, subject: str) -> Reading[Network]:
 
 def read_traffic(host: HostFs, pid: int) -> Traffic:
     """Sums over all links but ``lo`` of a process's network namespace. Errors: ENOENT, ESRCH when it is gone; ParseError."""
-    links = parse_dev(host.read(f"/proc/{pid}/net/dev"))
+    return _parse_traffic(host.read(f"/proc/{pid}/net/dev"))
+
+
+@functools.lru_cache(maxsize=512)  # most are idle from one tick to the next
+def _parse_traffic(text: bytes) -> Traffic:
+    links = parse_dev(text)
     counted = [link for name, link in links.items() if name != "lo"]
     return Traffic(
         rx_bytes=sum(link.rx_bytes for link in counted),

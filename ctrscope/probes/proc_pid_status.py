@@ -4,17 +4,19 @@ r"""/proc/PID/status: ids, PIDs in nested namespaces, capabilities and confineme
 *Versions:* ``NSpid`` since Linux 4.1, ``NoNewPrivs`` since 4.10, ``Seccomp_filters`` since 5.9.
 """
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from ctrscope.model.detail import CapabilitySets
 from ctrscope.model.gap import ParseError
-from ctrscope.probes.capability_names import capability_names
+from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
+
+if TYPE_CHECKING:
+    from ctrscope.model.detail import CapabilitySets
 
 _SECCOMP: tuple[Literal["disabled", "strict", "filter"], ...] = ("disabled", "strict", "filter")
 
 
-class CapabilityMasks(NamedTuple):
+class CapabilityMasks(Value, frozen=True):
     """The five sets; bit N is capability number N of capabilities(7)."""
 
     effective: int
@@ -23,12 +25,15 @@ class CapabilityMasks(NamedTuple):
     bounding: int
     ambient: int
 
-    def named(self) -> CapabilitySets:
+    def named(self) -> "CapabilitySets":
         """The same by name."""
-        return CapabilitySets(**{name: capability_names(mask) for name, mask in self._asdict().items()})
+        from ctrscope.model.detail import CapabilitySets  # with that, the details of a container: for those that show them
+        from ctrscope.probes.capability_names import capability_names
+
+        return CapabilitySets(**{name: capability_names(getattr(self, name)) for name in self.__struct_fields__})
 
 
-class Status(NamedTuple):
+class Status(Value, frozen=True):
     """Fields of proc_pid_status(5) that we use. None: this kernel does not say."""
 
     tgid: int  # PID of the process whose thread it is: its own, unless somebody asked for /proc/TID

@@ -5,6 +5,7 @@
 all zero after that, and means nothing. Switched off at boot (``psi=0``): no file, or EOPNOTSUPP on reading.
 """
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 
@@ -43,6 +44,7 @@ def _gap(error: OSError | ParseError, subject: str, field: str, path: str) -> Ga
 _LINE = re.compile(rb"(some|full) avg10=([0-9.]+) avg60=([0-9.]+) avg300=([0-9.]+) total=([0-9]+)")
 
 
+@functools.lru_cache(maxsize=2048)  # nobody waits in most cgroups: with 240 containers 2 ms of a tick
 def parse_pressure(text: bytes) -> Pressure:
     """Parse one pressure file. Units: avg* percent of wall time, total microseconds. Lines of other names are ignored."""
     lines: dict[bytes, PressureLine] = {}

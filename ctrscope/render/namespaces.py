@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from ctrscope.model.namespace import Holder, HolderKind, Namespace, NamespaceType
 from ctrscope.render.safe import inert
-from ctrscope.render.tables import Column, format_table
+from ctrscope.render.tables import Column, format_columns
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
 
 #: One of a kind, and several.
@@ -60,8 +60,9 @@ def kept_by_text(namespace: Namespace) -> str:
     """
     kinds: dict[HolderKind, list[Holder]] = {}
     for holder in namespace.held_by:
-        if holder.kind is not HolderKind.PROCESS or (holder.path or "").endswith("_for_children"):
-            kinds.setdefault(holder.kind, []).append(holder)
+        kind = holder.kind
+        if kind is not HolderKind.PROCESS or (holder.path or "").endswith("_for_children"):
+            kinds.setdefault(kind, []).append(holder)
     if not kinds:
         return "nothing that was found" if namespace.nprocs == 0 else ""
     return ", ".join(_several(kind, holders) for kind, holders in kinds.items())
@@ -148,4 +149,4 @@ def format_namespaces(columns: Sequence[str], rows: Sequence[NamespaceRow], widt
     """Lines of a table; *columns* are keys of ``NAMESPACE_FIELDS``."""
     fields = [NAMESPACE_FIELDS[name] for name in columns]
     shown = [Column(field.title, field.align, field.rank, field.least, field.good) for field in fields]
-    return format_table(shown, [[field.get(row) for field in fields] for row in rows], width)
+    return format_columns(shown, [list(map(field.get, rows)) for field in fields], width)

@@ -28,7 +28,12 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width
     The room that is left brings those of the lowest rank first to a good width, then to their full one. A column that is
     empty in every row is left out, unless its rank is 0.
     """
-    texts = [(column.title, *(row[index] for row in rows)) for index, column in enumerate(columns)]
+    return format_columns(columns, list(zip(*rows, strict=True)) or [()] * len(columns), width)
+
+
+def format_columns(columns: Sequence[Column], cells_of: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """The same of cells by column."""
+    texts = [(column.title, *cells) for column, cells in zip(columns, cells_of, strict=True)]
     widths = natural = [max_width(cells) for cells in texts]
     if width is not None:
         widths = _fit(columns, natural, [any(cells[1:]) for cells in texts], width)

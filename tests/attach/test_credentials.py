@@ -1,6 +1,6 @@
 """Who the command runs as, from literal text."""
 
-from ctrscope.attach.credentials import credentials_of, id_exists_inside, id_inside, parse_passwd
+from ctrscope.attach.credentials import PasswdEntry, credentials_of, id_exists_inside, id_inside, parse_passwd
 from ctrscope.probes.proc_pid_status import parse_status
 from ctrscope.probes.proc_pid_uid_map import parse_id_map
 
@@ -43,8 +43,8 @@ def test_an_id_exists_inside_when_a_line_covers_it() -> None:
 
 def test_the_first_good_line_of_passwd_counts() -> None:
     text = b"broken\nweb:x:33:x:::\nweb:x:33:44::/var/www:/bin/sh\nother:x:33:1::/:\nbare:x:5:6:::\n"
-    assert parse_passwd(text, 33) == (33, 44, "/var/www")
-    assert parse_passwd(text, 5) == (5, 6, "/")
-    assert parse_passwd(text, "other") == (33, 1, "/")
+    assert parse_passwd(text, 33) == PasswdEntry(33, 44, "/var/www")
+    assert parse_passwd(text, 5) == PasswdEntry(5, 6, "/")
+    assert parse_passwd(text, "other") == PasswdEntry(33, 1, "/")
     assert parse_passwd(text, "33") is None
     assert parse_passwd(text, 7) is None

@@ -18,6 +18,7 @@ from ctrscope.model.process import Process
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.process_table import ProcessTable
 from tests.awkward import DETAIL, HOSTILE, HOSTILE_PROCESSES, NOW, SNAPSHOT, STATS, WEB, WEB_PROCESSES
 
 
@@ -43,7 +44,7 @@ class Host:
         self.roots: list[str] = []
         self.shown_secrets: list[bool] = []
 
-    def discover(self, host: HostFs, plan: Plan) -> Snapshot:
+    def discover(self, host: HostFs, plan: Plan, processes: ProcessTable | None = None) -> Snapshot:
         self.plans.append(plan)
         self.roots.append(host.root)
         kept = tuple(one for one in self.snapshot.containers if plan.stopped or one.is_running)

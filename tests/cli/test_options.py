@@ -21,6 +21,41 @@ def test_flags_mean_what_argparse_says(where: str) -> None:
             assert vars(parse_arguments(verb, line)) == vars(parser_of(verb).parse_args(line)), line
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ns", "ns --deep", "ns --tree --json", "ns web", "ns --json web --matrix", "ns -o lsns", "stats", "stats web --json",
+        "stats web db", "stats --count 3", "inspect web --show-secrets", "attach web --confined", "attach --no-cgroup web",
+        "attach web --cgroup", "attach web --tools", "attach web -u root",
+    ],
+)  # fmt: skip
+def test_a_name_means_what_argparse_says(line: str) -> None:
+    name, *rest = line.split()
+    verb = load_verb(VERBS[name])
+    assert vars(parse_arguments(verb, rest)) == vars(parser_of(verb).parse_args(rest))
+
+
+@pytest.mark.parametrize(
+    "line", ["ns --tree --matrix", "ns a b", "inspect", "inspect a b", "attach", "attach --json", "ps web"]
+)
+def test_what_argparse_refuses_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name, *rest = line.split()
+    with pytest.raises(SystemExit):
+        parse_arguments(load_verb(VERBS[name]), rest)
+    assert "usage: ctrscope" in capsys.readouterr().err
+
+
+def test_the_command_stands_after_the_dashes_and_is_not_looked_at() -> None:
+    verb = load_verb(VERBS["attach"])
+    arguments = parse_arguments(verb, ["web", "--confined", "--", "ls", "--json", "--"])
+    assert (arguments.id, arguments.confined, arguments.cgroup, arguments.json) == ("web", True, None, False)
+    assert arguments.argv == ("ls", "--json", "--")
+    assert parse_arguments(verb, ["web"]).argv == ()
+    assert parse_arguments(verb, ["web", "-u", "root", "--", "id"]).argv == ("id",)
+    with pytest.raises(SystemExit):
+        parse_arguments(verb, ["web", "--"])
+
+
 def test_what_is_more_than_flags_is_argparses() -> None:
     verb = load_verb(VERBS["ps"])
     assert parse_arguments(verb, ["-a", "--root", "/mnt"]).root == "/mnt"

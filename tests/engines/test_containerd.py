@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from ctrscope.engines.containerd import Containerd
 from ctrscope.engines.containerd_meta import parse_any, parse_go_time, rfc3339_ns
+from ctrscope.engines.containerd_root import _parse_plain
 from ctrscope.engines.cri import parse_status, pod_fields
 from ctrscope.engines.docker import Docker
 from ctrscope.engines.engine import Survey, User
@@ -305,6 +307,34 @@ def test_the_directories_of_config_toml_are_honoured(root: Path) -> None:
     reading = read(HostFs(str(root)))
     assert reading.status.state_roots == ("/srv/state",)
     assert by_key(reading)["default", "cs-c1"].image == "ctrscope.test/busybox:1"
+
+
+@pytest.mark.parametrize(
+    ("head", "is_plain"),
+    [
+        ('\ndisabled_plugins = []\noom_score = 0\nplugin_dir = ""\nroot = "/var/lib/containerd"\nversion = 2\n', True),
+        ('# own\n\nroot="/srv/a b"', True),
+        ("root = '/srv'", False),
+        (r'root = "/srv/\u0041"', False),
+        ('root = "/srv" # there', False),
+        ('imports = [\n  "x",\n]\nroot = "/srv"', False),
+        ('root = """\n/srv"""', False),
+        ('"root" = "/srv"', False),
+        ('grpc.root = "/srv"', False),
+        ('  root = "/srv"\r\n', False),
+    ],
+)
+def test_lines_as_containerd_writes_them_mean_what_toml_says(head: str, *, is_plain: bool) -> None:
+    said, ours = tomllib.loads(head), _parse_plain(head.encode())
+    assert (ours is not None) is is_plain
+    assert ours is None or [ours.get(key) for key in ("root", "state")] == [said.get(key) for key in ("root", "state")]
+
+
+@pytest.mark.parametrize(
+    "head", ['root = "/a"\nroot = "/b"', "root", "root = ", 'root = "', "version = 02", "ro ot = 1", "ü = 1"]
+)
+def test_what_is_no_toml_is_left_to_who_can_say_why(head: str) -> None:
+    assert _parse_plain(head.encode()) is None
 
 
 def test_a_broken_config_toml_leaves_the_usual_places(root: Path) -> None:
