@@ -15,7 +15,7 @@ from ctrscope.lock.landlock import forbid_changes, landlock_version
 from ctrscope.lock.reading_filter import read_only_filter
 from ctrscope.model.gap import Gap, gap_of
 
-__all__ = ["landlock_version", "lock", "seccomp_is_there"]
+__all__ = ["NEEDS", "landlock_version", "lock", "seccomp_is_there"]
 
 _DAC_READ_SEARCH, _NET_ADMIN, _SYS_PTRACE, _SYS_ADMIN, _SYSLOG = 2, 12, 19, 21, 34
 #: Files and processes of others, network namespaces, what nf_tables and netlink tell only to CAP_NET_ADMIN, the kernel log.
@@ -40,7 +40,7 @@ def lock(*, image: bool) -> tuple[Gap, ...]:
         try:
             step()
         except OSError as error:
-            gaps.append(gap_of(error, "host", (f"lock.{name}",), f"{name} of this process", _NEEDS[name]))
+            gaps.append(gap_of(error, "host", (f"lock.{name}",), f"{name} of this process", NEEDS[name]))
     return tuple(gaps)
 
 
@@ -54,7 +54,8 @@ def seccomp_is_there() -> bool:
 
 
 _PR_GET_SECCOMP = 21
-_NEEDS = {
+#: What each step takes.
+NEEDS = {
     "no_new_privs": "Linux 3.5",
     "capabilities": None,
     "landlock": "Linux 5.13 with CONFIG_SECURITY_LANDLOCK, and landlock in lsm=",
