@@ -1,4 +1,4 @@
-"""``ctrscope audit``: what is risky, why it applies here, and how to make it better. Nothing is touched: the kernel sees to it."""
+"""``ctrscope audit``: what is risky, why it applies here, and what to do. Nothing is touched: the kernel sees to it."""
 
 import argparse
 import fnmatch
@@ -12,7 +12,8 @@ from ctrscope.model.finding import Severity
 
 if TYPE_CHECKING:
     from ctrscope.findings.security import Judgement
-    from ctrscope.model.audit_report import AuditReport
+    from ctrscope.findings.security.rule import HostRule, Rule
+    from ctrscope.model.audit_report import AcceptedFinding, AuditReport
     from ctrscope.model.gap import Gap
     from ctrscope.model.snapshot import Snapshot
 
@@ -107,16 +108,18 @@ def _report(
     from ctrscope.findings.security import HOST_RULES, RULES
     from ctrscope.model.audit_report import AuditReport, CheckedRule
 
-    findings, accepted = judgement.findings, ()
+    findings = judgement.findings
+    accepted: tuple[AcceptedFinding, ...] = ()
     if arguments.baseline is not None:
-        import datetime
+        import datetime as dt
 
         from ctrscope.cli.baseline import apply_baseline, expired, read_baseline
 
-        baseline, today = read_baseline(arguments.baseline), datetime.datetime.now(datetime.UTC).date()
+        baseline, today = read_baseline(arguments.baseline), dt.datetime.now(dt.UTC).date()
         findings, accepted = apply_baseline(baseline, findings, today)
         for one in expired(baseline, today):
             environment.say(f"ctrscope: accepted {one.rule} of {one.subject} has expired on {one.expires}: it counts again")
+    every: list[Rule | HostRule] = [*RULES, *HOST_RULES]
     asked = judgement.checked.keys() | {field for gap in judgement.gaps for field in gap.fields}
     only, skip = _chosen(arguments.rule), _chosen(arguments.skip)
     rules = tuple(
@@ -128,7 +131,7 @@ def _report(
             references=rule.references,
             checked=judgement.checked.get(rule.id, 0),
         )
-        for rule in (*RULES, *HOST_RULES)
+        for rule in every
         if rule.id in asked or ((not only or rule.id in only) and rule.id not in skip)
     )
     return AuditReport(

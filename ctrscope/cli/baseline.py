@@ -4,7 +4,7 @@
 and ``expires``. All four have to be there: what is accepted without reason or for ever is forgotten.
 """
 
-import datetime
+import datetime as dt
 import fnmatch
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +26,7 @@ class Accepted(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rule: str  # "security/host-net", "security/host-*"
     subject: str  # name or key of the container, "host", "web-*"
     reason: str
-    expires: datetime.date  # the last day on which it holds
+    expires: dt.date  # the last day on which it holds
 
 
 class Baseline(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ def read_baseline(path: str) -> Baseline:
 
 
 def apply_baseline(
-    baseline: Baseline, findings: Sequence[Finding], today: datetime.date
+    baseline: Baseline, findings: Sequence[Finding], today: dt.date
 ) -> tuple[tuple[Finding, ...], tuple[AcceptedFinding, ...]]:
     """Findings that remain, and those that are accepted today. An entry that has expired hides nothing."""
     valid = [one for one in baseline.accepted if today <= one.expires]
@@ -64,7 +64,7 @@ def apply_baseline(
     return tuple(remaining), tuple(accepted)
 
 
-def expired(baseline: Baseline, today: datetime.date) -> Iterable[Accepted]:
+def expired(baseline: Baseline, today: dt.date) -> Iterable[Accepted]:
     """Entries whose day has passed."""
     return (one for one in baseline.accepted if today > one.expires)
 

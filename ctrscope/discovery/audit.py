@@ -41,7 +41,8 @@ PLAN = Plan(namespaces=True, addresses=False, stats=True, stopped=True)
 _KERNEL_ONLY = ("ambient", "label", "devices", "processes", "secrets", "setuid_programs", "limits")
 #: Programs that distributions install setuid root.
 _SETUID = (
-    "/bin/su", "/usr/bin/su", "/usr/bin/sudo", "/bin/mount", "/usr/bin/mount", "/bin/umount", "/usr/bin/umount", "/usr/bin/passwd",
+    "/bin/su", "/usr/bin/su", "/usr/bin/sudo", "/bin/mount", "/usr/bin/mount", "/bin/umount", "/usr/bin/umount",
+    "/usr/bin/passwd",
     "/usr/bin/chsh", "/usr/bin/chfn", "/usr/bin/newgrp", "/usr/bin/gpasswd", "/usr/bin/pkexec", "/usr/bin/chage",
     "/bin/ping", "/bin/busybox", "/bin/bbsuid",
 )  # fmt: skip

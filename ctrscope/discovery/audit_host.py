@@ -5,6 +5,7 @@
 """
 
 import stat
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -22,13 +23,15 @@ from ctrscope.probes.process_table import parse_cmdline
 #: Where engines listen.
 SOCKETS = (
     "/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/podman/podman.sock",
-    "/run/cri-dockerd.sock", "/run/k3s/containerd/containerd.sock", "/run/snap.docker/docker.sock", "/run/buildkit/buildkitd.sock",
+    "/run/cri-dockerd.sock", "/run/k3s/containerd/containerd.sock", "/run/snap.docker/docker.sock",
+    "/run/buildkit/buildkitd.sock",
     "/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket",
 )  # fmt: skip
 #: Directories of state that only root may write to.
 _STATE = (
     "/var/lib/docker", "/run/docker", "/var/lib/containerd", "/run/containerd", "/var/lib/containers", "/run/containers",
-    "/run/runc", "/run/crun", "/run/libpod", "/var/lib/lxc", "/var/lib/incus", "/var/lib/lxd", "/var/lib/kubelet", "/etc/docker",
+    "/run/runc", "/run/crun", "/run/libpod", "/var/lib/lxc", "/var/lib/incus", "/var/lib/lxd", "/var/lib/kubelet",
+    "/etc/docker",
     "/etc/containers", "/etc/containerd", "/etc/cni/net.d", "/opt/cni/bin",
 )  # fmt: skip
 #: What runtimes mask; the list of moby oci/defaults.go.
@@ -173,10 +176,8 @@ def _read_docker(host: HostFs, snapshot: Snapshot, gaps: list[Gap]) -> tuple[tup
         gaps.append(gap_of(error, "host", ("docker_hosts", "docker_remaps"), "/etc/docker/daemon.json"))
         return None, None, None
     arguments: tuple[str, ...] = ()
-    try:
+    with suppress(OSError, ValueError):  # it does not run
         arguments = parse_cmdline(host.read(f"/proc/{int(host.read('/run/docker.pid', limit=64))}/cmdline"))
-    except (OSError, ValueError):
-        pass  # it does not run
     if not arguments or not arguments[0].endswith("dockerd"):
         arguments = ()
     hosts = [*(config.hosts or ())]

@@ -18,23 +18,31 @@ from ctrscope.render.safe import inert, inert_command
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 _STYLE = """\
-:root { color-scheme: light dark; --line: #8884; --dim: #777; --critical: #b00020; --high: #c2410c; --medium: #a16207; --low: #2563eb; }
+:root { color-scheme: light dark; --line: #8884; --dim: #777;
+  --critical: #b00020; --high: #c2410c; --medium: #a16207; --low: #2563eb; }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
-table { border-collapse: collapse; width: 100%; font-size: .87rem; } th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; }
-td, th { border-bottom: 1px solid var(--line); } code, td.code { font: .82rem ui-monospace, monospace; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem;
+  border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; }
+td, th { border-bottom: 1px solid var(--line); } code, td.code {
+  font: .82rem ui-monospace, monospace; overflow-wrap: anywhere; }
 .dim { color: var(--dim); } .critical, .high, .medium, .low { font-weight: 600; }
 .critical { color: var(--critical); } .high { color: var(--high); } .medium { color: var(--medium); } .low { color: var(--low); }
 .counts span { margin-right: 1.4rem; } .picture { overflow-x: auto; } details { margin: .2rem 0; } summary { cursor: pointer; }
 input { font: inherit; padding: .35rem .6rem; width: 24rem; max-width: 100%; }
-@media print { input { display: none; } details:not([open]) > * { display: block; } body { margin: 0; max-width: none; } }
-@media (prefers-color-scheme: dark) { :root { --critical: #ff6b81; --high: #fb923c; --medium: #facc15; --low: #60a5fa; } }
+@media print { input { display: none; }
+  details:not([open]) > * { display: block; } body { margin: 0; max-width: none; } }
+@media (prefers-color-scheme: dark) {
+  :root { --critical: #ff6b81; --high: #fb923c; --medium: #facc15; --low: #60a5fa; } }
 """
 #: Shows the rows of findings that hold what is typed. Its digest stands in the policy.
 _SCRIPT = """\
 document.getElementById("search").addEventListener("input", event => {
   const wanted = event.target.value.toLowerCase();
-  for (const row of document.querySelectorAll("#findings tbody tr")) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  for (const row of document.querySelectorAll("#findings tbody tr")) {
+    row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  }
 });
 """
 
@@ -56,7 +64,8 @@ def format_html(
         f"<title>Audit of {name}</title>",
         f"<style>\n{_STYLE}</style></head><body>",
         f"<h1>Audit of {name}</h1>",
-        f'<p>{_text(summary(report))}<br><span class="dim">{_text(report.taken_at)}, Linux {_text(report.host.kernel or "?")}</span></p>',
+        f"<p>{_text(summary(report))}<br>",
+        f'<span class="dim">{_text(report.taken_at)}, Linux {_text(report.host.kernel or "?")}</span></p>',
         *_counts(report),
         *_findings(report),
         *_accepted(report),
@@ -92,7 +101,8 @@ def _finding(one: Finding) -> str:
     evidence = "".join(f"<br><code>{_text(item.source)}: {_text(item.value)}</code>" for item in one.evidence)
     references = _text("; ".join(one.references))
     return (
-        f'<tr><td class="{one.severity}">{one.severity}<td>{_text(one.subject.name)}<br><span class="dim">{_text(one.subject.kind)}</span>'
+        f'<tr><td class="{one.severity}">{one.severity}<td>{_text(one.subject.name)}'
+        f'<br><span class="dim">{_text(one.subject.kind)}</span>'
         f"<td>{_text(one.title)}{evidence}<br>→ {_text(one.remedy)}"
         f'<br><span class="dim">{_text(one.rule)}{" · " + references if references else ""}</span></tr>'
     )
@@ -156,7 +166,8 @@ def _gaps(report: AuditReport) -> list[str]:
 
 def _rules(report: AuditReport) -> list[str]:
     rows = [
-        f"<tr><td><code>{_text(rule.id)}</code><td>{rule.checked}<td>{_text(rule.meaning)}<td class=dim>{_text('; '.join(rule.references))}</tr>"
+        f"<tr><td><code>{_text(rule.id)}</code><td>{rule.checked}<td>{_text(rule.meaning)}"
+        f"<td class=dim>{_text('; '.join(rule.references))}</tr>"
         for rule in report.rules
     ]
     return [

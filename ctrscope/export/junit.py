@@ -31,7 +31,8 @@ def format_junit(report: AuditReport) -> list[str]:
 def _cases(report: AuditReport) -> Iterator[str]:
     for finding in report.findings:
         message = quoteattr(inert(f"{finding.severity}: {finding.title}"))
-        yield f"{_start(finding)}<failure type={quoteattr(str(finding.severity))} message={message}>{_text(finding)}</failure></testcase>"
+        failure = f'<failure type="{finding.severity}" message={message}>{_text(finding)}</failure>'
+        yield f"{_start(finding)}{failure}</testcase>"
     for accepted in report.accepted:
         message = quoteattr(inert(f"accepted until {accepted.expires}: {accepted.reason}"))
         yield f"{_start(accepted.finding)}<skipped message={message}/></testcase>"
@@ -39,7 +40,8 @@ def _cases(report: AuditReport) -> Iterator[str]:
     for rule in report.rules:
         start = f"    <testcase classname={quoteattr(rule.id)} name="
         if not rule.checked:
-            yield f'{start}"not checked" time="0"><skipped message="it applied to nothing, or could be checked nowhere"/></testcase>'
+            why = "it applied to nothing, or could be checked nowhere"
+            yield f'{start}"not checked" time="0"><skipped message="{why}"/></testcase>'
         elif rule.id not in failed:
             yield f'{start}{quoteattr(f"checked on {rule.checked}")} time="0"/>'
 

@@ -176,9 +176,7 @@ def caps(*names: str, **fields: Any) -> Audited:
 
 def limited(**fields: Any) -> Audited:
     """With other limits, and none asked for."""
-    return change(
-        limits=msgspec.structs.replace(LIMITS, **fields), specified=asked(memory=None, pids=None, cpus=None)
-    )
+    return change(limits=msgspec.structs.replace(LIMITS, **fields), specified=asked(memory=None, pids=None, cpus=None))
 
 
 PRIVILEGED = change(
@@ -257,7 +255,7 @@ DEFECTS: dict[str, Audited] = {
     "secret-in-environment": change(secrets=("DB_PASSWORD",)),
     "secret-in-arguments": child(secrets=("--token=***",)),
     "port-on-all-addresses": container(
-        ports=(Port(proto="tcp", host_ip="0.0.0.0", host_port=8080, container_ip=None, container_port=80),)  # noqa: S104
+        ports=(Port(proto="tcp", host_ip="0.0.0.0", host_port=8080, container_ip=None, container_port=80),)
     ),
     "privileged-port": container(
         ports=(Port(proto="tcp", host_ip="127.0.0.1", host_port=25, container_ip=None, container_port=25),)

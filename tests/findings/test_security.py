@@ -54,7 +54,9 @@ def test_nothing_is_found_on_a_hardened_container() -> None:
 
 @pytest.mark.parametrize("name", HOST_DEFECTS)
 def test_a_host_with_the_defect_is_found(name: str) -> None:
-    assert [one.rule for one in judge(HOST_DEFECTS[name], ()).findings] == [f"security/{name}"] * (2 if name == "old-version" else 1)
+    assert [one.rule for one in judge(HOST_DEFECTS[name], ()).findings] == [f"security/{name}"] * (
+        2 if name == "old-version" else 1
+    )
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.needs], ids=lambda rule: rule.id)
@@ -163,7 +165,12 @@ def test_findings_are_ordered_worst_first_and_always_alike() -> None:
 
 @pytest.mark.parametrize(
     ("version", "expected"),
-    [("1.1.5+ds1-1+deb12u1", (1, 1, 5)), ("5:28.0.1-1~debian.12~bookworm", (28, 0, 1)), ("1.6.20~ds1-1", (1, 6, 20)), ("x", ())],
+    [
+        ("1.1.5+ds1-1+deb12u1", (1, 1, 5)),
+        ("5:28.0.1-1~debian.12~bookworm", (28, 0, 1)),
+        ("1.6.20~ds1-1", (1, 6, 20)),
+        ("x", ()),
+    ],
 )
 def test_versions_of_packages_are_read_as_numbers(version: str, expected: tuple[int, ...]) -> None:
     assert numbers(version) == expected

@@ -87,7 +87,8 @@ for name, one in tries.items():
         said[name] = errno.errorcode[error.errno]
 print(json.dumps({"gaps": len(gaps), "said": said, "status": open("/proc/self/status").read()}))
 """
-_ALLOWED = {"read", "list", "thread", "netlink", "setns net", "signal self", "terminal", "namespace of another", "root of another"}
+_ALLOWED = {"read", "list", "thread", "netlink", "setns net", "signal self", "terminal", "namespace of another"}
+_ALLOWED |= {"root of another"}
 #: CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYSLOG.
 _KEPT = 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21 | 1 << 34
 
@@ -104,7 +105,11 @@ def victim() -> Any:
 def locked(directory: Path, victim: int, kind: str) -> Any:
     (directory / "file").write_text("x")
     done = subprocess.run(
-        [sys.executable, "-c", _TRIES, str(directory), str(victim), kind], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", _TRIES, str(directory), str(victim), kind],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in directory.iterdir()) == ["file"]
@@ -171,24 +176,29 @@ def test_the_numbers_are_those_of_the_kernels_table() -> None:
             assert table.get(name, number) == number or name in ("newfstatat", "fstat"), (machine, word)
 
 
-@pytest.mark.parametrize(("verb", "status"), [("audit", 0), ("diagnose", 0), ("ps --read-only", 0), ("net --read-only", 0)])
-def test_a_trace_shows_no_write_no_connection_and_no_signal(verb: str, status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["audit", "net --read-only"])
+def test_a_trace_shows_no_write_no_connection_and_no_signal(verb: str, tmp_path: Path) -> None:
     require_root()
     require("strace")
     trace = tmp_path / "trace"
-    calls = "%file,%network,kill,tkill,tgkill,pidfd_send_signal,ptrace,mount,umount2,setns,seccomp,bpf,execve,clone,clone3,write"
+    calls = "%file,%network,kill,tkill,tgkill,pidfd_send_signal,ptrace,mount,umount2,setns,seccomp,bpf,execve,write"
     argv = [sys.executable, "-B", "-m", "ctrscope", *verb.split()]
     done = subprocess.run(
-        ["strace", "-f", "--seccomp-bpf", "-o", str(trace), "-e", f"trace={calls}", *argv], capture_output=True, text=True, check=False, timeout=300
+        ["strace", "-f", "--seccomp-bpf", "-o", str(trace), "-e", f"trace={calls}", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
-    assert done.returncode == status, done.stderr
+    assert done.returncode == 0, done.stderr
     lines = trace.read_text(errors="replace").splitlines()
-    start = next(index for index, line in enumerate(lines) if "seccomp(SECCOMP_SET_MODE_FILTER" in line and line.endswith("= 0"))
+    locked_at = next(index for index, line in enumerate(lines) if re.search(r" seccomp\(SECCOMP_SET_MODE_FILTER.*= 0$", line))
     assert not [line for line in lines if re.search(r"\bopen(at)?\(.*O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)", line)]
-    assert not [line for line in lines if re.search(r" (connect|bind|kill|tkill|pidfd_send_signal|ptrace|mount|umount2|bpf)\(", line)]
+    changing = r" (connect|bind|kill|tkill|tgkill|pidfd_send_signal|ptrace|mount|umount2|bpf)\("
+    assert not [line for line in lines if re.search(changing, line)]
     assert not [line for line in lines[1:] if " execve(" in line]
     assert not [line for line in lines if " setns(" in line and "CLONE_NEWNET" not in line]
     assert not [line for line in lines if re.search(r" socket\(AF_(UNIX|INET6?), SOCK_STREAM", line)]
     assert {line.split("(")[1].split(",")[0] for line in lines if " write(" in line} <= {"1", "2"}
     # Nothing of the host was read before the lock was there.
-    assert not [line for line in lines[:start] if "/proc/1/" in line or "/var/lib/docker" in line or "/run/docker" in line]
+    assert not [line for line in lines[:locked_at] if re.search(r"/proc/1/|/var/lib/(docker|containers)|/run/docker", line)]

@@ -93,7 +93,7 @@ _CREDENTIALS = (
     "/etc/ssh",
 )
 _HOME_CREDENTIALS = ("/.ssh", "/.kube", "/.aws", "/.azure", "/.config/gcloud", "/.docker", "/.gnupg")
-_TOKEN = "/serviceaccount"
+_TOKEN = "/serviceaccount"  # noqa: S105 -- where it is
 #: Nodes that every engine makes, terminals among them.
 _USUAL_DEVICES = frozenset(
     [

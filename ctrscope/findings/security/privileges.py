@@ -25,7 +25,8 @@ from ctrscope.model.namespace import NamespaceType
 _DEFAULT = frozenset(
     f"CAP_{name}"
     for name in str.split(
-        "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
+        "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL "
+        "AUDIT_WRITE"
     )
 )
 #: Those that have a rule of their own.
