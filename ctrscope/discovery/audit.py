@@ -22,6 +22,7 @@ from ctrscope.model.container import Container, EngineName
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
 from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_attr import read_label
@@ -152,7 +153,7 @@ class _Gatherer:
             "has_whole_proc": None,
         }
         if asked.privileged and found["capabilities"] is None:
-            found["capabilities"] = self._facts.host.capabilities
+            found["capabilities"] = self._facts.host.capabilities or capability_names((1 << 41) - 1)
         for name, value in found.items():
             if value is None:
                 self._inapplicable.add(name)

@@ -113,11 +113,9 @@ def _specified(found: _HostConfig, asked: _Config, path: str) -> Specified:
         capabilities=_capabilities(found),
         no_new_privs=any(one in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true") for one in security),
         seccomp=not found.privileged and not any(one.replace(":", "=") == "seccomp=unconfined" for one in security),
-        own_namespaces=tuple(
-            [
-                NamespaceType.MNT,
-                *(type_ for type_, mode in hosts.items() if mode != "host" and not mode.startswith("container:")),
-            ]
+        own_namespaces=(
+            NamespaceType.MNT,
+            *(type_ for type_, mode in hosts.items() if mode != "host" and not mode.startswith("container:")),
         ),
         joined_namespaces=tuple(type_ for type_, mode in hosts.items() if mode.startswith("container:")),
         root_readonly=found.readonly_rootfs,

@@ -28,7 +28,8 @@ th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; }
 td, th { border-bottom: 1px solid var(--line); } code, td.code {
   font: .82rem ui-monospace, monospace; overflow-wrap: anywhere; }
 .dim { color: var(--dim); } .critical, .high, .medium, .low { font-weight: 600; }
-.critical { color: var(--critical); } .high { color: var(--high); } .medium { color: var(--medium); } .low { color: var(--low); }
+.critical { color: var(--critical); }
+.high { color: var(--high); } .medium { color: var(--medium); } .low { color: var(--low); }
 .counts span { margin-right: 1.4rem; } .picture { overflow-x: auto; } details { margin: .2rem 0; } summary { cursor: pointer; }
 input { font: inherit; padding: .35rem .6rem; width: 24rem; max-width: 100%; }
 @media print { input { display: none; }

@@ -1,4 +1,4 @@
-"""Audit of live containers, each built with a defect, by Docker, Podman and runc; and hardened ones, on which nothing is found."""
+"""Audit of live containers with a defect each, of Docker, Podman and runc; and of hardened ones, on which nothing is found."""
 
 import json
 import os

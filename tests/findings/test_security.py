@@ -62,7 +62,7 @@ def test_a_host_with_the_defect_is_found(name: str) -> None:
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.needs], ids=lambda rule: rule.id)
 def test_what_could_not_be_read_is_a_gap_and_no_pass(rule: object) -> None:
     assert isinstance(rule, type(RULES[0]))
-    unread = change(**dict.fromkeys(rule.needs))
+    unread = change(HARDENED, **dict.fromkeys(rule.needs))
     judgement = judge(None, (unread,), only=(rule.id,))
     assert judgement.findings == ()
     assert judgement.checked == {}

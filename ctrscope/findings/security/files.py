@@ -244,7 +244,7 @@ def kernel_files(audited: Audited) -> Iterator[Defect]:
         if mount.fs_type in ("proc", "sysfs") and not usual and mount.mount_point != "/":
             words = "writable" if mount.is_writable else "read-only"
             yield Defect(
-                f"{'procfs' if mount.fs_type == 'proc' else 'sysfs'} is mounted {words} at {mount.mount_point}, where nothing is masked",
+                f"{mount.fs_type} is mounted {words} at {mount.mount_point}, where nothing is masked",
                 (evidence(audited, "mounts", f"{mount.fs_type} at {mount.mount_point}, {words}"),),
                 Severity.HIGH if mount.is_writable else Severity.MEDIUM,
             )

@@ -140,7 +140,7 @@ def versions(host: AuditedHost) -> Iterator[Defect]:
             if version is None or not is_older(version, fixed, branches):
                 continue
             yield Defect(
-                f"{name} {version} is older than {fixed}, which fixed {cve} ({words}); see whether your distribution has put it in",
+                f"{name} {version} is older than {fixed}, which fixed {cve} ({words}); your distribution may have put it in",
                 (Evidence(source=host.packages_source, value=f"{name} {version}"),),
             )
 

@@ -26,7 +26,7 @@ def user(audited: Audited) -> Iterator[Defect]:
     if NamespaceType.USER in (audited.host_namespaces or ()) and is_privileged(audited) and acts_on_host(audited):
         yield Defect(
             "in the host's user namespace, with every capability: they hold for the host itself",
-            (evidence(audited, "host_namespaces", f"user:[{audited.host.namespaces.user}], as PID 1 of the host"),),
+            (evidence(audited, "host_namespaces", "user is the host's"),),
         )
 
 
@@ -37,7 +37,8 @@ def others(audited: Audited) -> Iterator[Defect]:
         shared = container.shares.get(type_)
         # Members of a pod share by design, and say which pod it is.
         if isinstance(shared, tuple) and container.pod is None:
-            shown = f"{type_}:[{container.namespaces.ino(NamespaceType(type_))}] is also that of {', '.join(i[:12] for i in shared[:4])}"
+            ids = ", ".join(one[:12] for one in shared[:4])
+            shown = f"{type_}:[{container.namespaces.ino(NamespaceType(type_))}] is also that of {ids}"
             yield Defect(
                 f"shares its {type_} namespace with {len(shared)} other container{'s' if len(shared) > 1 else ''}",
                 (evidence(audited, "host_namespaces", shown),),
@@ -48,7 +49,7 @@ def shim_sockets(audited: Audited) -> Iterator[Defect]:
     """Old containerd shims listen on abstract sockets, which belong to the network namespace."""
     if NamespaceType.NET in (audited.host_namespaces or ()) and audited.host.shim_sockets and audited.uid == 0:
         yield Defect(
-            f"in the host's network namespace as root, with {audited.host.shim_sockets} abstract sockets of containerd shims in reach",
+            f"root in the host's network namespace, with {audited.host.shim_sockets} abstract sockets of containerd in reach",
             (evidence(audited, "host_namespaces", "net is the host's"),),
         )
 
