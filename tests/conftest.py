@@ -8,6 +8,12 @@ from ctrscope.probes.hostfs import HostFs
 from tests.hosts import unpack_v2_systemd
 
 
+@pytest.fixture(autouse=True)
+def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is run in this process, which a lock would hold for good."""
+    monkeypatch.setattr("ctrscope.lock.lock", lambda *, image: ())
+
+
 @pytest.fixture(scope="session")
 def v2_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root directory of the captured cgroup-v2 host. Read only: tests that change something copy what they need."""

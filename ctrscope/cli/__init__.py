@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO, TextIOWrapper
+from typing import TextIO
 
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.options import options_of, parse_arguments, split_verb, unknown_verb
-from ctrscope.cli.verb import DASHBOARD, VERBS, load_verb
+from ctrscope.cli.verb import ALWAYS_LOCKED, DASHBOARD, VERBS, load_verb
+from ctrscope.model.gap import Gap
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.safe import inert
 
@@ -67,8 +69,20 @@ def _run(argv: list[str]) -> int:
         json=arguments.json,
         strict=arguments.strict,
         read_only=arguments.read_only,
+        lock_gaps=_lock(arguments.root, stderr=sys.stderr) if arguments.read_only or name in ALWAYS_LOCKED else (),
     )
     return verb.run(arguments, environment)
+
+
+def _lock(root: str, stderr: TextIO) -> tuple[Gap, ...]:
+    """Give up whatever could change something, for good; say what this kernel would not do."""
+    from ctrscope import lock
+
+    # Of another root no process is looked at, unless it has a /proc of its own.
+    gaps = lock.lock(image=root != "/" and not HostFs(root).exists("/proc/self/stat"))
+    for gap in gaps:
+        print(f"ctrscope: not locked by {gap.source}: {gap.detail}; needs {gap.needs}", file=stderr)
+    return gaps
 
 
 def _open_streams() -> None:

@@ -37,7 +37,7 @@ class Doctor:
             taken_at=snapshot.taken_at,
             host=snapshot.host,
             engines=snapshot.engines,
-            sources=read_sources(environment.host, snapshot.host),
+            sources=(*read_sources(environment.host, snapshot.host), *lock_sources()),
             capabilities=held_capabilities(snapshot.host.privileges),
             gaps=snapshot.gaps,
         )
@@ -48,6 +48,28 @@ class Doctor:
             lines = [paint_title(line) if environment.colour and line.isupper() else line for line in _report(answer, width)]
             print_lines(environment, lines)
         return ExitStatus.NOT_PERMITTED if is_blind(snapshot) else exit_status(environment, answer.gaps)
+
+
+def lock_sources() -> tuple[Source, ...]:
+    """What --read-only is enforced by on this kernel."""
+    from ctrscope import lock
+
+    version, has_filters = lock.landlock_version(), lock.seccomp_is_there()
+    return (
+        Source(
+            source="seccomp(2)",
+            tells="what --read-only is enforced by",
+            readable=has_filters,
+            needs=None if has_filters else lock.NEEDS["seccomp"],
+        ),
+        Source(
+            source="landlock(7)",
+            tells="what --read-only of an image is enforced by too",
+            readable=version is not None,
+            needs=None if version is not None else lock.NEEDS["landlock"],
+            detail="" if version is None else f"ABI {version}",
+        ),
+    )
 
 
 def _report(answer: DoctorAnswer, width: int | None) -> list[str]:

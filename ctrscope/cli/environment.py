@@ -3,6 +3,7 @@
 import os
 from typing import TextIO
 
+from ctrscope.model.gap import Gap
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
@@ -30,6 +31,7 @@ class Environment(Value, frozen=True):
     json: bool = False
     strict: bool = False
     read_only: bool = False
+    lock_gaps: tuple[Gap, ...] = ()  # what the kernel would not lock
 
     @property
     def width(self) -> int | None:

@@ -20,7 +20,7 @@ _TAIL = """
 options, before or after the command:
   --json             one JSON object on stdout
   --root DIR         read another root: a mounted disk image, or the host's / seen from inside a container
-  --read-only        refuse whatever changes something on the host
+  --read-only        change nothing on the host: the kernel refuses it to this process
   --strict           exit 3 when anything could not be read
   --no-color         also NO_COLOR
   --debug            tracebacks

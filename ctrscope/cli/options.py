@@ -120,7 +120,9 @@ class _Flags:
 def _add_common_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument("--json", action="store_true", help="answer as one JSON object (ctrscope schema describes it)")
     parser.add_argument("--root", metavar="DIR", default="/", help="read another root: a mounted image, or the host's /")
-    parser.add_argument("--read-only", action="store_true", help="refuse whatever changes something on the host")
+    parser.add_argument(
+        "--read-only", action="store_true", help="change nothing on the host: the kernel refuses it to this process"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 3 when anything could not be read")
     parser.add_argument("--no-color", action="store_true", help="no colour, as with NO_COLOR in the environment")
     parser.add_argument("--debug", action="store_true", help="tracebacks when something goes wrong")

@@ -38,6 +38,7 @@ VERBS: Mapping[str, str] = {
     "net": "ctrscope.cli.net:Net",
     "find": "ctrscope.cli.find:Find",
     "diagnose": "ctrscope.cli.diagnose:Diagnose",
+    "audit": "ctrscope.cli.audit:Audit",
     "attach": "ctrscope.cli.attach:Attach",
     "kill": "ctrscope.cli.kill:Kill",
     "pause": "ctrscope.cli.pause:Pause",
@@ -47,6 +48,8 @@ VERBS: Mapping[str, str] = {
     "schema": "ctrscope.cli.schema:Schema",
     "help": "ctrscope.cli.help:Help",
 }
+#: Those that lock themselves whether asked to or not; ``--read-only`` locks every other.
+ALWAYS_LOCKED = frozenset({"audit", "diagnose"})
 #: What runs when no verb is given.
 DASHBOARD = "ctrscope.cli.dashboard:Dashboard"
 

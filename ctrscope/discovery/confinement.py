@@ -75,14 +75,20 @@ def find_overlay(host: HostFs, mounts: tuple[Mount, ...]) -> Overlay | None:
 
 def find_devices(inside: HostFs) -> tuple[tuple[str, ...], bool]:
     """Names of character and block devices below /dev of a container, and whether all of it was looked at."""
+    nodes, is_complete = find_device_nodes(inside)
+    return tuple(sorted(nodes)), is_complete
+
+
+def find_device_nodes(inside: HostFs) -> tuple[dict[str, bool], bool]:
+    """The same, each with whether it is a block device."""
+    nodes: dict[str, bool] = {}
     entries = _entries(inside, "/dev", depth=2)
-    devices: list[str] = []
     for looked_at, (path, mode) in enumerate(entries):
         if looked_at >= _MAX_ENTRIES:
-            return tuple(sorted(devices)), False
+            return nodes, False
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            devices.append(path.removeprefix("/dev/"))
-    return tuple(sorted(devices)), True
+            nodes[path.removeprefix("/dev/")] = stat.S_ISBLK(mode)
+    return nodes, True
 
 
 def _entries(inside: HostFs, directory: str, depth: int) -> Iterator[tuple[str, int]]:

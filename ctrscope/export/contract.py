@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from ctrscope.export.stats import ContainerFigures
+from ctrscope.model.audit_report import AcceptedFinding, AuditReport, CheckedRule
 from ctrscope.model.cgroup import CgroupNode, CgroupStats, EffectiveLimits, LimitEvents
 from ctrscope.model.container import Container, EngineStatus
 from ctrscope.model.detail import Detail, Limits, Mount, Overlay, Security
@@ -155,6 +156,19 @@ class DiagnoseAnswer(Value, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...]
 
 
+class AuditAnswer(Value, frozen=True, kw_only=True):
+    """What ``audit --json`` prints."""
+
+    schema: Schema = SCHEMA
+    taken_at: str
+    host: Host
+    containers: int  # how many were looked at
+    findings: tuple[Finding, ...]  # worst first
+    accepted: tuple[AcceptedFinding, ...]  # by the baseline
+    rules: tuple[CheckedRule, ...]
+    gaps: tuple[Gap, ...]
+
+
 #: Every answer, by its verb.
 ANSWERS: Mapping[str, type[Value]] = {
     "ps": PsAnswer,
@@ -167,6 +181,7 @@ ANSWERS: Mapping[str, type[Value]] = {
     "net": NetAnswer,
     "doctor": DoctorAnswer,
     "diagnose": DiagnoseAnswer,
+    "audit": AuditAnswer,
 }
 
 
@@ -177,7 +192,17 @@ def inspected(container: Container, detail: Detail) -> InspectedContainer:
     return InspectedContainer(**known, **more)
 
 
+def audit_answer(report: AuditReport) -> AuditAnswer:
+    """A report as an answer."""
+    return AuditAnswer(**{name: getattr(report, name) for name in AuditReport.__struct_fields__})
+
+
 def encode_answer(answer: Value) -> bytes:
+    """One line of JSON in UTF-8: an answer of the contract."""
+    return encode_json(answer)
+
+
+def encode_json(answer: object) -> bytes:
     """One line of JSON in UTF-8.
 
     Names and arguments on Linux are bytes; those that are not UTF-8 stand in the model as surrogates, which JSON cannot

@@ -6,6 +6,7 @@ Entering needs CAP_SYS_ADMIN in the user namespace that owns the network namespa
 """
 
 import errno
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import Thread
@@ -16,6 +17,8 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.nsfs import identify
 
 T = TypeVar("T")
+
+_CLONE_NEWNET = 0x4000_0000
 
 
 class Door(NamedTuple):
@@ -82,14 +85,12 @@ class _Visitor(Thread, Generic[T]):
             return error
 
     def _enter(self, handle: int, held: ExitStack) -> None:
-        from nsenter import Namespace  # loads libc through ctypes, argparse and logging
-
-        inside = Namespace(f"/proc/self/fd/{handle}", "net")
-        inside.__enter__()
+        home = held.enter_context(self._host.namespace("/proc/self/ns/net"))
+        _join(handle)
 
         def leave() -> None:
             try:
-                inside.__exit__(None, None, None)
+                _join(home)
             except OSError:
                 # EPERM: root of a user namespace may enter what belongs to it, and not go back to what does not.
                 self._is_astray = True
@@ -107,3 +108,13 @@ class _Visitor(Thread, Generic[T]):
             except OSError as error:
                 last = error
         raise last
+
+
+def _join(handle: int) -> None:
+    """setns(2), with the type: under --read-only that is what the filter of system calls lets through. os.setns is 3.12's."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(handle, _CLONE_NEWNET) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

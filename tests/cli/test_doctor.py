@@ -76,4 +76,4 @@ def test_the_report_lists_engines_sources_capabilities_and_gaps(awkward: Host, r
 def test_json_has_the_same(awkward: Host, run: Run, v2_root: Path) -> None:
     answer = run("doctor", "--json", "--root", str(v2_root)).answer
     assert {one["engine"]: one["found"] for one in answer["engines"]} == {"docker": True, "lxc": False}
-    assert all(one["readable"] for one in answer["sources"])
+    assert all(one["readable"] for one in answer["sources"] if one["source"] not in ("seccomp(2)", "landlock(7)"))

@@ -9,6 +9,7 @@ import pytest
 
 from ctrscope.export.contract import (
     ANSWERS,
+    AuditAnswer,
     CgroupAnswer,
     DiagnoseAnswer,
     DoctorAnswer,
@@ -36,6 +37,7 @@ from ctrscope.model.observed import Observed
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.model.value import Value
 from tests.awkward import DETAIL, HOST, SNAPSHOT, STATS, STOPPED, WEB, WEB_PROCESSES
+from tests.export.test_audit import REPORT
 from tests.networks import TOPOLOGY
 
 COMMON: dict[str, Any] = {"taken_at": SNAPSHOT.taken_at, "host": HOST, "gaps": SNAPSHOT.gaps}
@@ -69,6 +71,7 @@ ALL: tuple[Value, ...] = (
     CgroupAnswer(cgroups=None, **COMMON),
     TreeAnswer(trees=(Tree(supervisor=4690, containers=(WEB.id,), processes=WEB_PROCESSES),), **COMMON),
     NS,
+    AuditAnswer(containers=1, findings=REPORT.findings, accepted=REPORT.accepted, rules=REPORT.rules, **COMMON),
     DiagnoseAnswer(findings=diagnose(Observed(snapshot=SNAPSHOT), Thresholds()), **COMMON),
     NetAnswer(
         network_namespaces=TOPOLOGY.network_namespaces, edges=TOPOLOGY.edges, publications=TOPOLOGY.publications, **COMMON

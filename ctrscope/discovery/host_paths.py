@@ -1,0 +1,58 @@
+"""What the host calls the files that a container has mounted.
+
+*Source:* proc_pid_mountinfo(5): the same device and path inside the file system, mounted twice.
+"""
+
+from collections.abc import Iterable
+
+from ctrscope.model.audited import AuditedMount
+from ctrscope.model.detail import Mount
+
+#: File systems of which every container has its own, or what its namespaces show of the host's.
+_KERNEL = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"})
+
+
+class HostPaths:
+    """The host's mounts, by device."""
+
+    def __init__(self, mounts: Iterable[Mount]) -> None:
+        self._by_device: dict[str, list[tuple[str, str]]] = {}
+        self._peer_groups: set[str] = set()
+        for mount in mounts:
+            self._by_device.setdefault(mount.device, []).append((mount.root, mount.mount_point))
+            self._peer_groups.update(one for one in mount.propagation if one.startswith("shared:"))
+
+    def audited(self, mounts: Iterable[Mount]) -> tuple[AuditedMount, ...]:
+        """Mounts of a container, as rules look at them; of several at one place the one that is seen."""
+        return tuple(self._audited(mount) for mount in {mount.mount_point: mount for mount in mounts}.values())
+
+    def _audited(self, mount: Mount) -> AuditedMount:
+        return AuditedMount(
+            mount_point=mount.mount_point,
+            host_path=None if _is_usual(mount) else self.find(mount),
+            fs_type=mount.fs_type,
+            root=mount.root,
+            is_writable="rw" in mount.options and "ro" not in mount.super_options,
+            is_shared=any(one in self._peer_groups for one in mount.propagation),
+            nosuid="nosuid" in mount.options,
+        )
+
+    def find(self, mount: Mount) -> str | None:
+        """Path of the host's that leads to the same files; of several the one that is mounted closest."""
+        best: tuple[str, str] | None = None
+        for root, point in self._by_device.get(mount.device, ()):
+            below = root.rstrip("/") + "/"
+            if (mount.root == root or mount.root.startswith(below)) and (best is None or len(root) > len(best[0])):
+                best = (root, point)
+        if best is None:
+            return None
+        rest = mount.root[len(best[0].rstrip("/")) :]
+        return (best[1].rstrip("/") + rest) or "/"
+
+
+def _is_usual(mount: Mount) -> bool:
+    """Whether it is what every container has at that place, which on shared namespaces is of the host's device too."""
+    point = mount.mount_point
+    if mount.fs_type in _KERNEL:
+        return point.startswith(("/proc", "/sys", "/dev/pts", "/dev/mqueue"))
+    return point.startswith(("/proc/", "/sys/"))  # a mask

@@ -1,0 +1,174 @@
+"""Secrets in sight, and doors to the network."""
+
+from collections.abc import Iterator
+
+from ctrscope.findings.security.rule import PSS_BASELINE, Defect, Rule, cis, evidence, nist
+from ctrscope.model.audited import Audited
+from ctrscope.model.container import EngineName, Evidence
+from ctrscope.model.finding import Severity
+from ctrscope.model.reach import any_address
+
+#: Ports of the web: privileged by number only.
+_WEB = (80, 443)
+#: Settings that Kubernetes calls safe, and what engines set by themselves.
+_SAFE_SYSCTLS = frozenset(
+    [
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    ]
+)
+
+
+def environment(audited: Audited) -> Iterator[Defect]:
+    """Whoever may look at the container, at its image or at /proc, reads them."""
+    if audited.secrets:
+        names = ", ".join(audited.secrets[:8]) + (", …" if len(audited.secrets) > 8 else "")
+        shown = "; ".join(f"{name}=***" for name in audited.secrets[:8])
+        yield Defect(f"its environment holds what looks like secrets: {names}", (evidence(audited, "secrets", shown),))
+
+
+def arguments(audited: Audited) -> Iterator[Defect]:
+    """Everybody on the host reads arguments in ps."""
+    for process in audited.processes or ():
+        if process.secrets:
+            yield Defect(
+                f"arguments of {process.comm} hold what looks like a secret: everybody on the host sees them in ps",
+                (Evidence(source=f"/proc/{process.pid}/cmdline", value=" ".join(process.secrets[:4])),),
+            )
+
+
+def all_addresses(audited: Audited) -> Iterator[Defect]:
+    """Reached from every network that the host is in."""
+    open_ports = dict.fromkeys(
+        f"{one.host_port}/{one.proto}"
+        for one in audited.container.ports
+        if one.host_ip is not None and not any_address(one.host_ip)
+    )
+    if open_ports:
+        names = ", ".join(open_ports)
+        yield Defect(
+            f"published on every address of the host: {names}", (Evidence(source="ports", value=f"0.0.0.0 or ::, {names}"),)
+        )
+
+
+def privileged_ports(audited: Audited) -> Iterator[Defect]:
+    """Where others expect a service of the system."""
+    low = dict.fromkeys(
+        f"{one.host_port}/{one.proto}"
+        for one in audited.container.ports
+        if one.host_port is not None and 0 < one.host_port < 1024 and one.host_port not in _WEB
+    )
+    if low:
+        yield Defect(f"published on ports of the system: {', '.join(low)}", (Evidence(source="ports", value=", ".join(low)),))
+
+
+def sshd(audited: Audited) -> Iterator[Defect]:
+    """A second way in, with keys and passwords of its own."""
+    found = [one for one in audited.processes or () if one.comm in ("sshd", "dropbear", "telnetd")]
+    if found:
+        first = found[0]
+        yield Defect(
+            f"{first.comm} runs inside: a way in that its engine knows nothing of",
+            (Evidence(source=f"/proc/{first.pid}/comm", value=first.comm),),
+        )
+
+
+def default_bridge(audited: Audited) -> Iterator[Defect]:
+    """All containers on it reach each other."""
+    container = audited.container
+    if container.engine is EngineName.DOCKER and "bridge" in container.networks:
+        yield Defect(
+            "on Docker's default bridge, where every container reaches every other",
+            (Evidence(source="networks", value="bridge"),),
+        )
+
+
+def sysctls(audited: Audited) -> Iterator[Defect]:
+    """Settings that reach beyond the container, or open it."""
+    asked = audited.specified
+    unsafe = {name: value for name, value in (asked.sysctls if asked is not None else {}).items() if name not in _SAFE_SYSCTLS}
+    if asked is None or not unsafe:
+        return
+    shown = ", ".join(f"{name}={value}" for name, value in unsafe.items())
+    if any(name.endswith("route_localnet") and value == "1" for name, value in unsafe.items()):
+        title = f"route_localnet is on: neighbours on its network reach what listens on 127.0.0.1 ({shown})"
+    else:
+        title = f"sets kernel parameters that are not known to be safe: {shown}"
+    yield Defect(title, (Evidence(source=asked.source, value=shown),))
+
+
+RULES = (
+    Rule(
+        "security/secret-in-environment",
+        Severity.MEDIUM,
+        "Environments are seen by every process of the user and by the engine.",
+        ("secrets",),
+        environment,
+        "hand it in as a file: a secret of the engine, or a mount of one file",
+        (nist("4.1.4"), "CIS Docker Benchmark v1.6 4.10"),
+    ),
+    Rule(
+        "security/secret-in-arguments",
+        Severity.MEDIUM,
+        "Arguments are seen by everybody on the host.",
+        ("processes",),
+        arguments,
+        "hand it in as a file",
+        (nist("4.1.4"),),
+    ),
+    Rule(
+        "security/port-on-all-addresses",
+        Severity.LOW,
+        "It is reached from every network of the host, past its firewall with some engines.",
+        (),
+        all_addresses,
+        "name an address: -p 127.0.0.1:8080:80",
+        (cis("14"), nist("4.3.3")),
+    ),
+    Rule(
+        "security/privileged-port",
+        Severity.LOW,
+        "Others expect a service of the host there.",
+        (),
+        privileged_ports,
+        "publish it above 1023",
+        (cis("8"),),
+    ),
+    Rule(
+        "security/sshd",
+        Severity.LOW,
+        "A way in past the engine.",
+        ("processes",),
+        sshd,
+        "remove it: docker exec, kubectl exec or ctrscope attach lead in",
+        (cis("7"), nist("4.1.3")),
+    ),
+    Rule(
+        "security/default-bridge",
+        Severity.INFO,
+        "No network of its own.",
+        (),
+        default_bridge,
+        "docker network create, and --network",
+        (cis("30"), nist("4.3.3")),
+    ),
+    Rule(
+        "security/unsafe-sysctl",
+        Severity.MEDIUM,
+        "Settings that are not known to stay inside.",
+        ("specified",),
+        sysctls,
+        "leave it out, or set it on the host for all",
+        (PSS_BASELINE, "CVE-2020-8558"),
+    ),
+)

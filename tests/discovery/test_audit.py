@@ -1,0 +1,109 @@
+"""What is gathered for an audit: of a running host, of an image, and what could not be read."""
+
+from pathlib import Path
+
+from ctrscope.discovery.audit import PLAN, gather, secret_arguments
+from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
+from ctrscope.discovery.discover import discover
+from ctrscope.discovery.host_paths import HostPaths
+from ctrscope.engines.docker_options import parse_options
+from ctrscope.engines.oci_spec import parse_specified
+from ctrscope.findings.security import judge
+from ctrscope.model.namespace import NamespaceType
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
+
+_ID = "d" * 64
+_CONFIG = b"""{"ID": "%s", "Name": "/old", "State": {},
+ "Config": {"User": "", "Image": "web:1", "Healthcheck": {"Test": ["NONE"]}}}"""
+_HOST_CONFIG = b"""{"Privileged": true, "NetworkMode": "host", "Binds": ["/:/host:ro", "data:/data"], "CapAdd": ["sys_time"],
+ "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "SecurityOpt": ["seccomp=unconfined"], "Memory": 1048576}"""
+
+
+def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
+    host = parse_mountinfo(
+        b"27 1 254:0 / / rw shared:1 - ext4 /dev/vda rw\n"
+        b"42 27 254:0 /var/lib/docker /docker rw - ext4 /dev/vda rw\n"
+        b"50 27 0:20 / /run rw - tmpfs tmpfs rw\n"
+    )
+    inside = parse_mountinfo(
+        b"1 0 0:51 / / ro - overlay overlay rw\n"
+        b"2 1 254:0 /etc /host-etc rw shared:1 - ext4 /dev/vda rw\n"
+        b"3 1 254:0 /var/lib/docker/volumes/x /data ro - ext4 /dev/vda rw\n"
+        b"4 1 0:20 /docker.sock /s rw - tmpfs tmpfs rw\n"
+        b"5 1 254:0 / /all rw - ext4 /dev/vda ro\n"
+        b"6 1 0:99 / /own rw - tmpfs tmpfs rw\n"
+    )
+    found = {one.mount_point: (one.host_path, one.is_writable, one.is_shared) for one in HostPaths(host).audited(inside)}
+    assert found == {
+        "/": (None, False, False),
+        "/host-etc": ("/etc", True, True),
+        "/data": ("/docker/volumes/x", False, False),
+        "/s": ("/run/docker.sock", True, False),
+        "/all": ("/", False, False),
+        "/own": (None, True, False),
+    }
+
+
+def test_what_docker_was_told_stands_for_what_does_not_run() -> None:
+    options, asked = parse_options(_HOST_CONFIG, "h", _CONFIG % _ID.encode(), "c")
+    assert (options.privileged, options.restart_policy, options.has_health_check) == (True, "always", False)
+    assert asked.mounts is not None
+    assert [(one.host_path, one.mount_point, one.is_writable) for one in asked.mounts] == [("/", "/host", False)]
+    assert (asked.uid, asked.memory, asked.seccomp, asked.capabilities) == (0, 1 << 20, False, None)
+    assert NamespaceType.NET not in (asked.own_namespaces or ())
+
+
+def test_a_bundle_is_read_as_what_it_asks_for() -> None:
+    asked = parse_specified(
+        b"""{"process": {"user": {"uid": 7}, "noNewPrivileges": true, "capabilities": {"effective": ["CAP_KILL"]}},
+        "root": {"readonly": true},
+        "mounts": [{"destination": "/d", "type": "bind", "source": "/s", "options": ["rbind", "ro"]}],
+        "linux": {"namespaces": [{"type": "pid"}, {"type": "network", "path": "/run/netns/x"}],
+        "seccomp": {"defaultAction": "x"},
+        "resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 3}],
+        "memory": {"limit": -1}, "pids": {"limit": 5}, "cpu": {"quota": 50000, "period": 100000}}}}""",
+        "config.json",
+    )
+    assert (asked.uid, asked.no_new_privs, asked.capabilities, asked.root_readonly) == (7, True, ("CAP_KILL",), True)
+    assert (asked.own_namespaces, asked.joined_namespaces) == ((NamespaceType.PID,), (NamespaceType.NET,))
+    assert (asked.seccomp, asked.all_devices, asked.memory, asked.pids, asked.cpus) == (True, False, None, 5, 0.5)
+    assert asked.mounts is not None
+    assert (asked.mounts[0].host_path, asked.mounts[0].is_writable) == ("/s", False)
+
+
+def test_an_image_is_audited_by_what_is_on_its_disk(tmp_path: Path) -> None:
+    directory = tmp_path / f"var/lib/docker/containers/{_ID}"
+    directory.mkdir(parents=True)
+    (directory / "config.v2.json").write_bytes(_CONFIG % _ID.encode())
+    (directory / "hostconfig.json").write_bytes(_HOST_CONFIG)
+    host = HostFs(str(tmp_path))
+    audit = gather(host, discover(host, PLAN)).value
+    assert audit is not None
+    judgement = judge(audit.host, audit.containers)
+    found = {one.rule.removeprefix("security/") for one in judgement.findings}
+    assert {"privileged", "host-root", "host-net", "host-root-mounted", "restart-unlimited"} <= found
+    unchecked = {field.removeprefix("security/") for gap in judgement.gaps for field in gap.fields}
+    assert {"sshd", "secret-in-environment", "no-memory-limit", "kernel-kptr-restrict"} <= unchecked
+    assert not found & unchecked
+
+
+def test_a_captured_host_is_audited_and_what_a_copy_lacks_is_a_gap(v2_host: HostFs) -> None:
+    snapshot = discover(v2_host, PLAN)
+    audit = gather(v2_host, snapshot).value
+    assert audit is not None
+    judgement = judge(audit.host, audit.containers)
+    assert len(judgement.findings) > 50
+    assert any("security/host-device" in gap.fields for gap in judgement.gaps)  # a copy of /proc has no roots to look into
+
+
+def test_arguments_that_look_secret_are_told_without_their_value() -> None:
+    arguments = ("db", "--password=hunter2", "--token", "t0psecret", "--port=80", "--name", "web", "postgres://u:pw@host/db")
+    assert list(secret_arguments(arguments)) == ["--password=***", "--token ***", "***"]
+
+
+def test_package_databases_are_read() -> None:
+    dpkg = b"Package: runc\nStatus: install ok installed\nVersion: 1.1.5+ds1-1\n\n"
+    dpkg += b"Package: podman\nStatus: deinstall ok config-files\nVersion: 4\n"
+    assert parse_dpkg(dpkg) == {"runc": "1.1.5+ds1-1"}
+    assert parse_apk(b"P:runc\nV:1.2.6-r0\n\nP:musl\nV:1.2\n") == {"runc": "1.2.6-r0"}

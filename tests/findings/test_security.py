@@ -1,0 +1,183 @@
+"""Rules of security: each with a container that has the defect and one that has not, and what was not read is a gap."""
+
+import msgspec
+import pytest
+
+from ctrscope.findings.security import HOST_RULES, RULES, judge
+from ctrscope.findings.security.host import is_older, numbers
+from ctrscope.model.audited import Audited, AuditedHost
+from ctrscope.model.finding import Severity
+from ctrscope.model.gap import Gap, Reason
+from ctrscope.model.namespace import NamespaceType
+from tests.findings.audits import (
+    DEFECTS,
+    HARDENED,
+    HOST,
+    HOST_DEFECTS,
+    PRIVILEGED,
+    asked,
+    caps,
+    change,
+    child,
+    container,
+    mounted,
+    on_host,
+)
+
+
+def found(audited: Audited) -> dict[str, Severity]:
+    return {one.rule.removeprefix("security/"): one.severity for one in judge(None, (audited,)).findings}
+
+
+def test_there_are_at_least_45_rules_and_each_has_a_defect_here() -> None:
+    assert len(RULES) + len(HOST_RULES) >= 45
+    assert [f"security/{name}" for name in DEFECTS] == [rule.id for rule in RULES]
+    assert [f"security/{name}" for name in HOST_DEFECTS] == [rule.id for rule in HOST_RULES]
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_container_with_the_defect_is_found(name: str) -> None:
+    findings = [one for one in judge(None, (DEFECTS[name],)).findings if one.rule == f"security/{name}"]
+    assert findings
+    for one in findings:
+        assert one.title
+        assert one.remedy
+        assert one.references
+        assert all(evidence.source and evidence.value for evidence in one.evidence)
+
+
+def test_nothing_is_found_on_a_hardened_container() -> None:
+    judgement = judge(HOST, (HARDENED,))
+    assert (judgement.findings, judgement.gaps) == ((), ())
+    assert set(judgement.checked) == {rule.id for rule in (*RULES,)} | {rule.id for rule in HOST_RULES}
+
+
+@pytest.mark.parametrize("name", HOST_DEFECTS)
+def test_a_host_with_the_defect_is_found(name: str) -> None:
+    assert [one.rule for one in judge(HOST_DEFECTS[name], ()).findings] == [f"security/{name}"] * (
+        2 if name == "old-version" else 1
+    )
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.needs], ids=lambda rule: rule.id)
+def test_what_could_not_be_read_is_a_gap_and_no_pass(rule: object) -> None:
+    assert isinstance(rule, type(RULES[0]))
+    unread = change(HARDENED, **dict.fromkeys(rule.needs))
+    judgement = judge(None, (unread,), only=(rule.id,))
+    assert judgement.findings == ()
+    assert judgement.checked == {}
+    assert [gap.fields for gap in judgement.gaps] == [(rule.id,)]
+
+
+def test_the_gap_says_why_it_could_not_be_read() -> None:
+    why = Gap(
+        subject="container x", fields=("seccomp",), source="/proc/100/status", reason=Reason.DENIED, needs="CAP_SYS_PTRACE"
+    )
+    gap = judge(None, (change(seccomp=None, gaps=(why,)),), only=("security/seccomp-disabled",)).gaps[0]
+    assert (gap.source, gap.reason, gap.needs) == ("/proc/100/status", Reason.DENIED, "CAP_SYS_PTRACE")
+
+
+def test_what_there_is_nothing_of_is_neither_gap_nor_pass() -> None:
+    judgement = judge(None, (change(options=None, inapplicable=("options",)),), only=("security/no-health-check",))
+    assert (judgement.findings, judgement.gaps, judgement.checked) == ((), (), {})
+
+
+def test_privileged_in_the_host_pid_namespace_is_joined_into_one_finding() -> None:
+    one = next(
+        one
+        for one in judge(None, (change(PRIVILEGED, host_namespaces=(NamespaceType.PID,)),)).findings
+        if one.rule == "security/host-root"
+    )
+    assert one.severity is Severity.CRITICAL
+    assert "privileged + host PID namespace" in one.title
+    assert len(one.evidence) == 2
+
+
+def test_every_way_to_the_host_is_named() -> None:
+    way = change(
+        mounted("/", "/host"), uid=0, capabilities=("CAP_SYS_MODULE", "CAP_SYS_PTRACE"), host_namespaces=(NamespaceType.PID,)
+    )
+    title = next(one.title for one in judge(None, (way,)).findings if one.rule == "security/host-root")
+    for words in ("CAP_SYS_PTRACE + host PID", "CAP_SYS_MODULE", "the host's / for writing at /host"):
+        assert words in title
+
+
+def test_capabilities_of_a_user_namespace_of_its_own_are_not_held_against_it() -> None:
+    assert found(change(caps("SYS_ADMIN"), has_user_namespace=True)) == {}
+    assert found(change(PRIVILEGED, has_user_namespace=True))["privileged"] is Severity.MEDIUM
+    assert "host-root" not in found(change(PRIVILEGED, has_user_namespace=True))
+
+
+def test_a_privileged_container_is_not_told_about_every_capability() -> None:
+    assert not [name for name in found(PRIVILEGED) if name.startswith("cap-")]
+
+
+def test_what_a_mount_leads_to_counts_and_not_what_it_is_called() -> None:
+    assert "engine-socket" in found(mounted("/run", "/innocent", "tmpfs"))
+    assert "engine-socket" in found(mounted("/var/run/docker.sock", "/s", "tmpfs"))
+    assert found(mounted("/srv/docker.sock.d", "/run/docker.sock")) == {}
+    assert found(mounted("/etc/ssl/certs", "/etc/ssl/certs", is_writable=False)) == {}
+    assert found(mounted("/etc", "/e", is_writable=False))["sensitive-mount"] is Severity.MEDIUM
+
+
+def test_processes_that_gained_a_user_namespace_are_not_said_to_have_more_rights() -> None:
+    assert found(child(user=99, effective=("CAP_SYS_ADMIN",))) == {}
+
+
+def test_members_of_a_pod_may_share() -> None:
+    from ctrscope.model.container import Pod
+
+    assert found(container(shares={"net": ("c" * 64,)}, pod=Pod(name="web-0"))) == {}
+
+
+def test_a_limit_that_is_tighter_than_asked_for_is_no_drift() -> None:
+    assert "drift-limits" not in found(change(specified=asked(memory=128 << 20)))
+
+
+def test_docker_with_certificates_is_less_bad() -> None:
+    host = on_host(docker_hosts=("tcp://0.0.0.0:2376",), docker_verifies=True)
+    assert [one.severity for one in judge(host, ()).findings] == [Severity.LOW]
+
+
+def test_a_host_without_docker_is_not_asked_about_it() -> None:
+    judgement = judge(on_host(docker_hosts=None, docker_remaps=None, docker_verifies=None), ())
+    assert (judgement.findings, judgement.gaps) == ((), ())
+
+
+def test_an_image_has_no_settings_of_a_kernel() -> None:
+    image: AuditedHost = msgspec.structs.replace(HOST, is_live=False, sysctls={}, lsm=None, root="/mnt")
+    gaps = {gap.fields[0] for gap in judge(image, ()).gaps}
+    assert {"security/kernel-kptr-restrict", "security/no-lsm"} <= gaps
+
+
+def test_rules_can_be_chosen_and_skipped() -> None:
+    worst = DEFECTS["host-root"]
+    assert {one.rule for one in judge(None, (worst,), only=("security/host-pid",)).findings} == {"security/host-pid"}
+    assert "security/privileged" not in {one.rule for one in judge(None, (worst,), skip=("security/privileged",)).findings}
+
+
+def test_findings_are_ordered_worst_first_and_always_alike() -> None:
+    both = judge(HOST, tuple(DEFECTS.values())).findings
+    assert [one.severity.rank for one in both] == sorted(one.severity.rank for one in both)
+    again = judge(HOST, tuple(reversed(DEFECTS.values()))).findings
+    assert [(one.rule, one.title) for one in both] == [(one.rule, one.title) for one in again]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1.1.5+ds1-1+deb12u1", (1, 1, 5)),
+        ("5:28.0.1-1~debian.12~bookworm", (28, 0, 1)),
+        ("1.6.20~ds1-1", (1, 6, 20)),
+        ("x", ()),
+    ],
+)
+def test_versions_of_packages_are_read_as_numbers(version: str, expected: tuple[int, ...]) -> None:
+    assert numbers(version) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("1.2.7", True), ("1.2.8", False), ("1.3.0", True), ("1.3.3", False), ("1.4.0", False)]
+)
+def test_a_branch_has_its_own_fix(version: str, expected: bool) -> None:
+    assert is_older(version, "1.2.8", ("1.3.3",)) is expected
