@@ -44,12 +44,12 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "msgspec": ("ctrscope",),
     "psutil": ("ctrscope.probes",),
     "pyroute2": ("ctrscope.probes.wireguard",),  # it takes ten times as long as probes.netlink: for what is rare
-    "nsenter": ("ctrscope.probes.netns",),
+    "nsenter": (),  # only a test compares with it
     "textual": ("ctrscope.views",),
     "rich": ("ctrscope.views",),
 }
-#: Who may open files of the host, connect or start programs: reading goes through HostFs and netlink (the older tables of iptables
-#: by getsockopt(2) on a socket that is connected to nothing), changing is for attach and act.
+#: Who may open files of the host, connect or start programs: reading goes through HostFs and netlink (the older tables of
+#: iptables by getsockopt(2) on a socket that is connected to nothing), changing is for attach and act.
 MAY_TOUCH = (
     "ctrscope.probes.hostfs", "ctrscope.probes.netlink", "ctrscope.probes.iptables_legacy", "ctrscope.probes.proc_connector",
     "ctrscope.attach", "ctrscope.act", "ctrscope.launcher",

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from ctrscope.discovery.sources import held_capabilities, read_sources
-from ctrscope.export.contract import Source
 from ctrscope.model.host import Privileges
+from ctrscope.model.source import Source
 from ctrscope.probes.hostfs import HostFs
 from tests.awkward import HOST
 from tests.cli.conftest import Done, Host

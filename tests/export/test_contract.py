@@ -14,12 +14,10 @@ from ctrscope.export.contract import (
     DiagnoseAnswer,
     DoctorAnswer,
     FindAnswer,
-    HeldCapability,
     InspectAnswer,
     NetAnswer,
     NsAnswer,
     PsAnswer,
-    Source,
     StatsAnswer,
     Tree,
     TreeAnswer,
@@ -34,6 +32,7 @@ from ctrscope.model.detail import Detail
 from ctrscope.model.match import Match, MatchKind
 from ctrscope.model.namespace import Holder, HolderKind, IdMapLine, Leader, Namespace, NamespaceType, TimeOffsets
 from ctrscope.model.observed import Observed
+from ctrscope.model.source import HeldCapability, Source
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.model.value import Value
 from tests.awkward import DETAIL, HOST, SNAPSHOT, STATS, STOPPED, WEB, WEB_PROCESSES

@@ -59,7 +59,7 @@ def test_sockets_of_every_family_are_told_with_both_ends() -> None:
         ("tcp", "TIME_WAIT", "172.17.0.2", 80, "172.17.0.8", 50001, 0),
         ("tcp6", "LISTEN", "::", 80, None, None, 4713),
         ("tcp6", "ESTABLISHED", "2001:db8::1", 80, "2001:db8::2", 50002, 4714),
-        ("udp", "UNCONN", "0.0.0.0", 53, None, None, 4715),  # noqa: S104 - shown, not bound
+        ("udp", "UNCONN", "0.0.0.0", 53, None, None, 4715),
         ("unix", "LISTEN", "/run/a b.sock", None, None, None, 4716),
         ("unix", "ESTABLISHED", None, None, None, None, 4717),
         ("unix", "LISTEN", "@abstract\udcff", None, None, None, 4718),

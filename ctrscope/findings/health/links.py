@@ -134,9 +134,7 @@ def small_mtu(observed: Observed, thresholds: Thresholds) -> Iterator[Finding]:
         title = (
             f"{place.link.name} sends up to {place.link.mtu} bytes, {smallest.name} takes {smallest.mtu}: larger ones are lost"
         )
-        remedy = (
-            f"{_at(place.namespace)}ip link set {quote(place.link.name)} mtu {smallest.mtu}, or for the whole network"
-        )
+        remedy = f"{_at(place.namespace)}ip link set {quote(place.link.name)} mtu {smallest.mtu}, or for the whole network"
         yield _finding("health/mtu-smaller", Severity.MEDIUM, place, title, smallest, remedy)
 
 

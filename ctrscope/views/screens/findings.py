@@ -79,7 +79,8 @@ class FindingsScreen(SampleScreen):
         if self._sample is None or not self.size.width:
             return
         is_judged = self._sample.findings is not None
-        self.table.empty = "Nothing is wrong, as far as we can see." if is_judged else "Looking: it takes two readings to judge."
+        judged = "Nothing is wrong, as far as we can see."
+        self.table.empty = judged if is_judged else "Looking: it takes two readings to judge."
         table = self.table
         is_first = table.cursor is None
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
