@@ -1,8 +1,5 @@
 """Traffic a second, from two readings of the topology: per link, and per container."""
 
-from collections.abc import Iterable, Mapping
-
-from ctrscope.model.container import Container
 from ctrscope.model.network import Link, LinkRates, NetworkTopology
 
 
@@ -33,33 +30,6 @@ def link_rates_between(earlier: NetworkTopology, later: NetworkTopology) -> dict
                     seconds = (now - then) / 1e9
                     rates[namespace.ino, link.ifindex] = LinkRates(rx_bytes=rx / seconds, tx_bytes=tx / seconds)
     return rates
-
-
-def container_rates(
-    topology: NetworkTopology, rates: Mapping[tuple[int, int], LinkRates], containers: Iterable[Container]
-) -> dict[str, LinkRates]:
-    """Traffic a second of each container by its key: all links of its network namespace but lo; nothing of the host's.
-
-    Containers that share a namespace share its traffic: the kernel does not count it apart. What lies on top of another link of
-    the namespace (a vlan), and a master of others (a bridge), is left out: what passes through it is counted below, too.
-    """
-    totals: dict[int, LinkRates] = {}
-    for namespace in topology.network_namespaces:
-        masters = {link.master for link in namespace.links}
-        known = [
-            rate
-            for link in namespace.links
-            if not namespace.is_initial
-            and not (link.name == "lo" and link.kind is None)
-            and link.ifindex not in masters
-            and not (link.kind != "veth" and link.peer is not None and link.peer.netns == namespace.ino)
-            and (rate := rates.get((namespace.ino, link.ifindex or 0))) is not None
-        ]
-        if known:
-            totals[namespace.ino] = LinkRates(
-                rx_bytes=sum(rate.rx_bytes or 0 for rate in known), tx_bytes=sum(rate.tx_bytes or 0 for rate in known)
-            )
-    return {one.key: totals[one.namespaces.net] for one in containers if one.namespaces.net in totals}
 
 
 def _is_same(old: Link, new: Link) -> bool:

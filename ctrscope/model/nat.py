@@ -23,7 +23,3 @@ class DnatRule(Value, frozen=True, kw_only=True):
     hooks: tuple[str, ...] = ()  # "prerouting": what comes from a wire; "output": what this namespace itself sends
     to_ip: str | None  # None: to this namespace itself (redirect); "": the address stays
     to_port: int | None = None  # of the first port of dport; None: it stays
-
-    def port_for(self, port: int) -> int:
-        """Where a packet to *port* arrives."""
-        return port if self.to_port is None else self.to_port

@@ -1,11 +1,9 @@
 """Which links belong together, from numbers alone: no namespace is entered here."""
 
-from ctrscope.discovery.link_rates import container_rates, link_rates_between
+from ctrscope.discovery.link_rates import link_rates_between
 from ctrscope.discovery.narrow import narrowed
 from ctrscope.discovery.peers import LinkIndex, find_edges, implied_nsids, other_ifindex, with_peers
-from ctrscope.model.container import Container, ContainerStatus, EngineName
-from ctrscope.model.namespace import NamespaceSet
-from ctrscope.model.network import EdgeEnd, Link, LinkRates, NetworkNamespace, NetworkTopology, Peer
+from ctrscope.model.network import Link, LinkRates, NetworkNamespace, NetworkTopology, Peer
 
 HOST, A, B = 100, 1, 2
 
@@ -134,34 +132,3 @@ def test_there_is_no_rate_of_another_link_or_of_one_that_was_not_read_again() ->
     assert link_rates_between(before, before) == {}
     assert link_rates_between(before, reading(3, link(2, "eth0", "veth"))) == {}
     assert link_rates_between(reading(1), reading(3, eth0(1, 1))) == {}
-
-
-def test_a_container_has_the_traffic_of_all_its_links_but_lo_each_byte_once() -> None:
-    links = (
-        link(1, "lo"),
-        eth0(0, 0),
-        link(3, "eth0.7", "vlan", peer=Peer(netns=A, ifindex=2)),
-        link(4, "br0", "bridge"),
-        link(5, "tap0", "tun", master=4),
-    )
-    topology = NetworkTopology(network_namespaces=(namespace(A, *links),))
-    rates = {(A, ifindex): LinkRates(rx_bytes=float(ifindex), tx_bytes=0.0) for ifindex in range(1, 6)}
-    web = container("web", A)
-    found = container_rates(topology, rates, (web, container("gone", 77), container("other", None)))
-    assert found == {web.key: LinkRates(rx_bytes=2 + 5, tx_bytes=0)}
-
-
-def test_the_traffic_of_the_host_is_nobodys() -> None:
-    topology = NetworkTopology(network_namespaces=(namespace(HOST, link(2, "eth0")),))
-    assert container_rates(topology, {(HOST, 2): LinkRates(rx_bytes=1.0, tx_bytes=1.0)}, (container("web", HOST),)) == {}
-
-
-def container(name: str, net: int | None) -> Container:
-    return Container(
-        id=name, name=name, engine=EngineName.DOCKER, status=ContainerStatus.RUNNING, pid=1, namespaces=NamespaceSet(net=net)
-    )
-
-
-def test_ends_of_an_edge_are_namespace_and_index() -> None:
-    (edge,) = joined(namespace(A, link(3, "p", "tun", master=4), link(4, "br0", "bridge")), nsids={}).edges
-    assert (edge.a, edge.b) == (EdgeEnd(netns=A, ifindex=3), EdgeEnd(netns=A, ifindex=4))
