@@ -6,7 +6,7 @@ from ctrscope.discovery.whose import Whose, is_within, names_of
 from ctrscope.model.container import Container
 from ctrscope.model.gap import ParseError
 from ctrscope.model.match import Match, MatchKind, Query
-from ctrscope.model.namespace import Namespace, NamespaceId, NamespaceType
+from ctrscope.model.namespace import HolderKind, Namespace, NamespaceId, NamespaceType
 from ctrscope.probes.proc_pid_status import read_status
 
 
@@ -135,7 +135,10 @@ def _hidden(whose: Whose, namespace: Namespace) -> Match:
         " ".join(part for part in (str(holder.kind).replace("_", " "), holder.path or "", _process(holder.pid)) if part)
         for holder in namespace.held_by
     ]
-    home = next((found for one in namespace.held_by if one.pid is not None and (found := whose.process(one.pid))), None)
+    keepers = [(one.kind, whose.process(one.pid)) for one in namespace.held_by if one.pid is not None]
+    # What the host mounts is mounted in every mount namespace that is a slave of its own, too.
+    is_the_hosts = any(kind is HolderKind.BIND_MOUNT and keeper is None for kind, keeper in keepers)
+    home = None if is_the_hosts else next((keeper for _, keeper in keepers if keeper is not None), None)
     kept = ", ".join(holders[:3]) + (f" and {len(holders) - 3} more" if len(holders) > 3 else "")
     nobody = "" if home is not None else "nobody's: "
     return _match(MatchKind.NAMESPACE, str(namespace.id), _key(home), f"{nobody}no process is in it; held by {kept or '?'}")

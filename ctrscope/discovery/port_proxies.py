@@ -61,7 +61,7 @@ class PortProxy(NamedTuple):
 def find_port_proxies(hostfs: HostFs, topology: NetworkTopology) -> tuple[PortProxy, ...]:
     """Every such process. *Cost:* one stat line of each process of the host, descriptors of those few."""
     table = ProcessTable(hostfs)
-    listening = {
+    listening: dict[int | None, dict[int, Socket]] = {
         one.ino: dict(listening_sockets(one.sockets)) for one in topology.network_namespaces if one.sockets is not None
     }
     found = []
@@ -71,8 +71,11 @@ def find_port_proxies(hostfs: HostFs, topology: NetworkTopology) -> tuple[PortPr
         if not arguments or not _is_proxy(name, arguments):
             continue
         netns = table.namespace(stat.pid, NamespaceType.NET)
-        sockets = listening.get(netns) if netns is not None else None
-        held = None if sockets is None else _held(hostfs, stat.pid)
+        held = None if netns is None else _held(hostfs, stat.pid)
+        if held is not None and held.isdisjoint(listening.get(netns, ())):
+            # rootlessport's threads are in two namespaces, and the first, which the link shows, may be in the container's.
+            netns = next((ino for ino, sockets in listening.items() if not held.isdisjoint(sockets)), netns)
+        sockets = listening.get(netns)
         found.append(
             PortProxy(
                 name,

@@ -111,8 +111,14 @@ OTHERS = {"normal": full(), "empty": nothing(), "unprivileged": without_rights()
 async def test_a_screen_looks_like_its_picture(key: str, name: str, situation: str, size: tuple[int, int]) -> None:
     latest = OTHERS[situation]
     async with dashboard([latest], size=size) as pilot:
-        await press(pilot, key, *["down"] * 3)
+        await press(pilot, key)
         await show(pilot, latest)
+        if name == "host":
+            await pilot.pause()
+            pilot.app.screen.refresh(layout=True)  # the scroll bar of a page lags behind the text it is about
+            await pilot.pause()
+        else:
+            await press(pilot, *["down"] * 3)
         compare(SNAPSHOTS / f"{name}-{situation}-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
