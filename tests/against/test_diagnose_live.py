@@ -162,10 +162,7 @@ def test_a_container_whose_conmon_died_is_found(engine: str) -> None:
         assert gone["title"] == f"conmon {conmon} is gone: exit status will not be recorded"
         assert gone["severity"] == "high"
     finally:
-        pid = podman("inspect", "-f", "{{.State.Pid}}", name).strip()
-        if pid.isdecimal() and int(pid):
-            end(int(pid), first=signal.SIGKILL)
-        podman("rm", "-f", name, check=False)
+        podman("rm", "-f", "--time", "0", name)
 
 
 @pytest.mark.usefixtures("parts")

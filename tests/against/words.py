@@ -194,7 +194,12 @@ _DOCKER_STATUS = {
     "paused": ContainerStatus.PAUSED,
     "exited": ContainerStatus.STOPPED,
 }
-_PODMAN_STATUS = {**_DOCKER_STATUS, "configured": ContainerStatus.CREATED, "initialized": ContainerStatus.CREATED}
+_PODMAN_STATUS = {
+    **_DOCKER_STATUS,
+    "configured": ContainerStatus.CREATED,
+    "initialized": ContainerStatus.CREATED,
+    "stopped": ContainerStatus.STOPPED,  # until what it left is cleaned up
+}
 _CRI_STATUS = {0: ContainerStatus.CREATED, 1: ContainerStatus.RUNNING, 2: ContainerStatus.STOPPED}
 _LXC_STATUS = {"RUNNING": ContainerStatus.RUNNING, "FROZEN": ContainerStatus.PAUSED, "STOPPED": ContainerStatus.STOPPED}
 

@@ -9,6 +9,7 @@ from ctrscope.discovery.discover import discover
 from ctrscope.discovery.plan import Plan
 from ctrscope.model.container import Container
 from tests.builders import HostTree
+from tests.requirements import require_root
 
 SHALLOW = Plan(cgroups=False, namespaces=False, addresses=False)
 
@@ -42,6 +43,7 @@ def read(host: HostTree, plan: Plan) -> Container:
 
 
 def test_init_in_the_named_cgroup_makes_it_the_containers_own(host: HostTree) -> None:
+    require_root("files of root's: what a user's state names is not asked")
     container(host, named="/pool/x", memory="/pool/x")
     (host.path / "proc/40/cgroup").unlink()  # the kernel has said it already
     found = read(host, SHALLOW)
