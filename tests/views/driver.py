@@ -27,6 +27,7 @@ P = ParamSpec("P")
 CHARACTERS = {"slash": "/", "colon": ":", "question_mark": "?", "space": " ", "plus": "+", "minus": "-"}
 #: From a key to what it changes: app, screen, widget, a message of the widget back up, what a screen that it opened draws.
 HOPS = 6
+_FRAMES = 60  # at most, for a layout
 
 
 class SilentSource:
@@ -106,6 +107,11 @@ async def settle(pilot: Pilot[None]) -> None:
     """
     for _ in range(HOPS):
         await pilot.pause(0)
+    # What has another size is laid out by a timer of the screen, sixty times a second.
+    for _ in range(_FRAMES):
+        if not pilot.app.screen._layout_required:
+            return
+        await pilot.pause(1 / 60)
 
 
 def app_of(pilot: Pilot[None]) -> DrivenApp:

