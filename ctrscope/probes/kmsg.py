@@ -49,8 +49,9 @@ def read_oom_kills(host: HostFs, booted_at: float | None) -> Reading[tuple[OomKi
 def parse_oom_kills(records: Iterable[bytes], booted_at: float | None) -> tuple[OomKill, ...]:
     """Kills in records of /dev/kmsg. What is not a record of the kernel itself is passed over: root may write into the log."""
     kills: list[OomKill] = []
-    #: Who hit a limit, until it is said who died; and the members of a group that die together.
+    #: Whose limit was hit, for a group that dies together; before Linux 4.19 also who is going to be said to have died.
     memcgs: tuple[str | None, str | None] = (None, None)
+    is_awaited = False
     group: tuple[str | None, str | None] | None = None
     for record in records:
         usec, text = _parse_record(record)
@@ -61,9 +62,9 @@ def parse_oom_kills(records: Iterable[bytes], booted_at: float | None) -> tuple[
             group = None
             memcg, oom_memcg, comm = _split_memcgs(found[1], is_global=",global_oom," in text)
             kills.append(OomKill(at=at, pid=int(found[2]), comm=comm, memcg=memcg, oom_memcg=oom_memcg, lines=(text,)))
-            memcgs = (memcg, oom_memcg)
+            memcgs, is_awaited = (memcg, oom_memcg), False
         elif found := _TASK_IN.match(text):
-            group, memcgs = None, (found[1], found[2])
+            group, memcgs, is_awaited = None, (found[1], found[2]), True
         elif found := _GROUP.match(text):
             group = (found[1], memcgs[1])
         elif found := _KILLED.match(text):
@@ -71,9 +72,11 @@ def parse_oom_kills(records: Iterable[bytes], booted_at: float | None) -> tuple[
             if kills and kills[-1].pid == pid and len(kills[-1].lines) == 1:
                 kills[-1] = msgspec.structs.replace(kills[-1], lines=(*kills[-1].lines, text))
                 continue
-            memcg, oom_memcg = group or memcgs
+            if group is None and not is_awaited and text.startswith("Memory cgroup"):
+                continue  # where many die, the kernel leaves out the line that says in which cgroup (printk_ratelimit)
+            memcg, oom_memcg = group or (memcgs if is_awaited else (None, None))
             kills.append(OomKill(at=at, pid=pid, comm=found[2], memcg=memcg, oom_memcg=oom_memcg, lines=(text,)))
-            memcgs = memcgs if group else (None, None)
+            is_awaited = False
     return tuple(kills[-_MOST:])
 
 

@@ -35,6 +35,14 @@ def test_a_kill_by_the_limit_of_a_cgroup() -> None:
     assert kill.at == "2026-11-22T02:00:02.000Z"
 
 
+def test_a_death_without_the_line_that_says_where_is_nobodys() -> None:
+    """Where many die, the kernel leaves that line out: it is not of the cgroup that was named last."""
+    other = _KILLED.format(comm="stress-ng-vm", pid=29296)
+    (kill,) = parse_oom_kills(records(*memcg_kill("/docker/3f", "/docker/3f"), other, other), booted_at=0.0)
+    assert (kill.pid, kill.memcg) == (123, "/docker/3f")
+    assert parse_oom_kills(records(other), booted_at=0.0) == ()
+
+
 def test_a_kill_because_the_host_was_full_has_no_cgroup_that_hit_a_limit() -> None:
     line = (
         "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
