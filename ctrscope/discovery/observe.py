@@ -114,8 +114,9 @@ def _read_events(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot
 def _throttling(old: CgroupStats, new: CgroupStats) -> Rates:
     """How often a cgroup above was throttled; None when its counters are not those of the same cgroup."""
     before, after = old.cpu or CpuStats(), new.cpu or CpuStats()
-    counts = (before.nr_periods, after.nr_periods, before.nr_throttled, after.nr_throttled)
-    if old.ino != new.ino or None in counts:
+    if old.ino != new.ino or before.nr_periods is None or before.nr_throttled is None:
         return Rates()
-    periods, throttled = counts[1] - counts[0], counts[3] - counts[2]  # type: ignore[operator]
+    if after.nr_periods is None or after.nr_throttled is None:
+        return Rates()
+    periods, throttled = after.nr_periods - before.nr_periods, after.nr_throttled - before.nr_throttled
     return Rates(throttled_percent=100 * throttled / periods) if periods > 0 <= throttled else Rates()

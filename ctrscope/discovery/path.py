@@ -14,7 +14,7 @@ from ctrscope.discovery.path_inside import inside_hops
 from ctrscope.discovery.path_links import link_hops, mtu_hops
 from ctrscope.discovery.published import published_for
 from ctrscope.model.container import Container
-from ctrscope.model.network import Hop, NetworkNamespace, NetworkPath, NetworkTopology, Publication
+from ctrscope.model.network import Hop, HopKind, NetworkNamespace, NetworkPath, NetworkTopology, Publication
 from ctrscope.model.reach import VIRTUAL, Reach, addresses_of, find_route, find_uplink, link_with
 from ctrscope.model.snapshot import Snapshot
 
@@ -134,8 +134,8 @@ class _Explanation:
         is_ok, why = self._leads(container, outside, chosen)
         hops = []
         for via in chosen.via:
-            kind = "nat" if via.startswith(_RULES) else "proxy"
-            hops.append(Hop(kind=kind, what=f"{via} → {target}", is_ok=is_ok, why=why, evidence=_declaration(container)))  # type: ignore[arg-type]
+            kind: HopKind = "nat" if via.startswith(_RULES) else "proxy"
+            hops.append(Hop(kind=kind, what=f"{via} → {target}", is_ok=is_ok, why=why, evidence=_declaration(container)))
         return hops
 
     def _leads(self, container: Container, outside: NetworkNamespace, chosen: Publication) -> tuple[bool | None, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ctrscope.model.network import Hop, Link, NetworkNamespace, Route
+from ctrscope.model.network import Hop, HopKind, Link, NetworkNamespace, Route
 from ctrscope.model.reach import Reach, contains, find_route, link_with
 
 #: Network namespaces between host and container: a rootless one, a router made by hand.
@@ -98,9 +98,9 @@ def _route_hop(leg: _Leg, near: Link | None, address: str) -> Hop:
     # The kernel takes the routes of a link away while that is down; what is left may lead anywhere.
     down = next((link for link in leg.namespace.links if link.is_up is False and _is_on(link, address)), None)
     if down is not None and (route is None or route.dev != down.name):
-        kind = "bridge" if down.kind == "bridge" else "link"
+        kind: HopKind = "bridge" if down.kind == "bridge" else "link"
         what = f"{down.name} {' '.join(down.addresses)}".strip()
-        return Hop(kind=kind, what=what, is_ok=False, why=f"{down.name} is down", evidence=_evidence(down))  # type: ignore[arg-type]
+        return Hop(kind=kind, what=what, is_ok=False, why=f"{down.name} is down", evidence=_evidence(down))
     if route is None:
         return Hop(kind="route", what=f"to {address}", is_ok=False, why=f"{place} has no route to {address}")
     words = f"{route.dst}{f' via {route.gateway}' if route.gateway else ''} dev {route.dev}"
@@ -129,16 +129,16 @@ def _bridge_hop(bridge: Link, near: Link | None, inside: Link) -> Hop:
 
 def _near_hop(near: Link, inside: Link, bridge: Link | None) -> Hop:
     """The end on this side: of a veth the port of the bridge, of macvlan and ipvlan the link below."""
-    kind = "veth" if near.kind in ("veth", "netkit") else "link"
+    kind: HopKind = "veth" if near.kind in ("veth", "netkit") else "link"
     what = f"{near.name} ↔ {inside.name} inside"
     if near.is_up is False:
-        return Hop(kind=kind, what=what, is_ok=False, why=f"{near.name} is down", evidence=_evidence(near))  # type: ignore[arg-type]
+        return Hop(kind=kind, what=what, is_ok=False, why=f"{near.name} is down", evidence=_evidence(near))
     if bridge is not None and near.master != bridge.ifindex:
         why = f"{near.name} is not a port of {bridge.name}"
-        return Hop(kind=kind, what=what, is_ok=False, why=why, evidence=_evidence(near))  # type: ignore[arg-type]
+        return Hop(kind=kind, what=what, is_ok=False, why=why, evidence=_evidence(near))
     if near.has_carrier is False and inside.is_up is not False:
-        return Hop(kind=kind, what=what, is_ok=False, why=f"{near.name} has no carrier", evidence=_evidence(near))  # type: ignore[arg-type]
-    return Hop(kind=kind, what=what, is_ok=None if near.is_up is None else True, evidence=_evidence(near))  # type: ignore[arg-type]
+        return Hop(kind=kind, what=what, is_ok=False, why=f"{near.name} has no carrier", evidence=_evidence(near))
+    return Hop(kind=kind, what=what, is_ok=None if near.is_up is None else True, evidence=_evidence(near))
 
 
 def _plain_hop(link: Link) -> Hop:

@@ -161,10 +161,13 @@ class LinkRates(Value, frozen=True, kw_only=True):
     tx_bytes: float | None = None
 
 
+HopKind = Literal["wire", "link", "nat", "proxy", "filter", "bridge", "veth", "route", "namespace", "listener"]
+
+
 class Hop(Value, frozen=True, kw_only=True):
     """One step of the way from the wire to the listening process."""
 
-    kind: Literal["wire", "link", "nat", "proxy", "filter", "bridge", "veth", "route", "namespace", "listener"]
+    kind: HopKind
     what: str  # "docker0 172.17.0.1/16"
     is_ok: bool | None  # None: it could not be checked, and why says why
     why: str = ""  # where it breaks: "veth9c41 is down"

@@ -112,7 +112,7 @@ class CtrscopeApp(App[None]):
 
     def on_key(self, event: Key) -> None:
         """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
-        if isinstance(self.screen, ContainersScreen | FilteredScreen) and self.screen.take_key(event):
+        if isinstance(self.screen, FilteredScreen) and self.screen.take_key(event):
             event.prevent_default()
             event.stop()
 

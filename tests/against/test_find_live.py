@@ -21,7 +21,7 @@ from ctrscope.probes.hostfs import HostFs
 from tests.against.names import called
 from tests.live import docker, oci, podman
 from tests.live.machine import CommandFailedError, end, run, wait_for
-from tests.requirements import require
+from tests.requirements import require, unmet
 
 _PORT = 8089  # inside; nobody else's here
 _PUBLISHED = {"docker": 18589, "podman": 28589}
@@ -49,7 +49,7 @@ def subject(
 ) -> Iterator[Subject]:
     name: str = request.param
     if name not in parts:
-        pytest.skip(f"{name} is not up")
+        unmet(f"{name} is not up")
     starters: dict[str, Callable[[Path, ExitStack], dict[str, Any]]] = {"docker": _docker, "podman": _podman, "runc": _runc}
     volume = tmp_path_factory.mktemp("volume")
     (volume / "file").write_text("x")

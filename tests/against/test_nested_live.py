@@ -22,6 +22,7 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.trees import supervisor_trees
 from tests.live import docker, podman
 from tests.live.machine import LAB, run, wait_for
+from tests.requirements import unmet
 
 _PLAN = Plan(namespaces=True, addresses=True, stats=True, stopped=True)
 #: Everything that this machine can give, and the host's programs.
@@ -66,7 +67,7 @@ def _inside(engine: str, name: str, script: str) -> str:
 @pytest.fixture(scope="module")
 def docker_in_docker(parts: tuple[str, ...]) -> Iterator[str]:
     if "docker" not in parts:
-        pytest.skip("docker is not up")
+        unmet("docker is not up")
     with ExitStack() as stack:
         run("docker", "rm", "-f", "fnd-dind", check=False)
         stack.callback(run, "docker", "rm", "-f", "-v", "fnd-dind")

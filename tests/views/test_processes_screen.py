@@ -91,7 +91,10 @@ def test_five_thousand_processes_cost_little_until_they_are_seen() -> None:
     members = (process(1000 + number, 1000, "w", Role.DESCENDANT) for number in range(1, 5000))
     found: tuple[Process, ...] = (process(1000, 1, "init", Role.INIT), *members)
     many = ProcessForest(processes={APP: found})
-    started = time.process_time()
-    rows = list(process_rows(trees([app], many, frozenset(), [], "name"), Context(many, NOW), 120))
-    assert len(rows) == 5001
-    assert time.process_time() - started < 2
+    seconds = []
+    for _ in range(3):  # the least of them: the collector may walk what other tests left
+        started = time.process_time()
+        rows = list(process_rows(trees([app], many, frozenset(), [], "name"), Context(many, NOW), 120))
+        seconds.append(time.process_time() - started)
+        assert len(rows) == 5001
+    assert min(seconds) < 0.5

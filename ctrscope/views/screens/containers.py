@@ -6,9 +6,8 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.events import Key
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.sample import Sample
@@ -19,19 +18,20 @@ from ctrscope.views.actions import CONTAINERS, SELECTED, Action, bindings
 from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
 from ctrscope.views.rows import GROUP, INDENT, Grouping, Look, natural_order, note_tone, rows_of, table_rows
 from ctrscope.views.screens.container import ContainerScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line
 from ctrscope.views.widgets.row_table import Column, RowTable
 
 _SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "!": "act", "?": "accent"}
 
 
-class ContainersScreen(SampleScreen):
+class ContainersScreen(FilteredScreen):
     """The table, a filter, and below it what the row under the cursor could not tell."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = CONTAINERS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINERS), *bindings(SELECTED)]
     TITLE_TEXT = "Containers"
+    FILTER_HINT = "words that must match; engine:podman looks into one column"
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,27 +42,13 @@ class ContainersScreen(SampleScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Build the table, the filter and two lines of words."""
         yield RowTable(empty="reading the host …")
-        yield Input(placeholder="words that must match; engine:podman looks into one column", id="filter", compact=True)
+        yield from self.compose_filter()
         yield Static(id="why")
         yield Static(id="status")
-
-    def on_mount(self) -> None:
-        """Give the keys to the table."""
-        self.query_one("#filter").display = False
-        self.table.focus()
-
-    def on_descendant_focus(self) -> None:
-        """Other keys do something now."""
-        self.show_actions()
 
     def on_resize(self) -> None:
         """Choose the columns anew."""
         self._draw()
-
-    @property
-    def table(self) -> RowTable:
-        """The table."""
-        return self.query_one(RowTable)
 
     def selected(self) -> Container | None:
         """Container under the cursor."""
@@ -70,22 +56,25 @@ class ContainersScreen(SampleScreen):
         return next((row.container for row in self._rows if row.container.key == key), None)
 
     def offers(self, action: Action) -> bool:
-        """Folding is for groups, opening for rows; while a filter is typed, every other key is a letter of it."""
-        if self.focused is self.query_one("#filter"):
-            return action.id == "containers.clear"
+        """Folding is for groups, opening for rows."""
+        if not super().offers(action):
+            return False
         if action.id in ("containers.fold", "containers.unfold"):
             return self.look.grouping is not Grouping.NONE
-        if action.id == "containers.clear":
-            return bool(self.look.filter)
         if action.id in ("containers.open", "containers.sort", "containers.reverse", "containers.group"):
             return bool(self._rows)
-        return super().offers(action)
+        return True
 
     def explained(self) -> tuple[tuple[str, str], ...]:
         """Explain the columns that the screen is wide enough for."""
         return tuple((field.title or "STATE", field.help) for field in shown_fields(self.size.width))
 
     # Drawing
+
+    def draw_filtered(self) -> None:
+        """Draw what matches now."""
+        self.look = self.look._replace(filter=self.filter)
+        self._draw()
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
@@ -229,44 +218,6 @@ class ContainersScreen(SampleScreen):
         """Group by the next thing."""
         self.look = self.look._replace(grouping=self.look.grouping.next(), folded=frozenset())
         self._draw()
-
-    # Filter
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        field = self.query_one("#filter", Input)
-        field.display = True
-        self.set_focus(field)
-
-    def take_key(self, event: Key) -> bool:
-        """Put a key that was typed before the filter had opened where it was meant to go."""
-        field = self.query_one("#filter", Input)
-        if self.focused is not field or event.character is None or not event.is_printable:
-            return False
-        field.insert_text_at_cursor(event.character)
-        return True
-
-    def action_clear_filter(self) -> None:
-        """Close the filter and show everything."""
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.display = False
-        self.table.focus()
-        self._filter("")
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self._filter(event.value)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self, event: Input.Submitted) -> None:
-        self.query_one("#filter").display = bool(event.value)
-        self.table.focus()
-
-    def _filter(self, text: str) -> None:
-        if text != self.look.filter:
-            self.look = self.look._replace(filter=text)
-            self._draw()
 
     @on(RowTable.CursorMoved)
     def _cursor_moved(self) -> None:
