@@ -53,8 +53,10 @@ def test_a_process_stuck_in_the_kernel_has_lasted_until_it_runs_again() -> None:
     # vfork(2): the parent waits in state D until its child has ended or executed.
     program = "import ctypes, os; libc = ctypes.CDLL(None); libc.vfork() or (libc.pause(), libc._exit(0))"
     parent = subprocess.Popen([sys.executable, "-c", program])
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
     try:
-        wait_for("vfork", lambda: read_stat(HOST, parent.pid).state == "D")
+        # A start reads its files in state D too: only with the child there is it the wait for the child.
+        wait_for("vfork", lambda: children.read_text() and read_stat(HOST, parent.pid).state == "D")
         before = look(HOST, (container_of(parent.pid),))
         (found,) = observed(before, parent.pid)
         assert (found.state, found.has_lasted) == ("D", True)
@@ -63,8 +65,7 @@ def test_a_process_stuck_in_the_kernel_has_lasted_until_it_runs_again() -> None:
         another = {parent.pid: before[parent.pid]._replace(starttime_ticks=1)}
         assert not observed(another, parent.pid)[0].has_lasted
     finally:
-        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-        for child in children:
+        for child in children.read_text().split():
             os.kill(int(child), signal.SIGKILL)
         parent.kill()
         parent.wait(10)
