@@ -10,8 +10,15 @@ from typing import TypeVar
 
 import pytest
 
+from ctrscope.discovery.discover import discover
+from ctrscope.discovery.forwarded import read_filters
+from ctrscope.discovery.path import explain_path
+from ctrscope.discovery.plan import Plan
+from ctrscope.discovery.published import find_publications
+from ctrscope.discovery.topology import TopologyReader
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.network import NetworkPlan, connect, disconnect, parse_port, plan_network
+from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.netns import run_in_network_namespace
 from tests.kernel.networks import Namespace, network_namespace
 from tests.requirements import require, require_root
@@ -237,3 +244,19 @@ def test_without_nft_it_is_said_before_anything_is_made(host: Host, monkeypatch:
     with pytest.raises(LauncherError, match="install nftables"):
         host.add("one")
     assert host.picture() == before
+
+
+def test_published_ports_are_found_in_the_rules_and_every_hop_to_the_listener_is_in_order(host: Host) -> None:
+    inside, plan, _ = host.add("web", "8080:80", "127.0.0.1:8081:80")
+    files = HostFs()
+    with serving(inside, 80):
+        snapshot = discover(files, Plan(namespaces=True, addresses=True, stats=False, stopped=False))
+        topology = TopologyReader(files).read(snapshot, sockets=True).value
+        assert topology is not None
+        published = find_publications(files, snapshot, topology).value or ()
+        (container,) = [one for one in snapshot.containers if inside.pid in one.pids]
+        path = explain_path(snapshot, topology, published, container, 8080, "tcp", read_filters(files, topology))
+    ours = [one for one in published if one.target_ip == address_of(plan) and one.container == container.id]
+    assert [(one.host_ip, one.host_port, one.reach) for one in ours] == [("", 8080, ""), ("127.0.0.1", 8081, "this host only")]
+    assert path.broken is None
+    assert path.hops[-1].kind == "listener"
