@@ -40,6 +40,7 @@ MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
 #: Numbers of system calls. Those from 424 on are the same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT = 428, 429
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
+_BPF = {"x86_64": 321, "aarch64": 280}
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE = 1
@@ -111,6 +112,14 @@ def seccomp_filter(program: bytes, flags: int) -> None:
         raise OSError(errno.ENOSYS, "seccomp(2) has a number on x86-64 and arm64 only")
     arguments = _Program(len(program) // 8, program)
     _check(_libc.syscall(number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(arguments)))
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """Give the kernel one command about BPF, with its part of union bpf_attr. Errors: EPERM, EINVAL, EACCES when the verifier refuses."""
+    number = _BPF.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, "bpf(2) has a number on x86-64 and arm64 only")
+    return _check(_libc.syscall(number, command, attributes, len(attributes)))
 
 
 def prctl(option: int, *arguments: int) -> int:
