@@ -115,7 +115,7 @@ def seccomp_filter(program: bytes, flags: int) -> None:
 
 
 def bpf(command: int, attributes: bytes) -> int:
-    """Give the kernel one command about BPF, with its part of union bpf_attr. Errors: EPERM, EINVAL, EACCES when the verifier refuses."""
+    """Give the kernel one command about BPF, with its part of union bpf_attr. Errors: EPERM, EINVAL, EACCES of the verifier."""
     number = _BPF.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, "bpf(2) has a number on x86-64 and arm64 only")
