@@ -45,6 +45,7 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
+_BPF = {"x86_64": 321, "aarch64": 280}
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE = 1
@@ -150,6 +151,14 @@ def seccomp_filter(program: bytes, flags: int) -> None:
     """Load a filter for this thread. Errors: EACCES without no_new_privs and CAP_SYS_ADMIN, EINVAL."""
     arguments = _Program(len(program) // 8, program)
     _check(_libc.syscall(_number(_SECCOMP, "seccomp"), _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(arguments)))
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """Give the kernel one command about BPF, with its part of union bpf_attr. Errors: EPERM, EINVAL, EACCES of the verifier."""
+    number = _BPF.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, "bpf(2) has a number on x86-64 and arm64 only")
+    return _check(_libc.syscall(number, command, attributes, len(attributes)))
 
 
 def prctl(option: int, *arguments: int) -> int:
