@@ -5,25 +5,39 @@ paths, a private /dev. *Errors:* LauncherError that names the option and what is
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from ctrscope.attach.environment import DEFAULT_PATH
+from ctrscope.attach.seccomp import Profile
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.spec import (
-    OCI_VERSION, BlockIO, Capabilities, Cpu, DeviceRule, IdMapping, Linux, Memory, Mount, Namespace, Pids, Process, Resources,
-    Rlimit, Root, Spec, User,
+    BlockIO,
+    Capabilities,
+    Cpu,
+    DeviceRule,
+    Linux,
+    Memory,
+    Mount,
+    Namespace,
+    Pids,
+    Process,
+    Resources,
+    Rlimit,
+    Root,
+    Spec,
 )  # fmt: skip
+from ctrscope.launcher.state import OCI_VERSION
 from ctrscope.launcher.users import own_mappings
+from ctrscope.launcher.validate import RLIMITS
 from ctrscope.model.quantity import parse_bytes, parse_cpus
 from ctrscope.model.value import Value
 from ctrscope.probes.capability_names import capability_names
 
-_CAPABILITIES = tuple(
-    f"CAP_{name}"
-    for name in "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
-    "SYS_CHROOT".split()
-)
+_CAPABILITIES = (
+    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+)  # fmt: skip
 _MASKED = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
     "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
@@ -33,9 +47,8 @@ _READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 _DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 #: What of the host's own root has to be writable, with its mode. /run has the sockets of the host's daemons, too.
 _WRITABLE = (("/run", "755"), ("/tmp", "1777"), ("/var/tmp", "1777"), ("/root", "700"))  # noqa: S108
-_MOUNT_OPTIONS = frozenset(
-    "ro rw nosuid suid nodev dev noexec exec noatime relatime bind rbind shared rshared slave rslave private rprivate".split()
-)
+_PROPAGATIONS = frozenset(("shared", "rshared", "slave", "rslave", "private", "rprivate"))
+_MOUNT_OPTIONS = frozenset(("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind")) | _PROPAGATIONS
 _PERIOD = 100_000  # microseconds
 _NO_LIMIT = 2**64 - 1
 
@@ -73,10 +86,6 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
     hostname = wanted.hostname or container_id[:12]
     capabilities = _capabilities(wanted.cap_add, wanted.cap_drop)
     no_new_privileges, has_filter, filter_file, profile = _security(wanted.security)
-    if wanted.network in ("host", "bridge") and root is not None:
-        names = [Mount(destination="/etc/resolv.conf", type="bind", source="/etc/resolv.conf", options=("rbind", "ro", "nosuid", "nodev"))]
-    else:
-        names = []
     return Spec(
         oci_version=OCI_VERSION,
         process=Process(
@@ -94,7 +103,7 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
         mounts=(
             *_system_mounts(wanted.network, is_mapped=bool(mappings), is_ordinary=is_ordinary),
             *(_tmpfs(path, "nosuid", "nodev", f"mode={mode}") for path, mode in (_WRITABLE if root is None else ())),
-            *names,
+            *((_bind("/etc/resolv.conf"),) if wanted.network in ("host", "bridge") and root is not None else ()),
             *(parse_tmpfs(text) for text in wanted.tmpfs),
             *(parse_volume(text) for text in wanted.volumes),
         ),
@@ -144,24 +153,27 @@ def _namespaces(network: str, *, is_mapped: bool) -> tuple[Namespace, ...]:
 
 def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple[Mount, ...]:
     """/proc, /dev, /sys. sysfs belongs to the network namespace: whoever does not own that gets the host's."""
-    terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
+    # An ordinary user has no group 5 (tty) unless it is mapped.
+    terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *(() if is_ordinary else ("gid=5",)))
     foreign = is_mapped and (network == "host" or network.startswith("/"))
     quiet = ("nosuid", "noexec", "nodev")
     mounts = [
         Mount(destination="/proc", type="proc", source="proc", options=quiet),
         Mount(destination="/dev", type="tmpfs", source="tmpfs", options=("nosuid", "strictatime", "mode=755", "size=65536k")),
-        # An ordinary user has no group 5 (tty) unless it is mapped.
-        Mount(destination="/dev/pts", type="devpts", source="devpts", options=(*terminals, *(() if is_ordinary else ("gid=5",)))),
+        Mount(destination="/dev/pts", type="devpts", source="devpts", options=terminals),
         Mount(destination="/dev/shm", type="tmpfs", source="shm", options=(*quiet, "mode=1777", "size=65536k")),  # noqa: S108
         Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=quiet),
-        Mount(destination="/sys", type="bind", source="/sys", options=("rbind", "rslave", *quiet, "ro"))
-        if foreign
-        else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
+        _bind("/sys") if foreign else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
     ]
     if not foreign and (not is_mapped or os.path.exists("/sys/fs/cgroup/cgroup.controllers")):
         # Hierarchies of v1 cannot be mounted by the root of a user namespace.
         mounts.append(Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=(*quiet, "relatime", "ro")))
     return tuple(mounts)
+
+
+def _bind(path: str) -> Mount:
+    """What the host has at that place, to be read."""
+    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "ro", "nosuid", "nodev", "noexec"))
 
 
 def _tmpfs(path: str, *options: str) -> Mount:
@@ -184,7 +196,7 @@ def parse_volume(text: str) -> Mount:
         raise LauncherError(f"-v {text!r}: expected /ON/THE/HOST:/IN/THE/CONTAINER[:ro,rslave,nosuid,…]{what}", 2)
     if not os.path.exists(source):
         raise LauncherError(f"-v {text!r}: there is no {source} on this host", 2)
-    propagation = () if {"shared", "rshared", "slave", "rslave", "private"} & set(options) else ("rprivate",)
+    propagation = () if _PROPAGATIONS & set(options) else ("rprivate",)
     return Mount(destination=destination, type="bind", source=source, options=("rbind", *propagation, *options))
 
 
@@ -223,11 +235,10 @@ def _security(options: Iterable[str]) -> tuple[bool, bool, str, str]:
     return no_new_privileges, has_filter, file, profile
 
 
-def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]):
+def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]) -> Profile | None:
     if not has_filter:
         return None
     if file:
-        from ctrscope.attach.seccomp import Profile
         from ctrscope.launcher.spec import read_part
 
         return read_part(file, Profile)
@@ -256,7 +267,7 @@ def _resources(wanted: Wanted) -> Resources:
     )
 
 
-def _quantity(option, text, parse):
+def _quantity(option: str, text: str, parse: Callable[[str], float]) -> float:
     try:
         return parse(text)
     except ValueError as error:
@@ -281,12 +292,16 @@ def _cpuset(text: str | None) -> str:
 
 def parse_ulimit(text: str) -> Rlimit:
     """``nofile=1024[:4096]``."""
-    name, _, values = text.partition("=")
-    soft, _, hard = values.partition(":")
-    numbers = [_NO_LIMIT if one in ("-1", "unlimited") else int(one) if one.isascii() and one.isdecimal() else -1 for one in (soft, hard or soft)]
-    if min(numbers) < 0 or not name.isalpha():
+    name, _, rest = text.partition("=")
+    soft, _, hard = rest.partition(":")
+    values = [_NO_LIMIT if one in ("-1", "unlimited") else one for one in (soft, hard or soft)]
+    try:
+        numbers = [int(one) for one in values]
+    except ValueError:
+        numbers = [-1]
+    if name.upper() not in RLIMITS or not 0 <= numbers[0] <= numbers[-1] <= _NO_LIMIT:
         raise LauncherError(f"--ulimit {text!r}: expected NAME=SOFT[:HARD], nofile=1024:4096 for instance", 2)
-    return Rlimit(type=f"RLIMIT_{name.upper()}", soft=numbers[0], hard=numbers[1])
+    return Rlimit(type=f"RLIMIT_{name.upper()}", soft=numbers[0], hard=numbers[-1])
 
 
 def _absolute(option: str, path: str) -> str:

@@ -14,7 +14,7 @@ from ctrscope.probes.hostfs import HostFs
 
 _LIMIT = 4 << 20  # bytes of a passwd or group file: the container's, whose owner may put anything there
 _LAST_ID = 2**32 - 2
-#: What root's containers are mapped to where /etc/subuid reserves nothing for root: beyond ordinary users, below the next range.
+#: What root's containers are mapped to where /etc/subuid reserves nothing for root: beyond ordinary users.
 _FIRST, _COUNT = 100_000, 65_536
 _Mappings = tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]
 
@@ -25,11 +25,13 @@ def find_user(root: str, text: str) -> tuple[User, str]:
     user, _, group = text.partition(":")
     entry = parse_passwd(_read(host, "/etc/passwd"), int(user) if user.isdecimal() else user)
     if entry is None and not user.isdecimal():
-        raise LauncherError(f"--user {text!r}: no {user!r} in the container's /etc/passwd: a name from there, or a number", 2)
+        raise LauncherError(f"--user {text!r}: no {user!r} in its /etc/passwd: expected a name from there, or a number", 2)
     uid = entry.uid if entry else int(user)
     groups = _parse_groups(_read(host, "/etc/group"))
     if group and not group.isdecimal() and group not in groups:
-        raise LauncherError(f"--user {text!r}: no group {group!r} in the container's /etc/group: a name from there, or a number", 2)
+        raise LauncherError(
+            f"--user {text!r}: no group {group!r} in its /etc/group: expected a name from there, or a number", 2
+        )
     gid = int(group) if group.isdecimal() else groups[group][0] if group else entry.gid if entry else 0
     if uid > _LAST_ID or gid > _LAST_ID:
         raise LauncherError(f"--user {text!r}: expected ids up to {_LAST_ID}", 2)

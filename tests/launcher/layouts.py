@@ -7,7 +7,7 @@ import platform
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 Entry = tuple[tarfile.TarInfo, bytes]
@@ -43,7 +43,7 @@ def archive(entries: Iterable[Entry]) -> bytes:
     """An archive that says of each entry what it is told to, sizes that are not there included."""
     written = b""
     for entry, content in entries:
-        form = tarfile.PAX_FORMAT if 0 <= entry.size < 1 << 33 else tarfile.GNU_FORMAT
+        form: Literal[1, 2] = tarfile.PAX_FORMAT if 0 <= entry.size < 1 << 33 else tarfile.GNU_FORMAT
         written += entry.tobuf(form) + content + bytes(-len(content) % 512)
     return written + bytes(1024)
 
@@ -67,7 +67,7 @@ def write_layout(
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(content)}
 
     descriptors = [
-        blob("layer.v1.tar+gzip", gzip.compress(layer, mtime=0)) if compress else blob("layer.v1.tar", layer) for layer in layers
+        blob("layer.v1.tar+gzip", gzip.compress(one, mtime=0)) if compress else blob("layer.v1.tar", one) for one in layers
     ]
     image = {
         "architecture": MACHINE,
