@@ -92,7 +92,7 @@ def apply_layer(content: IO[bytes], diff_id: str, root: str, budget: Budget) -> 
     try:
         with tarfile.TarFile(fileobj=stream) as archive:
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined] -- kept for looking up by name, which nobody does
+                archive.members = []  # type: ignore[attr-defined] # kept for looking up by name, which nobody does
                 budget.take(member)
                 tree.add(member, archive)
         tree.finish()
