@@ -44,6 +44,8 @@ VERBS: Mapping[str, str] = {
     "pause": "ctrscope.cli.pause:Pause",
     "unpause": "ctrscope.cli.pause:Unpause",
     "limit": "ctrscope.cli.limit:Limit",
+    "run": "ctrscope.cli.run:Run",
+    "rm": "ctrscope.cli.rm:Rm",
     "doctor": "ctrscope.cli.doctor:Doctor",
     "schema": "ctrscope.cli.schema:Schema",
     "help": "ctrscope.cli.help:Help",
