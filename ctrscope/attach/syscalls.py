@@ -46,6 +46,8 @@ _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _BPF = {"x86_64": 321, "aarch64": 280}
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE = 1
@@ -159,6 +161,14 @@ def bpf(command: int, attributes: bytes) -> int:
     if number is None:
         raise OSError(errno.ENOSYS, "bpf(2) has a number on x86-64 and arm64 only")
     return _check(_libc.syscall(number, command, attributes, len(attributes)))
+
+
+def ioprio_set(pid: int, class_: int, priority: int) -> None:
+    """Set the class (1 real time, 2 best effort, 3 idle) and priority of a thread's input and output. Errors: EPERM, EINVAL."""
+    number = _IOPRIO_SET.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, "ioprio_set(2) has a number on x86-64 and arm64 only")
+    _check(_libc.syscall(number, _IOPRIO_WHO_PROCESS, pid, class_ << _IOPRIO_CLASS_SHIFT | priority))
 
 
 def prctl(option: int, *arguments: int) -> int:
