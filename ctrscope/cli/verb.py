@@ -44,6 +44,7 @@ VERBS: Mapping[str, str] = {
     "pause": "ctrscope.cli.pause:Pause",
     "unpause": "ctrscope.cli.pause:Unpause",
     "limit": "ctrscope.cli.limit:Limit",
+    "demo": "ctrscope.cli.demo:Demo",
     "doctor": "ctrscope.cli.doctor:Doctor",
     "schema": "ctrscope.cli.schema:Schema",
     "help": "ctrscope.cli.help:Help",
