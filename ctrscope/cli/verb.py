@@ -44,6 +44,7 @@ VERBS: Mapping[str, str] = {
     "pause": "ctrscope.cli.pause:Pause",
     "unpause": "ctrscope.cli.pause:Unpause",
     "limit": "ctrscope.cli.limit:Limit",
+    "demo": "ctrscope.cli.demo:Demo",
     "run": "ctrscope.cli.run:Run",
     "rm": "ctrscope.cli.rm:Rm",
     "doctor": "ctrscope.cli.doctor:Doctor",

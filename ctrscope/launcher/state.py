@@ -14,7 +14,6 @@ import msgspec
 
 from ctrscope.launcher.cgroup import Cgroups
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.network import NetworkPlan
 from ctrscope.launcher.spec import Spec, read_part
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
@@ -37,7 +36,6 @@ class State(Value, frozen=True, kw_only=True):
     pid: int | None = None  # of init, as the host counts
     starttime_ticks: int | None = None
     cgroups: Cgroups | None = None
-    network: NetworkPlan | None = None  # on the bridge
     name: str | None = None  # what a person called it
     image: str | None = None
     monitor_pid: int | None = None
