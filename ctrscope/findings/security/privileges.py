@@ -104,7 +104,7 @@ def beyond_default(audited: Audited) -> Iterator[Defect]:
     """Capabilities that no engine gives unasked."""
     more = sorted(set(audited.capabilities or ()) - _DEFAULT - _DANGEROUS)
     if more and acts_on_host(audited) and not is_privileged(audited):
-        title = f"{len(more)} capabilities beyond the default set: {', '.join(more)}"
+        title = f"{len(more)} {'capability' if len(more) == 1 else 'capabilities'} beyond the default set: {', '.join(more)}"
         yield Defect(title, (evidence(audited, "capabilities", f"CapEff has {', '.join(more)}"),))
 
 
