@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from ctrscope.attach.terminal import is_interactive
+from ctrscope.launcher.attended import attend_made
 from ctrscope.launcher.build import Wanted, build_spec
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.lifecycle import Made, Wish, await_program, create, start
 from ctrscope.launcher.removal import note_end, remove, unpacked
-from ctrscope.launcher.run import attend_made
 from ctrscope.launcher.spec import Spec, load_spec
 from ctrscope.launcher.state import default_root, directory_of, locked, read_starttime, read_state, write_state
 from ctrscope.launcher.users import find_user

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
+from ctrscope.launcher.attended import attend_made, run_attached
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import Wish
 from ctrscope.launcher.run import attend_made, run_attached
