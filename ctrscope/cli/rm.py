@@ -10,8 +10,8 @@ from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.render.safe import inert
 
 _EXAMPLES = """\
-Removes what the launcher made: processes, cgroups, links, rules, unpacked image, log and state, also of a container whose start was
-interrupted or whose supervisor was killed. Containers of other engines are theirs to remove.
+Removes what the launcher made: processes, cgroups, links, rules, unpacked image, log and state, also where the start was
+interrupted or the supervisor was killed. Containers of other engines are theirs to remove.
 
 examples:
   ctrscope rm web                 asks first if it runs
@@ -35,21 +35,22 @@ class Rm:
         """Remove one after the other; the first that cannot be removed ends it."""
         refuse_unless_allowed(environment, self.name)
         from ctrscope.launcher.errors import LauncherError
-        from ctrscope.launcher.removal import find_ours, remove
-        from ctrscope.launcher.state import is_alive
+        from ctrscope.launcher.removal import find_ours, find_state, remove
+        from ctrscope.launcher.state import default_root, is_alive
 
         for query in arguments.ids:
             try:
-                state = find_ours(query)
-                if state is None:
+                container_id = find_ours(query)
+                if container_id is None:
                     raise CommandError(*_whose(query, environment))
-                name = inert(state.name or state.id)
-                if is_alive(state):
-                    ask(environment, [], f"{name} runs, process {state.pid}. Kill and remove it?", yes=arguments.force)
-                remove(state.id)
+                state = find_state(default_root(), container_id)
+                if state is not None and is_alive(state):
+                    question = f"{container_id} runs, process {state.pid}. Kill and remove it?"
+                    ask(environment, [], question, yes=arguments.force)
+                remove(default_root(), container_id)
             except LauncherError as error:
                 raise CommandError(ExitStatus.FAILED, inert(str(error))) from error
-            environment.stdout.write(f"removed {name}\n")
+            environment.stdout.write(f"removed {container_id}\n")
         return ExitStatus.DONE
 
 

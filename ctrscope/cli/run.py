@@ -4,7 +4,7 @@
 signal N ended it; 2 an option means nothing.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.environment import Environment
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import argparse
 
     from ctrscope.launcher.errors import LauncherError
-    from ctrscope.launcher.run import Order
+    from ctrscope.launcher.order import Order
 
 _FAILED = 125  # what says that ctrscope failed, not the command
 _EXAMPLES = """\
-Without --rootfs, --bundle or --image the container has the host's own files, to be read only, with a private /tmp, /run, /var/tmp and
-/root: nothing has to be there but the host. The network is none unless asked for, so that nothing on the host's changes.
-In the foreground standard input, output and signals are the command's; -d leaves a small supervisor behind, ctrscope-monitor, which
-keeps the log and the exit status. ctrscope rm removes the container.
+Without --rootfs, --bundle or --image the container has the host's own files, to be read only, with a private /tmp, /run,
+/var/tmp and /root: nothing has to be there but the host. Its network is none unless asked for: nothing of the host's changes.
+In the foreground output and signals are the command's, with -i standard input too; -d leaves a small supervisor behind,
+ctrscope-monitor, which keeps the log and the exit status. ctrscope rm removes the container.
 
 examples:
   ctrscope run -it                                           a shell with the host's programs, alone
@@ -53,7 +53,12 @@ _SINGLE = (
     ("--io-weight", "N", "io_weight", "weight of its input and output, 10 to 1000"),
     ("-u --user", "USER", "user", "UID, UID:GID, or names of the container's own /etc/passwd and group"),
     ("-w --workdir", "DIR", "workdir", "start in that directory"),
-    ("--userns", "IDS", "userns", "a user namespace: auto, or FIRST:COUNT of the host's ids; default: host for root, auto for others"),
+    (
+        "--userns",
+        "IDS",
+        "userns",
+        "ids of a user namespace: auto, FIRST:COUNT, or host for none; default: none for root",
+    ),
 )
 
 
@@ -70,13 +75,13 @@ class Run:
         source = parser.add_mutually_exclusive_group()
         source.add_argument("--rootfs", metavar="DIR", help="the container's files; changes stay in there")
         source.add_argument("--bundle", metavar="DIR", help="an OCI bundle: config.json says everything but the command")
-        source.add_argument("--image", metavar="LAYOUT[:TAG]", help="an OCI image layout, or an archive of one, as skopeo copies it")
+        source.add_argument("--image", metavar="LAYOUT[:TAG]", help="an OCI image layout, or an archive of one")
         parser.add_argument("--name", metavar="NAME", help="what to call it")
         parser.add_argument(
             "--net",
             metavar="NETWORK",
             default=None,
-            help="none, host, bridge (one of the launcher's own), container:ID (of any engine), ns:NAME or ns:PATH; default: none",
+            help="none, host, bridge (the launcher's own), container:ID (any engine's), ns:NAME or ns:PATH; default: none",
         )
         for options, metavar, dest, text in _SINGLE:
             parser.add_argument(*options.split(), metavar=metavar, dest=dest, help=text)
@@ -97,7 +102,7 @@ class Run:
             environment.say("ctrscope: run starts a program: refused under --read-only")
             return _FAILED
         from ctrscope.launcher.errors import LauncherError
-        from ctrscope.launcher.run import run_attached, run_detached
+        from ctrscope.launcher.order import run_attached, run_detached
 
         try:
             order = self._order(arguments, environment)
@@ -114,9 +119,9 @@ class Run:
 
     def _order(self, arguments: "argparse.Namespace", environment: Environment) -> "Order":
         from ctrscope.launcher.build import Wanted
-        from ctrscope.launcher.run import Order
+        from ctrscope.launcher.order import Order
 
-        options = {name: tuple(getattr(arguments, name)) for _, _, name, _ in _REPEATED}
+        options: dict[str, Any] = {name: tuple(getattr(arguments, name)) for _, _, name, _ in _REPEATED}
         options |= {name: getattr(arguments, name) for _, _, name, _ in _SINGLE}
         ports = options.pop("ports")
         wanted = Wanted(
@@ -130,7 +135,7 @@ class Run:
             named = {"--net": arguments.net, "-p": ports, "--read-only-rootfs": arguments.read_only_rootfs}
             named |= {f"--{name.replace('_', '-')}": options[name] for name in options}
             if given := [option for option, value in named.items() if value]:
-                raise CommandError(ExitStatus.USAGE, f"--bundle: its config.json says everything: {', '.join(given)} cannot be said too")
+                raise CommandError(ExitStatus.USAGE, f"--bundle: its config.json says everything else, {', '.join(given)} too")
         return Order(
             wanted=wanted,
             rootfs=arguments.rootfs,
@@ -151,13 +156,14 @@ def say_error(environment: Environment, error: "LauncherError") -> int:
 
 def _find_network(text: str, environment: Environment) -> str:
     """What the builder wants: none, host, bridge, or the absolute path of a namespace."""
-    kind, colon, name = text.partition(":")
+    kind, _, name = text.partition(":")
     if text in ("none", "host", "bridge"):
         return text
     if kind == "ns" and name:
         return name if name.startswith("/") else f"/run/netns/{name}"
     if kind != "container" or not name:
-        raise CommandError(ExitStatus.USAGE, f"--net {inert(text)!r}: expected none, host, bridge, container:ID, ns:NAME or ns:PATH")
+        expected = "none, host, bridge, container:ID, ns:NAME or ns:PATH"
+        raise CommandError(ExitStatus.USAGE, f"--net {inert(text)!r}: expected {expected}")
     from ctrscope.discovery.discover import discover
     from ctrscope.discovery.plan import Plan
 

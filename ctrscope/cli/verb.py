@@ -45,6 +45,8 @@ VERBS: Mapping[str, str] = {
     "unpause": "ctrscope.cli.pause:Unpause",
     "limit": "ctrscope.cli.limit:Limit",
     "demo": "ctrscope.cli.demo:Demo",
+    "run": "ctrscope.cli.run:Run",
+    "rm": "ctrscope.cli.rm:Rm",
     "doctor": "ctrscope.cli.doctor:Doctor",
     "schema": "ctrscope.cli.schema:Schema",
     "help": "ctrscope.cli.help:Help",

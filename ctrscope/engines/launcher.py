@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from ctrscope.engines.engine import Survey
+from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_config import parse_oci_config
 from ctrscope.engines.state_file import check_path, first_of, parse_json
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Port, Record
@@ -20,6 +21,10 @@ MONITOR = "ctrscope-mon"
 _ROOT = "/run/ctrscope/containers"
 
 
+class _Cgroups(msgspec.Struct):
+    directories: dict[str, str] = {}
+
+
 class _State(msgspec.Struct):
     id: str
     bundle: str
@@ -28,6 +33,7 @@ class _State(msgspec.Struct):
     annotations: dict[str, str] = {}
     pid: int | None = None
     starttime_ticks: int | None = None
+    cgroups: _Cgroups | None = None
     name: str | None = None
     image: str | None = None
     monitor_pid: int | None = None
@@ -139,7 +145,7 @@ def _read_record(host: HostFs, directory: str, owner: int | None, plan: _Plan | 
         starttime_ticks=state.starttime_ticks,
         monitor_pid=state.monitor_pid,
         monitor_expected=MONITOR if state.monitor_pid else None,
-        cgroup_path=f"/ctrscope/{container_id}" if owner is None else None,
+        cgroup_path=find_cgroup_path(state.cgroups.directories) if state.cgroups else None,
         state_dirs=(directory,),
     )
 

@@ -79,14 +79,17 @@ class Wanted(Value, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
 
 
-def build_spec(wanted: Wanted, container_id: str, root: str | None, image: ImageSettings) -> Spec:
-    """The specification; *root* None: the host's own root, which is read-only. ``process.user`` is left to ``users``."""
+def build_spec(wanted: Wanted, container_id: str, root: str | None, image: ImageSettings) -> tuple[Spec, str]:
+    """The specification; *root* None: the host's own root, which is read-only.
+
+    Shape: with it the user as it is called, who has to be looked up in files that may not be there yet.
+    """
     is_ordinary = os.geteuid() != 0
     mappings = own_mappings(wanted.userns)
     hostname = wanted.hostname or container_id[:12]
     capabilities = _capabilities(wanted.cap_add, wanted.cap_drop)
     no_new_privileges, has_filter, filter_file, profile = _security(wanted.security)
-    return Spec(
+    spec = Spec(
         oci_version=OCI_VERSION,
         process=Process(
             terminal=wanted.terminal,
@@ -118,6 +121,7 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
             readonly_paths=_READONLY,
         ),
     )
+    return spec, wanted.user or image.user
 
 
 def _command(command: tuple[str, ...], image: ImageSettings) -> tuple[str, ...]:
@@ -242,9 +246,9 @@ def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]) -> Prof
         from ctrscope.launcher.spec import read_part
 
         return read_part(file, Profile)
-    from ctrscope.launcher.seccomp_profile import default_profile
+    from ctrscope.launcher.seccomp_profile import default_seccomp
 
-    return default_profile(capabilities)
+    return default_seccomp(capabilities)
 
 
 def _resources(wanted: Wanted) -> Resources:

@@ -74,14 +74,17 @@ class Image:
         if len(self._layers) != len(self._diff_ids):
             raise LauncherError(f"{blobs.name}: {len(self._layers)} layers, but {len(self._diff_ids)} diff_ids")
 
-    def unpack(self, root: str) -> None:
-        """Apply every layer to the empty directory *root*. Errors: LauncherError, and then *root* holds a part."""
-        budget = Budget(root)
+    def unpack(self, root: str, uid: int = 0, gid: int = 0) -> None:
+        """Apply every layer to the empty directory *root*; *uid* and *gid* are those of root inside.
+
+        Errors: LauncherError, and then *root* holds a part.
+        """
+        budget, owner = Budget(root), (uid, gid)
         for layer, diff_id in zip(self._layers, self._diff_ids, strict=True):
             where = f"{self._blobs.name}: layer {layer.digest[:19]}"
             with self._blobs.opened(layer) as blob:
                 try:
-                    apply_layer(_decompressed(blob, where), diff_id, root, budget)
+                    apply_layer(_decompressed(blob, where), diff_id, root, budget, owner)
                 except (LauncherError, tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError, OSError) as error:
                     raise LauncherError(f"{where}: {error}") from error
 

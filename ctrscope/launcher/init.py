@@ -5,14 +5,13 @@ The steps are in ``_become_init`` from top to bottom. What the host has to do fo
 container's cgroup init goes as late as its mounts allow, so that our own memory is not counted as the container's.
 """
 
+import _socket
 import errno
 import fcntl
 import os
 import struct
 from collections.abc import Mapping
 from typing import NoReturn
-
-import _socket
 
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel
@@ -28,7 +27,7 @@ from ctrscope.launcher.mounts import make_readonly, mask, mount_cgroups, mount_i
 from ctrscope.launcher.rootfs import PROPAGATIONS, make_inside, open_root, pivot
 from ctrscope.launcher.spec import Linux, Process, Spec
 from ctrscope.launcher.state import State
-from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, PID, READY, TERMINAL, ask, fail
+from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, PID, READY, TERMINAL, ask, await_answer, fail
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 
@@ -68,8 +67,7 @@ def begin(making: Making, channel: Channel) -> NoReturn:
         child = os.fork()
         if child == 0:
             _become_init(making, channel)
-        ask(channel, PID, str(child))
-        channel.send(b".")  # to init, by the end that we share
+        channel.send(PID + str(child).encode())  # init, which has this end too, gets the answer
         os._exit(0)
     except BaseException as error:
         fail(channel, error)
@@ -78,6 +76,7 @@ def begin(making: Making, channel: Channel) -> NoReturn:
 def _become_init(making: Making, channel: Channel) -> NoReturn:
     spec, linux, program = making.spec, making.spec.linux, making.program
     try:
+        await_answer(channel)
         import_late(program, has_hooks=bool(spec.hooks.create_container or spec.hooks.start_container))
         os.setsid()
         os.umask(0)
@@ -145,8 +144,9 @@ def become_program(program: Program, channel: Channel) -> dict[str, str]:
 def _raise_loopback(linux: Linux) -> None:
     network = linux.find_namespace("network")
     if network is not None and not network.path:
-        with _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as end:
-            fcntl.ioctl(end.fileno(), _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+        end = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+        fcntl.ioctl(end.fileno(), _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+        end.close()
 
 
 def _make_mounts(making: Making, root: int, channel: Channel) -> None:

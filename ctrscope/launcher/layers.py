@@ -79,16 +79,14 @@ class Budget:
         self._entries -= 1
         self._bytes -= max(member.size, 0)
         if self._bytes < 0:
-            raise LauncherError(
-                f"{member.name[:80]!r}: {member.size} bytes are more than it may bring, or than is free: refused"
-            )
+            raise LauncherError(f"{member.name[:80]!r}: more bytes than it may bring, or than are free: refused")
         if self._entries < 0:
             raise LauncherError(f"more than {_ENTRY_LIMIT} entries: refused")
 
 
-def apply_layer(content: IO[bytes], diff_id: str, root: str, budget: Budget) -> None:
-    """Apply one layer. What it removes is of the layers below it only, wherever in the archive that stands."""
-    stream, tree = _Stream(content), _Tree(root)
+def apply_layer(content: IO[bytes], diff_id: str, root: str, budget: Budget, owner: tuple[int, int]) -> None:
+    """Apply one layer; *owner* is who root inside is. What it removes is of the layers below it only, wherever that stands."""
+    stream, tree = _Stream(content), _Tree(root, owner)
     try:
         with tarfile.TarFile(fileobj=stream) as archive:
             while (member := archive.next()) is not None:
@@ -105,7 +103,8 @@ def apply_layer(content: IO[bytes], diff_id: str, root: str, budget: Budget) -> 
 class _Tree:
     """A directory that entries of one layer are added to, each through a descriptor of its parent."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, owner: tuple[int, int]) -> None:
+        self._owner = owner
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._parent: tuple[tuple[str, ...], int] | None = None  # of the entry before: most have the same
         self._added: set[tuple[str, ...]] = set()
@@ -153,7 +152,7 @@ class _Tree:
             handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600, dir_fd=parent)
         elif member.issym():
             os.symlink(member.linkname, name, dir_fd=parent)
-            _own(name, member, parent)
+            self._own(name, member, parent)
             os.utime(name, ns=(_mtime(member),) * 2, dir_fd=parent, follow_symlinks=False)
             return
         elif member.islnk():
@@ -188,7 +187,7 @@ class _Tree:
 
     def _dress(self, handle: int, member: tarfile.TarInfo, path: tuple[str, ...]) -> None:
         """Owner, mode, attributes, time, in this order: a new owner takes set-user-ID bits and capabilities away."""
-        _own(handle, member)
+        self._own(handle, member)
         os.fchmod(handle, stat.S_IMODE(member.mode))
         for key, value in member.pax_headers.items():
             attribute = key.removeprefix("SCHILY.xattr.")
@@ -198,6 +197,12 @@ class _Tree:
             self._times[path] = _mtime(member)
         else:
             os.utime(handle, ns=(_mtime(member),) * 2)
+
+    def _own(self, target: int | str, member: tarfile.TarInfo, parent: int | None = None) -> None:
+        """Give it its owner. An ordinary user gives nothing away: everything is the user's, which inside is root's."""
+        if os.geteuid() == 0:
+            uid, gid = self._owner[0] + member.uid, self._owner[1] + member.gid
+            os.chown(target, uid, gid, dir_fd=parent, follow_symlinks=parent is None)
 
     def _enter(self, path: tuple[str, ...], *, make: bool = True) -> int:
         """A descriptor of a directory, made where it is missing, that lasts until the next call. No link is followed."""
@@ -271,12 +276,6 @@ def _remove_tree(name: str, parent: int) -> None:
         return
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
-
-
-def _own(target: int | str, member: tarfile.TarInfo, parent: int | None = None) -> None:
-    """Give it its owner. An ordinary user gives nothing away: everything is the user's, which inside is root's."""
-    if os.geteuid() == 0:
-        os.chown(target, member.uid, member.gid, dir_fd=parent, follow_symlinks=parent is None)
 
 
 def _mtime(member: tarfile.TarInfo) -> int:

@@ -2,16 +2,15 @@
 
 *Source:* prctl(2) PR_SET_CHILD_SUBREAPER and PR_SET_NAME, pidfd_open(2), proc_pid_stat(5) arg_start.
 
-It is forked, not started: no second interpreter comes up. Whoever started the container waits until the supervisor says that it
-runs, or why it does not. When the supervisor is killed the container runs on, and its state still has all that ``rm --force`` needs.
+It is forked, not started: no second interpreter comes up. Whoever asked for the container waits until the supervisor says that
+it runs, or why it does not. When the supervisor is killed the container runs on; its state has all that ``rm --force`` needs.
 """
 
 import ctypes
 import os
 import select
-import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
@@ -24,17 +23,23 @@ _PR_SET_NAME = 15
 _CHUNK = 65536
 
 
-class Output:
-    """Where the program writes to: two pipes, or a terminal whose other end comes later."""
-
-    def __init__(self) -> None:
-        self.stdout, self.stdout_end = os.pipe2(os.O_CLOEXEC)
-        self.stderr, self.stderr_end = os.pipe2(os.O_CLOEXEC)
-
-    def let_go(self) -> None:
-        """Close the ends that are the program's: from now on the end of it is the end of the pipes."""
-        os.close(self.stdout_end)
-        os.close(self.stderr_end)
+@contextmanager
+def redirected() -> Iterator[dict[int, str]]:
+    """As long as it lasts our output goes to pipes, and we read nothing. What reads them: the name of the stream."""
+    before = [os.dup(number) for number in (0, 1, 2)]
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    pipes = {number: os.pipe2(os.O_CLOEXEC) for number in (1, 2)}
+    try:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        for number, (_, writer) in pipes.items():
+            os.dup2(writer, number)
+            os.close(writer)
+        yield {reader: name for (reader, _), name in zip(pipes.values(), ("stdout", "stderr"), strict=True)}
+    finally:
+        for number, handle in enumerate(before):
+            os.dup2(handle, number)
+            os.close(handle)
 
 
 def detach(title: str, supervise: Callable[[Callable[[], None]], None]) -> None:
@@ -95,18 +100,19 @@ def set_title(title: str) -> None:
         ctypes.memmove(start, title.encode("utf-8", "surrogateescape")[: room - 1].ljust(room, b"\0"), room)
 
 
-def keep(pid: int, log: Log, output: Output, master: int | None) -> int:
+def keep(pid: int, log: Log, pipes: Mapping[int, str], master: int | None) -> int:
     """Attend to init until it ends: signals go to it, what it writes goes to the log. Returns its exit status.
 
     We are its reaper: ``PR_SET_CHILD_SUBREAPER`` was set before it was started.
     """
-    streams = {output.stdout: "stdout", output.stderr: "stderr"} if master is None else {master: "stdout"}
+    streams = dict(pipes) if master is None else {master: "stdout"}
     pidfd = os.pidfd_open(pid)
     with caught_signals() as signals:
         poll = select.poll()
         for handle in (*streams, pidfd, signals):
-            os.set_blocking(handle, False) if handle != pidfd else None
             poll.register(handle, select.POLLIN)
+        for handle in streams:
+            os.set_blocking(handle, False)
         is_over = False
         while not is_over:
             for handle, _ in poll.poll():

@@ -19,10 +19,16 @@ TERMINAL, READY, FAILED = b"T", b"R", b"F"
 _LIMIT = 8192
 
 
-def ask(channel: Channel, kind: bytes, text: str = "") -> None:
-    """Have something done outside, and wait until it is. Whoever is alone with its question ends."""
+def ask(channel: Channel, kind: bytes) -> None:
+    """Have something done outside, and wait until it is."""
     with suppress(OSError):
-        channel.send(kind + text.encode())
+        channel.send(kind)
+    await_answer(channel)
+
+
+def await_answer(channel: Channel) -> None:
+    """Wait until what was asked for is done. Whoever is alone with its question ends."""
+    with suppress(OSError):
         if channel.receive(1)[0]:
             return
     os._exit(1)

@@ -19,8 +19,8 @@ _FIRST, _COUNT = 100_000, 65_536
 _Mappings = tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]
 
 
-def find_user(root: str, text: str) -> tuple[User, str]:
-    """User and home directory that ``UID[:GID]`` or ``NAME[:GROUP]`` means in the files below *root*. Errors: LauncherError."""
+def find_user(root: str, text: str) -> User:
+    """The user that ``UID[:GID]`` or ``NAME[:GROUP]`` means in the files below *root*. Errors: LauncherError."""
     host = HostFs(root)
     user, _, group = text.partition(":")
     entry = parse_passwd(_read(host, "/etc/passwd"), int(user) if user.isdecimal() else user)
@@ -36,7 +36,7 @@ def find_user(root: str, text: str) -> tuple[User, str]:
     if uid > _LAST_ID or gid > _LAST_ID:
         raise LauncherError(f"--user {text!r}: expected ids up to {_LAST_ID}", 2)
     more = () if group else sorted(number for number, members in groups.values() if user in members and number != gid)
-    return User(uid=uid, gid=gid, additional_gids=tuple(more)), entry.home if entry else "/"
+    return User(uid=uid, gid=gid, additional_gids=tuple(more))
 
 
 def own_mappings(userns: str | None) -> _Mappings | None:

@@ -24,7 +24,7 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(root: str | None = "/srv/root", image: ImageSettings = NOTHING, **wanted: Any) -> Spec:
-    spec = build_spec(Wanted(**{"security": ("seccomp=unconfined",), **wanted}), "a" * 64, root, image)
+    spec, _ = build_spec(Wanted(**{"security": ("seccomp=unconfined",), **wanted}), "a" * 64, root, image)
     validate(spec)
     return spec
 
@@ -190,10 +190,10 @@ def test_users_are_those_of_the_containers_own_files(tmp_path: Path) -> None:
     (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nweb:x:33:34::/srv/web:/bin/sh\n")
     (tmp_path / "etc/group").write_text("web:x:34:\naudio:x:29:web,other\nvideo:x:44:web\n")
     root = str(tmp_path)
-    assert find_user(root, "web") == (User(uid=33, gid=34, additional_gids=(29, 44)), "/srv/web")
-    assert find_user(root, "33") == (User(uid=33, gid=34), "/srv/web")
-    assert find_user(root, "web:audio") == (User(uid=33, gid=29), "/srv/web")
-    assert find_user(root, "7:8") == (User(uid=7, gid=8), "/")
+    assert find_user(root, "web") == User(uid=33, gid=34, additional_gids=(29, 44))
+    assert find_user(root, "33") == User(uid=33, gid=34)
+    assert find_user(root, "web:audio") == User(uid=33, gid=29)
+    assert find_user(root, "7:8") == User(uid=7, gid=8)
     for text, message in (("nobody", "no 'nobody' in its /etc/passwd"), ("web:x", "no group 'x'"), ("4294967295", "ids up to")):
         with pytest.raises(LauncherError, match=message):
             find_user(root, text)

@@ -157,7 +157,7 @@ def test_a_link_of_a_lower_layer_is_no_way_out_either(tmp_path: Path) -> None:
 
 def test_a_bomb_of_zeros_is_refused_before_it_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctrscope.launcher.layers._SIZE_LIMIT", 1 << 20)
-    with pytest.raises(LauncherError, match="more than it may bring"):
+    with pytest.raises(LauncherError, match="more bytes than it may bring"):
         unpack(tmp_path, [file(f"zeros{number}", bytes(1 << 19)) for number in range(4)], compress=True)
     assert sum(path.stat().st_size for path in (tmp_path / "root").iterdir()) <= 1 << 20
 
