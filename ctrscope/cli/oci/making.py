@@ -10,7 +10,6 @@ from ctrscope.launcher import lifecycle
 from ctrscope.launcher.attended import attend_made, run_attached
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import Wish
-from ctrscope.launcher.run import attend_made, run_attached
 from ctrscope.launcher.spec import Capabilities, Process, User, load_spec, read_part
 from ctrscope.launcher.state import default_root, read_spec
 from ctrscope.launcher.validate import validate_process
