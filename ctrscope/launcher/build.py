@@ -156,10 +156,10 @@ def _namespaces(network: str, *, is_mapped: bool) -> tuple[Namespace, ...]:
 
 
 def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple[Mount, ...]:
-    """/proc, /dev, /sys. sysfs belongs to the network namespace: whoever does not own that gets the host's."""
+    """/proc, /dev, /sys. sysfs is the network namespace's: whoever does not own that, or has the host's, gets the host's."""
     # An ordinary user has no group 5 (tty) unless it is mapped.
     terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *(() if is_ordinary else ("gid=5",)))
-    foreign = is_mapped and (network == "host" or network.startswith("/"))
+    is_hosts = network == "host" or (is_mapped and network.startswith("/"))
     quiet = ("nosuid", "noexec", "nodev")
     mounts = [
         Mount(destination="/proc", type="proc", source="proc", options=quiet),
@@ -167,17 +167,17 @@ def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple
         Mount(destination="/dev/pts", type="devpts", source="devpts", options=terminals),
         Mount(destination="/dev/shm", type="tmpfs", source="shm", options=(*quiet, "mode=1777", "size=65536k")),  # noqa: S108
         Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=quiet),
-        _bind("/sys") if foreign else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
+        _bind("/sys") if is_hosts else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
     ]
-    if not foreign and (not is_mapped or os.path.exists("/sys/fs/cgroup/cgroup.controllers")):
+    if not is_mapped or os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
         # Hierarchies of v1 cannot be mounted by the root of a user namespace.
         mounts.append(Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=(*quiet, "relatime", "ro")))
     return tuple(mounts)
 
 
 def _bind(path: str) -> Mount:
-    """What the host has at that place, to be read."""
-    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "ro", "nosuid", "nodev", "noexec"))
+    """What the host has at that place and below, to be read."""
+    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "rro", "rnosuid", "rnodev", "rnoexec"))
 
 
 def _tmpfs(path: str, *options: str) -> Mount:
