@@ -252,7 +252,9 @@ def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]) -> Prof
 
 
 def _resources(wanted: Wanted) -> Resources:
-    devices = (DeviceRule(allow=False, access="rwm"), *(DeviceRule(allow=True, type=type_, access="m") for type_ in "cb"))
+    refused = DeviceRule(allow=False, access="rwm")
+    made = (DeviceRule(allow=True, type=type_, access="m") for type_ in "cb")
+    used = (DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm") for major, minor in _DEVICES)
     cpu = Cpu(
         shares=_number("--cpu-shares", wanted.cpu_shares, 2, 262_144),
         quota=None if wanted.cpus is None else int(_quantity("--cpus", wanted.cpus, parse_cpus) * _PERIOD),
@@ -263,7 +265,8 @@ def _resources(wanted: Wanted) -> Resources:
     pids = _number("--pids", wanted.pids, 1, 1 << 22)
     weight = _number("--io-weight", wanted.io_weight, 10, 1000)
     return Resources(
-        devices=(*devices, *(DeviceRule(allow=True, type="c", major=a, minor=b, access="rwm") for a, b in _DEVICES)),
+        # An ordinary user gets no device that is not shown already, and may load no rules.
+        devices=(refused, *made, *used) if os.geteuid() == 0 else (),
         memory=None if memory is None else Memory(limit=memory),
         cpu=None if cpu == Cpu() else cpu,
         pids=None if pids is None else Pids(limit=pids),
