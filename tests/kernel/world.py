@@ -1,7 +1,7 @@
 """A world of a test's own, which can be compared whole with what it was, whatever else happens on this machine.
 
-It has namespaces of its own of every type but user, a part of each cgroup hierarchy as its root, and an empty /run. PID 1 of it is
-what runs in it, so that all ends with it.
+It has namespaces of its own of every type but user, a part of each cgroup hierarchy as its root, an empty /run and
+/var/lib. What runs in it is its PID 1: all ends with it.
 """
 
 import os
@@ -37,10 +37,11 @@ def make_world() -> None:
     places = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
     # Copies of containers' mounts would keep those busy.
     for place in sorted((place for place in places if place.startswith(("/run/", "/var/", "/tmp/"))), reverse=True):
-        subprocess.run(("umount", "-l", place), check=True)
+        subprocess.run(("umount", "-l", place), stderr=subprocess.DEVNULL, check=False)  # whose directory was removed is gone
     commands = f"""
         mount -t proc proc /proc
         mount -t tmpfs tmpfs /run
+        mount -t tmpfs tmpfs /var/lib
         ip link set lo up
         echo 0 > /proc/sys/net/ipv4/ip_forward
         nft -f - <<'END'
@@ -73,7 +74,7 @@ def take_picture() -> Picture:
         "address": ("ip", "-4", "-o", "addr"),
         "rule": ("nft", "list", "ruleset"),
         "namespace": ("lsns", "-rno", "NS,TYPE"),
-        "file": ("find", "/run", "-mindepth", "1"),
+        "file": ("find", "/run", "/var/lib", "-mindepth", "1"),
         "forwarding": ("cat", "/proc/sys/net/ipv4/ip_forward"),
     }
     found = {
