@@ -7,10 +7,11 @@ paths, a private /dev. *Errors:* LauncherError that names the option and what is
 import os
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from ctrscope.attach.environment import DEFAULT_PATH
 from ctrscope.attach.seccomp import Profile
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.spec import (
     BlockIO,
     Capabilities,
@@ -51,6 +52,16 @@ _PROPAGATIONS = frozenset(("shared", "rshared", "slave", "rslave", "private", "r
 _MOUNT_OPTIONS = frozenset(("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind")) | _PROPAGATIONS
 _PERIOD = 100_000  # microseconds
 _NO_LIMIT = 2**64 - 1
+
+
+class ImageSettings(msgspec.Struct, rename="pascal"):
+    """What an image says about the process: the part ``config`` of its configuration."""
+
+    user: str = ""
+    env: list[str] | None = None
+    entrypoint: list[str] | None = None
+    cmd: list[str] | None = None
+    working_dir: str = ""
 
 
 class Wanted(Value, frozen=True, kw_only=True):

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from ctrscope.attach.terminal import is_interactive
 from ctrscope.launcher.attended import attend_made
-from ctrscope.launcher.build import Wanted, build_spec
+from ctrscope.launcher.build import ImageSettings, Wanted, build_spec
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.lifecycle import Made, Wish, await_program, create, start
 from ctrscope.launcher.removal import note_end, remove, unpacked
 from ctrscope.launcher.spec import Spec, load_spec
