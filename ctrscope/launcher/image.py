@@ -71,6 +71,8 @@ class Image:
         Errors: LauncherError, and then *root* holds a part.
         """
         budget, owner = Budget(root), (uid, gid)
+        if os.geteuid() == 0:
+            os.chown(root, uid, gid)
         for layer, diff_id in zip(self._layers, self._diff_ids, strict=True):
             where = f"{self._blobs.name}: layer {layer.digest[:19]}"
             with self._blobs.opened(layer) as blob:
