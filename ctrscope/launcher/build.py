@@ -97,9 +97,12 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
     """
     is_ordinary = os.geteuid() != 0
     mappings = own_mappings(wanted.userns)
-    hostname = wanted.hostname or container_id[:12]
+    hostname = wanted.hostname or container_id[:64]
     capabilities = _capabilities(wanted.cap_add, wanted.cap_drop)
     no_new_privileges, has_filter, filter_file, profile = _security(wanted.security)
+    asked = (*(parse_tmpfs(text) for text in wanted.tmpfs), *(parse_volume(text) for text in wanted.volumes))
+    if root is None:
+        _check_places(asked)
     spec = Spec(
         oci_version=OCI_VERSION,
         process=Process(
@@ -118,14 +121,12 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
             *_system_mounts(wanted.network, is_mapped=bool(mappings), is_ordinary=is_ordinary),
             *(_tmpfs(path, "nosuid", "nodev", f"mode={mode}") for path, mode in (_WRITABLE if root is None else ())),
             *((_bind("/etc/resolv.conf"),) if wanted.network in ("host", "bridge") and root is not None else ()),
-            *(parse_tmpfs(text) for text in wanted.tmpfs),
-            *(parse_volume(text) for text in wanted.volumes),
+            *asked,
         ),
         linux=Linux(
             namespaces=_namespaces(wanted.network, is_mapped=bool(mappings)),
             uid_mappings=mappings[0] if mappings else (),
             gid_mappings=mappings[1] if mappings else (),
-            cgroups_path=f"/ctrscope/{container_id}",
             resources=_resources(wanted),
             seccomp=_seccomp(has_filter, filter_file, capabilities),
             masked_paths=_MASKED,
@@ -133,6 +134,14 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
         ),
     )
     return spec, wanted.user or image.user
+
+
+def _check_places(mounts: Iterable[Mount]) -> None:
+    """The host's own root is read-only: nothing can be made in it to mount something on."""
+    for mount in mounts:
+        where = mount.destination
+        if not os.path.exists(where) and not any(where.startswith(f"{path}/") for path, _ in _WRITABLE):
+            raise LauncherError(f"there is no {where} on this host, whose own root the container has: take one below /tmp", 2)
 
 
 def _command(command: tuple[str, ...], image: ImageSettings) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""``ctrscope run`` and ``rm`` for real: what the command makes of its status, what a supervisor keeps, what is left afterwards."""
+"""``ctrscope run`` and ``rm`` for real: whose exit status it is, what a supervisor keeps, what is left afterwards."""
 
 import json
 import os
@@ -181,10 +181,11 @@ def test_nothing_of_the_host_changes_by_it() -> None:
 
 
 def test_options_arrive_in_the_container(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     (tmp_path / "shared").write_text("from the host\n")
-    script = "id -u; id -g; pwd; echo $A; cat /data/shared; ulimit -n; ulimit -Hn; grep CapBnd /proc/self/status; grep NoNewPrivs /proc/self/status"
+    script = "id -u; id -g; pwd; echo $A; cat /tmp/data/shared; ulimit -n; ulimit -Hn; grep -E 'CapBnd|NoNew' /proc/self/status"
     lines = said(
-        *("-u", "65534:65534", "-w", "/tmp", "-e", "A=b", "-v", f"{tmp_path}:/data:ro", "--ulimit", "nofile=100:200"),
+        *("-u", "65534:65534", "-w", "/tmp", "-e", "A=b", "-v", f"{tmp_path}:/tmp/data:ro", "--ulimit", "nofile=100:200"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--", "sh", "-c", script),
     ).splitlines()  # fmt: skip
     assert lines[:7] == ["65534", "65534", "/tmp", "b", "from the host", "100", "200"]
