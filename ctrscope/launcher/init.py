@@ -240,6 +240,8 @@ def _find_program(process: Process) -> None:
     name = process.args[0]
     path = next((line[5:] for line in process.env if line.startswith("PATH=")), DEFAULT_PATH)
     found = [candidate for candidate in candidates(name, path) if os.path.isfile(candidate)]
+    if not found and "/" in name and os.path.isdir(name):
+        raise LauncherError(f'exec: "{name}": is a directory', CANNOT_EXECUTE)
     if not found:
         where = "no such file or directory" if "/" in name else f"executable file not found in $PATH ({path})"
         raise LauncherError(f'exec: "{name}": {where}', NOT_FOUND)
