@@ -239,11 +239,11 @@ def _find_program(process: Process) -> None:
     """Say now that it is not there, rather than at the start, when who asked for it is gone."""
     name = process.args[0]
     path = next((line[5:] for line in process.env if line.startswith("PATH=")), DEFAULT_PATH)
-    found = [candidate for candidate in candidates(name, path) if os.path.isfile(candidate)]
+    found = [candidate for candidate in candidates(name, path) if os.path.exists(candidate)]
     if not found:
         where = "no such file or directory" if "/" in name else f"executable file not found in $PATH ({path})"
         raise LauncherError(f'exec: "{name}": {where}', NOT_FOUND)
-    if not any(os.access(candidate, os.X_OK) for candidate in found):
+    if not any(os.path.isfile(candidate) and os.access(candidate, os.X_OK) for candidate in found):
         raise LauncherError(f'exec: "{name}": permission denied', CANNOT_EXECUTE)
 
 
