@@ -107,7 +107,7 @@ def _ask(is_users: bool, *words: str) -> str:
     busctl = shutil.which("busctl")
     if busctl is None:
         raise LauncherError("--systemd-cgroup: there is no busctl, which comes with systemd")
-    argv = [busctl, "--user" if is_users else "--system", *words]
+    argv = [busctl, "--user" if is_users else "--system", "--", *words]  # the root slice is called -.slice
     done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         raise LauncherError(f"--systemd-cgroup: {words[-1] if words[0] != 'call' else words[4]}: {done.stderr.strip()}")
