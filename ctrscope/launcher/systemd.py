@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 
 from ctrscope.launcher.cgroup import Scope
 from ctrscope.launcher.errors import LauncherError, SpecError
@@ -81,6 +82,12 @@ def update_scope(scope: Scope, resources: Resources) -> None:
     if properties := _limits(resources):
         arguments = ("SetUnitProperties", "sba(sv)", scope.name, "true", *_array(properties))
         _ask(scope.is_users, "call", *_MANAGER, *arguments)
+
+
+def stop_scope(scope: Scope) -> None:
+    """Have it forgotten. Systemd does so once it hears that it is empty, which it never does if we remove it first."""
+    with suppress(LauncherError):  # it is gone; or systemd is, and so is what it would have kept
+        _ask(scope.is_users, "call", *_MANAGER, "StopUnit", "ss", scope.name, "replace")
 
 
 def _limits(resources: Resources) -> list[tuple[str, ...]]:
