@@ -88,7 +88,7 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
     target = make_inside(root, mount.destination, directory=not is_file)
     try:
         if source is not None:
-            syscalls.move_mount(source, path_of(target))
+            syscalls.move_mount(source, target)
         elif options.is_bind:
             if not os.path.exists(where):
                 raise LauncherError(f"mount {mount.destination}: its source {where} does not exist")

@@ -67,7 +67,7 @@ def spec_(arguments: Arguments) -> int:
     from ctrscope.launcher.build import Wanted, build_spec
     from ctrscope.launcher.image import ImageSettings
 
-    spec = build_spec(Wanted(terminal=True, command=("sh",)), "ctrscope", "rootfs", ImageSettings())
+    spec, _ = build_spec(Wanted(terminal=True, command=("sh",)), "ctrscope", "rootfs", ImageSettings())
     lifecycle.write_template(arguments.find("bundle") or ".", spec)
     return 0
 
