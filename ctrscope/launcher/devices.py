@@ -23,8 +23,8 @@ _ALWAYS = (
     *(DeviceRule(allow=True, type=type_, access="m") for type_ in "bc"),
     *(
         DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm")
-        # null zero full random urandom tty console ptmx, and every terminal of devpts
-        for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, None))
+        # null zero full random urandom tty ptmx, and every terminal of devpts: a container's console is one of those
+        for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
     ),
 )
 _ACCESS = {"m": 1, "r": 2, "w": 4}  # BPF_DEVCG_ACC_…
