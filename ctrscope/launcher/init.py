@@ -244,7 +244,8 @@ def _find_program(process: Process) -> None:
         where = "no such file or directory" if "/" in name else f"executable file not found in $PATH ({path})"
         raise LauncherError(f'exec: "{name}": {where}', NOT_FOUND)
     if not any(os.path.isfile(candidate) and os.access(candidate, os.X_OK) for candidate in found):
-        raise LauncherError(f'exec: "{name}": permission denied', CANNOT_EXECUTE)
+        what = "is a directory: permission denied" if os.path.isdir(found[0]) else "permission denied"
+        raise LauncherError(f'exec: "{name}": {what}', CANNOT_EXECUTE)
 
 
 def _home(uid: int) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.live.machine import wait_for
+
 #: What Docker makes of a host: whatever it does not name is not forwarded.
 _DROPPING = "table ip filter {\n chain FORWARD {\n type filter hook forward priority filter; policy drop;\n }\n}\n"
 _SETTLED = 10.0  # seconds
@@ -27,7 +29,13 @@ def run_in_world(module: str, *arguments: str) -> int:
         enter = "".join(f"echo $$ > {file}\n" for file in files)
         unshare = 'exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child --propagation private "$@"'
         argv = ("sh", "-ec", enter + unshare, "sh", sys.executable, "-m", module, *arguments)
-        return subprocess.run(argv, check=False).returncode
+        with subprocess.Popen(argv) as process:
+            # Who waits outside has done with unshare(2) once it has a child; on v2 it may not stay where it was for that.
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            wait_for("a child", lambda: process.poll() is not None or children.read_text())
+            for file in files if process.poll() is None else ():
+                (file.parent / "harness/cgroup.procs").write_text(str(process.pid))
+            return process.wait()
 
 
 def make_world() -> None:
