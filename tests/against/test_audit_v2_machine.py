@@ -1,10 +1,9 @@
-"""What an audit says of a host itself, by changing the host: only in the virtual machine, which is thrown away (``make test-v2``)."""
+"""What an audit says of a host, by changing the host: only in the virtual machine, which is thrown away (``make test-v2``)."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_a_host_with_apparmor_has_a_security_module() -> None:
 
 
 @pytest.fixture
-def _dockerd_otherwise() -> Iterator[None]:
+def _dockerd_otherwise() -> None:
     """Docker on a port of this machine, and mapping users."""
     path = Path("/etc/docker/daemon.json")
     told = json.loads(path.read_text())
@@ -76,7 +75,6 @@ def _dockerd_otherwise() -> Iterator[None]:
     run("systemctl", "daemon-reload")
     run("systemctl", "restart", "docker", timeout=300)
     wait_for("dockerd", lambda: run("docker", "version", "-f", "{{.Server.Version}}", check=False).strip(), seconds=120)
-    yield
 
 
 @pytest.mark.usefixtures("_dockerd_otherwise")
