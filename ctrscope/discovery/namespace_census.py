@@ -91,8 +91,8 @@ class Census:
             yield None if self._is_copy else self._open(namespace, stack)
 
     def _open(self, namespace: str, stack: ExitStack) -> int | None:
-        type_, ino = id_of(namespace)
-        for viewer, path in self._paths(namespace, type_):
+        wanted = id_of(namespace)
+        for viewer, path in self._paths(namespace, wanted.type):
             try:
                 if viewer is not None and not answers(self.hostfs, viewer, path):
                     raise OSError(errno.EIO, "below a file system that may never answer", path)
@@ -106,7 +106,7 @@ class Census:
                 self.refuse(error, _RELATIVES, "ioctl_nsfs(2)", "CAP_SYS_PTRACE")
                 continue
             # A process may be elsewhere by now, a descriptor another one, and a path in somebody's root lead anywhere.
-            if os.fstat(handle).st_ino == ino:
+            if os.fstat(handle).st_ino == wanted.ino:
                 return handle
         return None
 

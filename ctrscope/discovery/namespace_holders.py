@@ -28,6 +28,7 @@ def walk_processes(census: Census, *, for_children: bool) -> None:
     """Count the processes in each namespace; *for_children* also notes those that only children of a process will be in."""
     processes, readlinks = census.processes, census.hostfs.readlinks
     names = _ALL_NAMES if for_children else _NAMES
+    together: dict[tuple[str | None, ...], list[int]] = {}  # most are where others are, in all eight
     for pid in census.pids:
         try:
             links = readlinks(f"/proc/{pid}/ns", names=names)
@@ -39,12 +40,13 @@ def walk_processes(census: Census, *, for_children: bool) -> None:
         if for_children:
             _hold_for_children(census, pid, f"/proc/{pid}/ns", links, HolderKind.PROCESS)
             del links[len(_NAMES) :]
-        for link in links:
-            if link is not None:
-                if link in processes:
-                    processes[link].append(pid)
-                else:
-                    processes[link] = [pid]
+        together.setdefault(tuple(links), []).append(pid)
+    for namespaces, pids in together.items():
+        for namespace in namespaces:
+            if namespace is not None:
+                processes.setdefault(namespace, []).extend(pids)
+    for pids in processes.values():
+        pids.sort()
 
 
 def walk_threads(census: Census) -> None:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from ctrscope.engines.claims import Claim, parse_claim
 from ctrscope.model.container import EngineName
-from ctrscope.model.detail import Mount
 from ctrscope.model.gap import Gap, ParseError, gap_of
+from ctrscope.model.mount import Mount
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.observed import Remnant
 from ctrscope.model.snapshot import Snapshot

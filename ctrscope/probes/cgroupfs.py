@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupVersion
+from ctrscope.model.cgroup_membership import CgroupMembership, CgroupVersion
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
