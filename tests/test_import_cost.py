@@ -33,8 +33,11 @@ def test_a_listing_does_without_the_types_of_figures_and_networks(line: str) -> 
     assert set(done.stderr.split()).isdisjoint(types)
 
 
-def test_the_command_line_starts_without_regular_expressions() -> None:
-    program = "import sys; before = 're' in sys.modules; import ctrscope.cli; print(before or 're' not in sys.modules)"
+@pytest.mark.parametrize(
+    "modules", ["ctrscope.cli", "ctrscope.cli.attach, ctrscope.attach.enter, ctrscope.attach.plan, ctrscope.act.record"]
+)
+def test_the_command_line_starts_without_regular_expressions(modules: str) -> None:
+    program = f"import sys; before = 're' in sys.modules; import {modules}; print(before or 're' not in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"True\n"
 
 
