@@ -4,7 +4,6 @@
 """
 
 import errno
-import os
 from collections.abc import Iterator, Sequence
 
 from ctrscope.discovery.namespace_census import Census, id_of
@@ -133,10 +132,9 @@ def walk_descriptors(census: Census) -> None:
     points = {one.path for held in census.holders.values() for one in held if one.kind is HolderKind.BIND_MOUNT}
     network = {pid: link for link, pids in census.processes.items() if link.startswith("net:[") for pid in pids}
     listed: dict[str, frozenset[int]] = {}
-    own = os.getpid()
     for pid in census.pids:
         directory = f"/proc/{pid}/fd"
-        if pid == own:
+        if pid == census.own_pid:
             continue
         try:
             numbers = census.hostfs.names(directory)
