@@ -126,13 +126,14 @@ def _own_cgroups() -> Iterator[list[Path]]:
     try:
         for mount in _cgroup_mounts():
             path = mount / f"ctrscope-world-{os.getpid()}"
+            path.mkdir()
+            made.append(path)
             # The world's own processes are one level below: on v2 what has processes cannot hand on controllers.
-            for directory, above in ((path, mount), (path / "harness", path)):
-                directory.mkdir()
-                made = [*dict.fromkeys((*made, path))]
-                for name in _CPUSET:
-                    with suppress(OSError):
-                        (directory / name).write_text((above / name).read_text())
+            (path / "harness").mkdir()
+            for name in _CPUSET:
+                with suppress(OSError):
+                    for directory in (path, path / "harness"):
+                        (directory / name).write_text((mount / name).read_text())
         yield [path / "cgroup.procs" for path in made]
     finally:
         for path in made:
