@@ -189,8 +189,8 @@ def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple
         Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=quiet),
         _bind("/sys") if is_hosts else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
     ]
-    if not is_mapped or os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        # Hierarchies of v1 cannot be mounted by the root of a user namespace.
+    # v1: no root of a user namespace may mount its hierarchies. v2: one that is there already is busy.
+    if not (is_hosts if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else is_mapped):
         mounts.append(Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=(*quiet, "relatime", "ro")))
     return tuple(mounts)
 
