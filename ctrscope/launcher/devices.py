@@ -42,14 +42,19 @@ _PROG_TYPE_CGROUP_DEVICE, _ATTACH_CGROUP_DEVICE, _ALLOW_MULTI = 15, 6, 2
 
 def allow_devices(cgroups: Cgroups, rules: Sequence[DeviceRule]) -> tuple[str, ...]:
     """Enforce the rules; returns a warning where that cannot be done. Errors: LauncherError."""
+    forbids = any(not rule.allow for rule in rules)
     rules = [one for rule in (*rules, *_ALWAYS) for one in _of_either_type(rule)]
     directory = cgroups.directories.get("" if cgroups.is_v2 else "devices")
     if directory is None:
+        if not forbids:
+            return ()
         return ("no cgroup hierarchy for devices may be written: what $.linux.resources.devices forbids is not forbidden",)
     if cgroups.is_v2:
         try:
             _attach(directory, compile_rules(rules))
         except OSError as error:
+            if not forbids:
+                return ()
             why = error.strerror or "refused"
             return (
                 f"bpf(2): {why}: what $.linux.resources.devices forbids is not forbidden; it takes CAP_BPF and CAP_NET_ADMIN",
