@@ -13,6 +13,8 @@ import struct
 from collections.abc import Mapping
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.credentials import parse_passwd
@@ -75,6 +77,7 @@ def begin(making: Making, channel: Channel) -> NoReturn:
 
 def _become_init(making: Making, channel: Channel) -> NoReturn:
     spec, linux, program = making.spec, making.spec.linux, making.program
+    making = replace(making, state=replace(making.state, pid=int(os.readlink("/proc/self"))))  # as the host counts
     try:
         await_answer(channel)
         import_late(program, has_hooks=bool(spec.hooks.create_container or spec.hooks.start_container))

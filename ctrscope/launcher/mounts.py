@@ -85,6 +85,7 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
         is_file = not is_directory(source)
     if mount.type in ("proc", "sysfs"):
         _refuse_link(root, mount.destination)
+    mode = _mode_of(root, mount.destination) if mount.type == "tmpfs" and "mode=" not in options.data else None
     target = make_inside(root, mount.destination, directory=not is_file)
     try:
         if source is not None:
@@ -94,7 +95,8 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
                 raise LauncherError(f"mount {mount.destination}: its source {where} does not exist")
             syscalls.mount(where, path_of(target), None, options.flags & (MS_BIND | MS_REC))
         else:
-            _mount_new(target, mount, options)
+            data = options.data if mode is None else f"{options.data},mode={mode:o}".lstrip(",")
+            syscalls.mount(mount.source or mount.type, path_of(target), mount.type, options.flags, data)
         _finish(root, mount.destination, options, target)
     except OSError as error:
         what = f"{mount.type or 'bind'} of {mount.source or 'nothing'}, {','.join(mount.options)}"
@@ -103,11 +105,16 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
         os.close(target)
 
 
-def _mount_new(target: int, mount: Mount, options: Options) -> None:
-    data = options.data
-    if mount.type == "tmpfs" and "mode=" not in data and options.copy_up:
-        data = f"{data},mode={os.fstat(target).st_mode & 0o7777:o}".lstrip(",")
-    syscalls.mount(mount.source or mount.type, path_of(target), mount.type, options.flags, data)
+def _mode_of(root: int, path: str) -> int | None:
+    """A tmpfs over a directory has its mode, as runc has it, and without one that of /tmp."""
+    try:
+        handle = find_inside(root, path)
+    except OSError:
+        return None
+    try:
+        return os.fstat(handle).st_mode & 0o7777
+    finally:
+        os.close(handle)
 
 
 def _finish(root: int, destination: str, options: Options, below: int) -> None:
@@ -236,7 +243,9 @@ def _copy(below: int, top: int) -> None:
     import subprocess
 
     pid = os.readlink("/proc/self")  # by the number that this /proc has for us
+    mode = os.fstat(top).st_mode
     names = (f"/proc/{pid}/fd/{below}/.", f"/proc/{pid}/fd/{top}")
     done = subprocess.run(["cp", "-a", *names], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
         raise OSError(errno.EIO, done.stderr.strip())
+    os.chmod(path_of(top), mode & 0o7777)
