@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.launcher import cgroup
 from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import delete
@@ -89,10 +90,17 @@ def find_state(root: str, container_id: str) -> State | None:
 
 
 def note_end(root: str, container_id: str, status: int) -> None:
-    """Write down how it ended, unless somebody has removed it."""
+    """Write down how it ended, and let go of what only a running one needs. Unless somebody has removed it."""
     with suppress(LauncherError, FileNotFoundError), locked(root, container_id):
         state = read_state(root, container_id)
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
+        if state.cgroups is not None:
+            cgroup.kill_all(state.cgroups)
+            cgroup.remove(state.cgroups)
+        if os.path.exists(f"{root}/network.json"):
+            from ctrscope.launcher.network import disconnect  # few have one
+
+            disconnect(root, container_id)
 
 
 def remove(root: str, container_id: str) -> tuple[str, ...]:
