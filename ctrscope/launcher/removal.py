@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.launcher import cgroup
 from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import delete
@@ -89,10 +90,17 @@ def find_state(root: str, container_id: str) -> State | None:
 
 
 def note_end(root: str, container_id: str, status: int) -> None:
-    """Write down how it ended, unless somebody has removed it."""
+    """Write down how it ended, and let go of what only a running one needs. Unless somebody has removed it."""
     with suppress(LauncherError, FileNotFoundError), locked(root, container_id):
         state = read_state(root, container_id)
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
+        if state.cgroups is not None:
+            cgroup.kill_all(state.cgroups)
+            cgroup.remove(state.cgroups)
+        if os.path.exists(f"{root}/network.json"):
+            from ctrscope.launcher.network import disconnect  # few have one
+
+            disconnect(root, container_id)
 
 
 def remove(root: str, container_id: str) -> tuple[str, ...]:
@@ -132,6 +140,36 @@ def _remove_tree(directory: str) -> None:
         for line in file:
             if f"{line.split()[4]}/".startswith(f"{real}/"):
                 raise LauncherError(f"{directory} is not removed: something is mounted at {line.split()[4]}")
-    from shutil import rmtree
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _empty(top)
+    finally:
+        os.close(top)
+    os.rmdir(directory)
 
-    rmtree(directory)
+
+def _empty(top: int) -> None:
+    """Remove what is in a directory of ours. However deep directories are nested, each is moved up before it is emptied."""
+    moved = 0
+    while names := os.listdir(top):
+        for name in names:
+            if _unlinked(name, top):
+                continue
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                for inner in os.listdir(handle):
+                    if not _unlinked(inner, handle):
+                        moved += 1
+                        os.rename(inner, f"moved-{moved}", src_dir_fd=handle, dst_dir_fd=top)
+            finally:
+                os.close(handle)
+            os.rmdir(name, dir_fd=top)
+
+
+def _unlinked(name: str, parent: int) -> bool:
+    """Whether it was no directory, and is gone."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        return False
+    return True
