@@ -11,8 +11,8 @@ from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.probes.hostfs import HostFs
 
 
-def run(root: str = "/", **options: bool) -> CommandError:
-    environment = Environment(HostFs(root), io.StringIO(), io.StringIO(), io.StringIO(), **options)
+def run(root: str = "/", *, json: bool = False, read_only: bool = False) -> CommandError:
+    environment = Environment(HostFs(root), io.StringIO(), io.StringIO(), io.StringIO(), json=json, read_only=read_only)
     with pytest.raises(CommandError) as caught:
         Demo().run(Namespace(), environment)
     return caught.value
