@@ -119,7 +119,10 @@ class Engine:
         if self.name == "docker":
             run("docker", "rm", "-f", *self.started, check=False, timeout=300)
         elif self.name == "podman":
-            podman("rm", "-f", "-t", "0", "--ignore", *self.started, check=False)
+            # Of two that share a namespace podman removes the one that has it only after the other.
+            names = self.started[::-1]
+            for first in range(0, len(names), 8):
+                podman("rm", "-f", "-t", "0", "--ignore", "--depend", *names[first : first + 8], check=False)
         else:
             for name in self.started:
                 run("runc", "delete", "-f", name, check=False)
