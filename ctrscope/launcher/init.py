@@ -101,7 +101,7 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         channel.send(READY)
         os.read(making.fifo, 1)
         _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True)
+        execute(program.process.args, environment, inside=True, alone=True)
     except BaseException as error:
         fail(channel, error)
 
@@ -239,14 +239,13 @@ def _find_program(process: Process) -> None:
     """Say now that it is not there, rather than at the start, when who asked for it is gone."""
     name = process.args[0]
     path = next((line[5:] for line in process.env if line.startswith("PATH=")), DEFAULT_PATH)
-    found = [candidate for candidate in candidates(name, path) if os.path.isfile(candidate)]
-    if not found and "/" in name and os.path.isdir(name):
-        raise LauncherError(f'exec: "{name}": is a directory', CANNOT_EXECUTE)
+    found = [candidate for candidate in candidates(name, path) if os.path.exists(candidate)]
     if not found:
         where = "no such file or directory" if "/" in name else f"executable file not found in $PATH ({path})"
         raise LauncherError(f'exec: "{name}": {where}', NOT_FOUND)
-    if not any(os.access(candidate, os.X_OK) for candidate in found):
-        raise LauncherError(f'exec: "{name}": permission denied', CANNOT_EXECUTE)
+    if not any(os.path.isfile(candidate) and os.access(candidate, os.X_OK) for candidate in found):
+        what = "is a directory: permission denied" if os.path.isdir(found[0]) else "permission denied"
+        raise LauncherError(f'exec: "{name}": {what}', CANNOT_EXECUTE)
 
 
 def _home(uid: int) -> str:

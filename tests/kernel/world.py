@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.live.machine import wait_for
+
 #: What Docker makes of a host: whatever it does not name is not forwarded.
 _DROPPING = "table ip filter {\n chain FORWARD {\n type filter hook forward priority filter; policy drop;\n }\n}\n"
 _SETTLED = 10.0  # seconds
@@ -27,7 +29,13 @@ def run_in_world(module: str, *arguments: str) -> int:
         enter = "".join(f"echo $$ > {file}\n" for file in files)
         unshare = 'exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child --propagation private "$@"'
         argv = ("sh", "-ec", enter + unshare, "sh", sys.executable, "-m", module, *arguments)
-        return subprocess.run(argv, check=False).returncode
+        with subprocess.Popen(argv) as process:
+            # Who waits outside has done with unshare(2) once it has a child; on v2 it may not stay where it was for that.
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            wait_for("a child", lambda: process.poll() is not None or children.read_text())
+            for file in files if process.poll() is None else ():
+                (file.parent / "harness/cgroup.procs").write_text(str(process.pid))
+            return process.wait()
 
 
 def make_world() -> None:
@@ -114,17 +122,18 @@ def _compare(before: Picture, after: Picture) -> list[str]:
 @contextmanager
 def _own_cgroups() -> Iterator[list[Path]]:
     """A cgroup of ours in every hierarchy, and the files that let a process into it."""
-    made = []
+    made: list[Path] = []
     try:
         for mount in _cgroup_mounts():
             path = mount / f"ctrscope-world-{os.getpid()}"
+            path.mkdir()
             made.append(path)
             # The world's own processes are one level below: on v2 what has processes cannot hand on controllers.
-            for directory, above in ((path, mount), (path / "harness", path)):
-                directory.mkdir()
-                for name in _CPUSET:
-                    with suppress(OSError):
-                        (directory / name).write_text((above / name).read_text())
+            (path / "harness").mkdir()
+            for name in _CPUSET:
+                with suppress(OSError):
+                    for directory in (path, path / "harness"):
+                        (directory / name).write_text((mount / name).read_text())
         yield [path / "cgroup.procs" for path in made]
     finally:
         for path in made:
@@ -135,19 +144,22 @@ def _own_cgroups() -> Iterator[list[Path]]:
 
 def _cgroup_mounts() -> list[Path]:
     lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return list(dict.fromkeys(Path(fields[1]) for fields in lines if fields[2] in ("cgroup", "cgroup2")))
+    # Containers of others may have some, too, in what is not their root yet.
+    places = (fields[1] for fields in lines if fields[2] in ("cgroup", "cgroup2") and fields[1].startswith("/sys/fs/cgroup"))
+    return [Path(place) for place in dict.fromkeys(places)]
 
 
 def _mount_cgroups() -> list[Path]:
     """In place of each hierarchy the part of it that is ours, which is its root to whoever is in this namespace."""
     general = {"rw", "ro", "nosuid", "nodev", "noexec", "relatime", "noatime", "xattr"}
+    mounts = _cgroup_mounts()
     for line in Path("/proc/self/mounts").read_text().splitlines():
         source, place, kind, options, *_ = line.split()
-        if kind not in ("cgroup", "cgroup2"):
+        if kind not in ("cgroup", "cgroup2") or Path(place) not in mounts:
             continue
         words = [one for one in options.split(",") if one not in general and ("=" not in one or one.startswith("name="))]
         named = ("none", *words) if words and words[0].startswith("name=") else words
         chosen = ("-o", ",".join(named)) if kind == "cgroup" else ()
         subprocess.run(("umount", place), check=True)  # the kernel refuses the same file system over itself
         subprocess.run(("mount", "-t", kind, *chosen, source, place), check=True)
-    return _cgroup_mounts()
+    return mounts
