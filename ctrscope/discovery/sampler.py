@@ -16,7 +16,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.rates import rates_between, stats_rates
 from ctrscope.discovery.watcher import Watcher
 from ctrscope.findings import diagnose, diagnose_figures
-from ctrscope.model.cgroup import CgroupNode
+from ctrscope.model.cgroup import CgroupNode, CgroupStats
 from ctrscope.model.detail import Detail
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap, Reading
@@ -31,6 +31,7 @@ from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
+    from ctrscope.discovery.levels import LevelReader
     from ctrscope.discovery.network_names import NetworkNames
     from ctrscope.discovery.noticing import Noticer
     from ctrscope.discovery.process_forest import ForestReader
@@ -95,6 +96,7 @@ class Sampler:
         self._cgroups = _Kept(self._read_cgroups)
         self._sources = _Kept(self._read_sources)
         self._forest: ForestReader | None = None
+        self._levels: LevelReader | None = None
         self._tree: CgroupNode | None = None  # the latest
         self._tree_rates: Mapping[str, Rates] = {}
 
@@ -109,6 +111,7 @@ class Sampler:
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
+        levels, level_rates = self._read_levels(focus.levels) if focus.levels else ({}, {})
         return Sample(
             snapshot=with_notes(snapshot, findings or ()),
             rates=rates,
@@ -123,6 +126,8 @@ class Sampler:
             events=events,
             event_gaps=self._events.gaps,
             processes=self._read_processes(snapshot) if focus.processes else None,
+            levels=levels,
+            level_rates=level_rates,
             sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
             gaps=(*gaps, *network_gaps, *cgroup_gaps),
         )
@@ -144,6 +149,12 @@ class Sampler:
         known = {(finding.rule, finding.subject) for finding in found}
         more = [finding for finding in whole if (finding.rule, finding.subject) not in known]
         return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank))
+
+    def _read_levels(self, paths: Sequence[str]) -> tuple[Mapping[str, CgroupStats], Mapping[str, Rates]]:
+        from ctrscope.discovery.levels import LevelReader
+
+        self._levels = self._levels or LevelReader(self._hostfs)
+        return self._levels.read(paths)
 
     def _read_processes(self, snapshot: Snapshot) -> ProcessForest:
         from ctrscope.discovery.process_forest import ForestReader

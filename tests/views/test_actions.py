@@ -18,6 +18,7 @@ from ctrscope.views.actions import (
     PROCESSES,
     SCREENS,
     SELECTED,
+    TABLE,
     Action,
     key_names,
 )
@@ -29,14 +30,14 @@ from tests.views.world import full
 ALWAYS = (*SELECTED, *SCREENS, *ANYWHERE, *MOVES)
 #: Name of a screen → its own actions and the key that leads to it from the containers.
 OWN: dict[str, tuple[tuple[Action, ...], str]] = {
-    "containers": (CONTAINERS, "1"),
+    "containers": ((*CONTAINERS, *TABLE), "1"),
     "container": (CONTAINER, "enter"),
-    "namespaces": (NAMESPACES, "3"),
-    "cgroups": (CGROUPS, "4"),
-    "network": (NETWORK, "5"),
-    "findings": (FINDINGS, "6"),
-    "processes": (PROCESSES, "2"),
-    "events": (EVENTS, "7"),
+    "namespaces": ((*NAMESPACES, *TABLE), "3"),
+    "cgroups": ((*CGROUPS, *TABLE), "4"),
+    "network": ((*NETWORK, *TABLE), "5"),
+    "findings": ((*FINDINGS, *TABLE), "6"),
+    "processes": ((*PROCESSES, *TABLE), "2"),
+    "events": ((*EVENTS, *TABLE), "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}
 EVERY = {action.id: action for actions in TABLES.values() for action in actions}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ctrscope.views.filtering import matches, parse_filter
+from ctrscope.views.filtering import Fields, matches, parse_filter
 
-ROW = {
+ROW: Fields = {
     "name": "Web-1",
     "engine": "podman@1000",
     "note": "",
@@ -74,7 +74,7 @@ def test_what_does_not(text: str) -> None:
 
 
 def test_a_text_that_only_looks_like_a_field_is_looked_for_everywhere() -> None:
-    fields = {"name": "net:[4026532911]", "net": 17.0, "command": "a>b"}
+    fields: Fields = {"name": "net:[4026532911]", "net": 17.0, "command": "a>b"}
     assert matches(parse_filter("net:[4026"), fields)
     assert matches(parse_filter("a>b"), fields)
     assert not matches(parse_filter("net:[4027"), fields)

@@ -125,3 +125,15 @@ async def test_the_note_of_a_container_with_a_grave_finding_is_red() -> None:
             row = table_of(pilot).row(APP)
             assert row is not None
             assert row.cells[-1].tone == tone
+
+
+@asynchronous
+async def test_findings_are_filtered_and_counted() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6", "slash", *"severity:low kind:cgroup", "enter")
+        text = "\n".join(screen_lines(pilot))
+        assert "user-1000.slice" in text
+        assert "conmon 4410" not in text
+        assert "1 shown" in text
+        await press(pilot, "escape")
+        assert "conmon 4410" in "\n".join(screen_lines(pilot))

@@ -1,6 +1,6 @@
 """What screens with a filter have in common: the field, and the keys that open and clear it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -8,7 +8,9 @@ from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ctrscope.render.safe import inert
 from ctrscope.views.actions import Action
+from ctrscope.views.filtering import Condition, parse_filter
 from ctrscope.views.screens.table import TableScreen
 
 
@@ -33,9 +35,13 @@ class FilteredScreen(TableScreen):
         self.show_actions()
 
     @property
-    def words(self) -> list[str]:
+    def conditions(self) -> Sequence[Condition]:
         """What has to match."""
-        return self.filter.casefold().split()
+        return parse_filter(self.filter)
+
+    def nothing_matches(self, what: str) -> str:
+        """What the table says when the filter leaves nothing of it."""
+        return f"No {what} matches “{inert(self.filter)}”. esc shows everything."
 
     def offers(self, action: Action) -> bool:
         """While a filter is typed, every other key is a letter of it."""
@@ -43,6 +49,8 @@ class FilteredScreen(TableScreen):
             return action.run == "clear_filter"
         if action.run == "clear_filter":
             return bool(self.filter)
+        if action.id == "table.copy":
+            return self.table.cursor is not None
         return super().offers(action)
 
     def action_filter(self) -> None:

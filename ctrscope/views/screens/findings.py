@@ -11,23 +11,26 @@ from textual.widget import Widget
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.value import Value
 from ctrscope.render.safe import cell_width, inert
-from ctrscope.views.actions import FINDINGS, SELECTED, Action, bindings
+from ctrscope.views.actions import FINDINGS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.filtering import matches
 from ctrscope.views.panes.opened import facts
-from ctrscope.views.screens.table import TableScreen
-from ctrscope.views.tones import SEVERITIES, line
+from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.tones import SEVERITIES, Part, line
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.words import Words
 
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 36
 
 
-class FindingsScreen(TableScreen):
+class FindingsScreen(FilteredScreen):
     """The list, and everything about the finding under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = FINDINGS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*FINDINGS, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Findings"
+    FILTER_HINT = "words that must match: severity:high rule:health/ kind:container subject:web"
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +39,7 @@ class FindingsScreen(TableScreen):
     def compose_words(self) -> Iterable[Widget]:
         """Build the box below the list."""
         yield Words(id="detail")
+        yield from super().compose_words()
 
     def focus_of(self) -> Focus:
         """Ask for all of health, not only what the figures tell."""
@@ -48,40 +52,70 @@ class FindingsScreen(TableScreen):
             return None
         return self.sample.snapshot.container(finding.subject.id)
 
+    def row_value(self) -> Value | None:
+        """The finding."""
+        return self._findings.get(self.table.cursor or "")
+
     def offers(self, action: Action) -> bool:
         """Jumping takes something to jump to."""
         if action.id == "findings.open":
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
-    def show_sample(self, sample: Sample) -> None:
-        """Draw a sample."""
-        self._findings = keyed(sample.findings or ())
-        super().show_sample(sample)
-
     def draw_rows(self, sample: Sample) -> None:
         """Draw the list."""
-        is_judged = sample.findings is not None
+        found, conditions = sample.findings or (), self.conditions
+        self._findings = keyed(one for one in found if matches(conditions, finding_fields(one)))
         judged = "Nothing is wrong, as far as we can see."
-        self.table.empty = judged if is_judged else "Looking: it takes two readings to judge."
+        if found:
+            self.table.empty = self.nothing_matches("finding")
+        else:
+            self.table.empty = judged if sample.findings is not None else "Looking: it takes two readings to judge."
         table = self.table
         is_first = table.cursor is None
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
         if is_first and self._findings:
             table.stand_on(next(iter(self._findings)))  # and not on the heading above it
 
+    def row_text(self, sample: Sample, room: int) -> Content:
+        """Nothing: the box says everything."""
+        return line()
+
+    def total_text(self) -> Content:
+        """Count them by severity."""
+        found = (self.sample.findings if self.sample is not None else None) or ()
+        parts: list[Part] = [f" {len(found)} finding{'s' if len(found) != 1 else ''}"]
+        for severity, (sign, tone) in SEVERITIES.items():
+            count = sum(finding.severity is severity for finding in found)
+            if count:
+                parts += ["  ", (sign, tone), (f" {count} {severity}", "muted")]
+        shown = f"{len(self._findings)} shown " if self.filter else ""
+        return self.spread(parts, (shown, "strong"))
+
     def draw_words(self) -> None:
         """Draw everything about the finding under the cursor."""
+        super().draw_words()
         finding = self._findings.get(self.table.cursor or "")
         lines = [] if finding is None else finding_lines(finding, self.size.width)
         self.query_one("#detail", Words).say(Content("\n").join(lines))
-        self.show_actions()
 
     def open_row(self, key: str) -> None:
         """Go to what the finding is about."""
         finding = self._findings.get(key)
         if finding is not None:
             self.ctrscope.open_subject(finding.subject)
+
+
+def finding_fields(finding: Finding) -> dict[str, str | float | None]:
+    """What a filter may ask of a finding."""
+    return {
+        "severity": finding.severity.value,
+        "rule": finding.rule,
+        "kind": finding.subject.kind,
+        "subject": finding.subject.name,
+        "title": finding.title,
+        "evidence": " ".join(f"{one.source} {one.value}" for one in finding.evidence),
+    }
 
 
 def keyed(findings: Iterable[Finding]) -> dict[str, Finding]:
