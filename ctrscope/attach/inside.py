@@ -102,7 +102,7 @@ def become_command(
     """Join the rest and exec. *parent* is a pidfd of the go-between."""
     try:
         os.setsid()
-        _keep_from_exec()
+        keep_from_exec()
         # Inside its own user namespace an ordinary user is uid 0 as well.
         _join_cgroups(plan.cgroups, report, delegated=NamespaceType.USER in joined or os.geteuid() != 0)
         put_back_open_files()
@@ -134,18 +134,18 @@ def become_command(
         if filter_ is not None and (plan.credentials is None or plan.credentials.no_new_privs):
             with _step("loading its seccomp filter"):
                 load_filter(filter_)
-        execute(plan)
+        execute(plan.argv, plan.environment, inside=plan.root)
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)
 
 
-def _keep_from_exec() -> None:
-    """Close whatever our caller left open (``3<secret``) at exec, too; our own descriptors do so from the start."""
+def keep_from_exec(kept: int = 0) -> None:
+    """Close whatever our caller left open (``3<secret``) at exec, too, but the first *kept* of them; our own do so anyway."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
             try:
-                os.set_inheritable(int(name), False)
+                os.set_inheritable(int(name), int(name) <= 2 + kept)
             except OSError:
                 continue  # EBADF: the one that listed them
 

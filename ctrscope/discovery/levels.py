@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from ctrscope.discovery.rates import stats_rates
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats
+from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.rates import Rates
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
 from ctrscope.probes.cgroupfs import read_layout

@@ -6,12 +6,13 @@ goes. One at a time changes it: who holds the lock on that directory.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from ctrscope.launcher.errors import LauncherError
+from ctrscope.launcher.state import held
 from ctrscope.model.container import Port
 from ctrscope.model.value import Value
 
@@ -81,7 +82,7 @@ def plan_network(root: str, container_id: str, ports: Iterable[Port]) -> Network
     require_nft()
     if os.geteuid() != 0:
         raise LauncherError("--net bridge needs root: use --net none or --net host")
-    with _locked(root):
+    with held(root):
         network = _read(root) or _new_network()
         subnet = IPv4Network(network.subnet)
         taken = {plan.address.partition("/")[0] for plan in network.containers.values()}
@@ -109,7 +110,7 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
     from ctrscope.launcher.links import configure, make_bridge, make_pair
     from ctrscope.launcher.nat import find_dropping, open_chain, write_rules
 
-    with _locked(root) as lock:
+    with held(root) as lock:
         network = _read(root)
         plan = network.containers.get(container_id) if network else None
         if network is None or plan is None:
@@ -143,7 +144,7 @@ def disconnect(root: str, container_id: str) -> None:
 
     if not os.path.exists(f"{root}/{_FILE}"):
         return
-    with _locked(root) as lock:
+    with held(root) as lock:
         before = _read(root)
         if before is None:
             return
@@ -162,28 +163,20 @@ def disconnect(root: str, container_id: str) -> None:
         os.unlink(f"{root}/{_FILE}")
 
 
-def name_files(hostname: str, plan: NetworkPlan | None) -> Mapping[str, str]:
-    """Path in the container → text of hosts, hostname and resolv.conf, which every container has of its own."""
-    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    if plan is not None:
-        lines.append(f"{plan.address.partition('/')[0]}\t{hostname}")
-    else:
-        lines.append(f"127.0.1.1\t{hostname}")
-    files = {"/etc/hosts": lines, "/etc/hostname": [hostname]}
-    if plan is not None:
-        files["/etc/resolv.conf"] = _resolvers()
-    return {path: "".join(f"{line}\n" for line in text) for path, text in files.items()}
+def find_plan(root: str, container_id: str) -> NetworkPlan | None:
+    """What a container has, if it is on the bridge. Errors: LauncherError."""
+    network = _read(root)
+    return network.containers.get(container_id) if network else None
 
 
-def _resolvers() -> list[str]:
-    """Lines of the host's resolv.conf, without what only the host itself can reach."""
+def find_resolvers() -> str:
+    """Which file tells containers on the bridge who resolves names: one that does not name our loopback, if there is any."""
     for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
-        with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            lines = [line.strip() for line in file if line.split()[:1] in (["nameserver"], ["search"], ["options"])]
-            lines = [line for line in lines if not line.startswith(("nameserver\t127.", "nameserver 127.", "nameserver ::1"))]
-            if any(line.startswith("nameserver") for line in lines):
-                return lines
-    return []
+        with suppress(OSError), open(path, "rb") as file:
+            words = [line.split() for line in file]
+            if any(line[:1] == [b"nameserver"] and not line[-1].startswith((b"127.", b"::1")) for line in words):
+                return path
+    return "/etc/resolv.conf"
 
 
 def _new_network() -> _Network:
@@ -232,21 +225,6 @@ def _prefix(plan: NetworkPlan) -> str:
 
 def _ports(network: _Network) -> list[Port]:
     return [port for plan in network.containers.values() for port in plan.ports]
-
-
-@contextmanager
-def _locked(root: str) -> Iterator[int]:
-    import fcntl
-
-    try:
-        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise LauncherError(f"{root}: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _read(root: str) -> _Network | None:

@@ -6,17 +6,26 @@
 
 from collections.abc import Iterable
 
-from ctrscope.attach.seccomp import compile_filter
 from ctrscope.launcher.errors import SpecError
-from ctrscope.launcher.spec import Hook, IdMapping, Linux, Process, Spec
-from ctrscope.model.gap import ParseError
+from ctrscope.launcher.spec import Hook, IdMapping, Linux, Process, Resources, Spec
 
 NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts")
 PROPAGATIONS = ("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
-_RLIMITS = (
+RLIMITS = (
     "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO", "RTTIME",
     "SIGPENDING", "STACK",
 )  # fmt: skip
+#: Numbers of 64 bits without sign below $.linux.resources; others may be -1, which is no limit.
+_UNSIGNED = {
+    "cpu.shares": "cpu.shares",
+    "cpu.period": "cpu.period",
+    "cpu.burst": "cpu.burst",
+    "cpu.realtime_period": "cpu.realtimePeriod",
+    "memory.swappiness": "memory.swappiness",
+    "block_io.weight": "blockIO.weight",
+    "block_io.leaf_weight": "blockIO.leafWeight",
+    "network.class_id": "network.classID",
+}
 #: Below kernel.: those of the IPC namespace. Others of the host would be changed for everybody.
 _IPC_SYSCTLS = ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
 
@@ -32,6 +41,8 @@ def validate(spec: Spec) -> None:
         where = f"$.mounts[{number}]"
         _absolute(f"{where}.destination", mount.destination)
         _text(f"{where}.source", mount.source)
+        mapped = bool(mount.uid_mappings or mount.gid_mappings)
+        _expect(not mapped, f"{where}.uidMappings", "none, as mounts with ids of their own are not made here", mapped)
         for at, option in enumerate(mount.options):
             _text(f"{where}.options[{at}]", option)
     for name in spec.hooks.__struct_fields__:
@@ -61,7 +72,7 @@ def validate_process(process: Process, where: str = "$.process") -> None:
     seen = set()
     for number, limit in enumerate(process.rlimits):
         place = f"{where}.rlimits[{number}]"
-        _one_of(f"{place}.type", limit.type, [f"RLIMIT_{name}" for name in _RLIMITS])
+        _one_of(f"{place}.type", limit.type, [f"RLIMIT_{name}" for name in RLIMITS])
         _expect(limit.type not in seen, f"{place}.type", "every type once", limit.type)
         seen.add(limit.type)
         _unsigned(f"{place}.hard", limit.hard, 64)
@@ -80,12 +91,6 @@ def _linux(linux: Linux) -> None:
         seen.add(namespace.type)
         if namespace.path:
             _absolute(f"{where}.path", namespace.path)
-    _expect(
-        _has_own(linux, "mount"),
-        "$.linux.namespaces",
-        "a new mount namespace: the root of the host is not changed",
-        sorted(seen),
-    )
     user = linux.find_namespace("user")
     for field, mappings in (("uidMappings", linux.uid_mappings), ("gidMappings", linux.gid_mappings)):
         _mappings(f"$.linux.{field}", mappings)
@@ -99,14 +104,12 @@ def _linux(linux: Linux) -> None:
             _expect(bool(mappings), f"$.linux.{field}", "at least one, as there is a new user namespace", "none")
     for name in linux.time_offsets:
         _one_of("$.linux.timeOffsets", name, ("monotonic", "boottime"))
-        _expect(_has_own(linux, "time"), "$.linux.timeOffsets", "none, as there is no new time namespace", name)
+        _expect(linux.has_new("time"), "$.linux.timeOffsets", "none, as there is no new time namespace", name)
     for number, device in enumerate(linux.devices):
         where = f"$.linux.devices[{number}]"
         _one_of(f"{where}.type", device.type, ("b", "c", "u", "p"))
         _absolute(f"{where}.path", device.path)
-    for number, rule in enumerate(linux.resources.devices):
-        if rule.type:
-            _one_of(f"$.linux.resources.devices[{number}].type", rule.type, ("a", "b", "c"))
+    validate_resources(linux.resources)
     _expect(".." not in linux.cgroups_path.split("/"), "$.linux.cgroupsPath", "a path without ..", linux.cgroups_path)
     _text("$.linux.cgroupsPath", linux.cgroups_path)
     _one_of("$.linux.rootfsPropagation", linux.rootfs_propagation, PROPAGATIONS)
@@ -117,11 +120,32 @@ def _linux(linux: Linux) -> None:
         _sysctl(linux, name, value)
     if linux.personality is not None:
         _one_of("$.linux.personality.domain", linux.personality.domain, ("LINUX", "LINUX32"))
-    if linux.seccomp is not None:
-        try:
-            compile_filter(linux.seccomp)
-        except ParseError as error:
-            raise SpecError(f"$.linux.{str(error).replace(': ', ': expected what libseccomp knows, and ', 1)}") from None
+
+
+def validate_resources(resources: Resources) -> None:
+    """Look at limits, also those of an update. Errors: SpecError."""
+    base = "$.linux.resources"
+    for number, rule in enumerate(resources.devices):
+        where = f"{base}.devices[{number}]"
+        if rule.type:
+            _one_of(f"{where}.type", rule.type, ("a", "b", "c"))
+        _expect(set(rule.access) <= set("rwm"), f"{where}.access", "letters of r, w and m", rule.access)
+        for field, value in (("major", rule.major), ("minor", rule.minor)):
+            if value not in (None, -1):
+                _unsigned(f"{where}.{field}", value, 32)
+    for number, page in enumerate(resources.hugepage_limits):
+        size = page.page_size
+        is_size = size[:-2].isdecimal() and size[-2:] in ("KB", "MB", "GB")
+        _expect(is_size, f"{base}.hugepageLimits[{number}].pageSize", "a size as the kernel writes it, 2MB", size)
+        _unsigned(f"{base}.hugepageLimits[{number}].limit", page.limit, 64)
+    for field, name in _UNSIGNED.items():
+        group, _, part = field.partition(".")
+        if (value := getattr(getattr(resources, group), part, None)) is not None:
+            _unsigned(f"{base}.{name}", value, 64)
+    for name, text in (("cpus", resources.cpu.cpus), ("mems", resources.cpu.mems)) if resources.cpu else ():
+        _expect(set(text) <= set("0123456789,- "), f"{base}.cpu.{name}", "numbers and ranges, 0-3,8", text)
+    for name, text in resources.unified.items():
+        _text(f"{base}.unified[{name!r}]", name + text)
 
 
 def _sysctl(linux: Linux, name: str, value: str) -> None:

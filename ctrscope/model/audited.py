@@ -87,6 +87,8 @@ class EngineOptions(Value, frozen=True, kw_only=True):
     restart_maximum: int = 0
     has_health_check: bool = False
     userns_mode: str = ""
+    ulimits: tuple[str, ...] = ()  # names of those that were set for it
+    cgroup_parent: str = ""  # where its cgroup was asked to be
 
 
 class AuditedHost(Value, frozen=True, kw_only=True):
@@ -109,6 +111,7 @@ class AuditedHost(Value, frozen=True, kw_only=True):
     sysctls: Mapping[str, str] = {}  # "kernel.kptr_restrict" → "0"; what this kernel lacks is not there
     packages: Mapping[str, str] | None = None  # engines and runtimes: package → version; None: no package database known
     packages_source: str = ""
+    mended: Mapping[str, tuple[str, ...]] = {}  # package → CVE numbers that its changelog names; without one it is not there
 
 
 class Audited(Value, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
 """What is gathered for an audit: of a running host, of an image, and what could not be read."""
 
+import gzip
 from pathlib import Path
 
-from ctrscope.discovery.audit import PLAN, gather, secret_arguments
-from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
+from ctrscope.discovery.audit import PLAN, gather, secret_arguments, with_limits_of
+from ctrscope.discovery.audit_host import parse_apk, parse_changelog, parse_dpkg
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.docker_options import parse_options
@@ -17,7 +18,8 @@ _ID = "d" * 64
 _CONFIG = b"""{"ID": "%s", "Name": "/old", "State": {},
  "Config": {"User": "", "Image": "web:1", "Healthcheck": {"Test": ["NONE"]}}}"""
 _HOST_CONFIG = b"""{"Privileged": true, "NetworkMode": "host", "Binds": ["/:/host:ro", "data:/data"], "CapAdd": ["sys_time"],
- "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "SecurityOpt": ["seccomp=unconfined"], "Memory": 1048576}"""
+ "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "SecurityOpt": ["seccomp=unconfined"], "Memory": 1048576,
+ "Ulimits": [{"Name": "nofile", "Hard": 9, "Soft": 9}], "CgroupParent": "/x"}"""
 
 
 def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
@@ -48,6 +50,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
 def test_what_docker_was_told_stands_for_what_does_not_run() -> None:
     options, asked = parse_options(_HOST_CONFIG, "h", _CONFIG % _ID.encode(), "c")
     assert (options.privileged, options.restart_policy, options.has_health_check) == (True, "always", False)
+    assert (options.ulimits, options.cgroup_parent) == (("nofile",), "/x")
     assert asked.mounts is not None
     assert [(one.host_path, one.mount_point, one.is_writable) for one in asked.mounts] == [("/", "/host", False)]
     assert (asked.uid, asked.memory, asked.seccomp, asked.capabilities) == (0, 1 << 20, False, None)
@@ -107,3 +110,17 @@ def test_package_databases_are_read() -> None:
     dpkg += b"Package: podman\nStatus: deinstall ok config-files\nVersion: 4\n"
     assert parse_dpkg(dpkg) == {"runc": "1.1.5+ds1-1"}
     assert parse_apk(b"P:runc\nV:1.2.6-r0\n\nP:musl\nV:1.2\n") == {"runc": "1.2.6-r0"}
+
+
+def test_a_changelog_names_what_a_distribution_mended() -> None:
+    text = b"runc (1.1.5+ds1-1+deb12u1) bookworm-security; urgency=high\n\n  * CVE-2024-21626: fd leak (CVE-2024-21626)\n"
+    assert parse_changelog(gzip.compress(text)) == ("CVE-2024-21626",)
+
+
+def test_limits_are_those_of_dockers_own_file_which_an_update_changes() -> None:
+    _, engine = parse_options(_HOST_CONFIG, "h", _CONFIG % _ID.encode(), "c")
+    bundle = parse_specified(b'{"linux": {"resources": {"memory": {"limit": 4096}, "pids": {"limit": 5}}}}', "config.json")
+    both = with_limits_of(bundle, engine)
+    assert both is not None
+    assert (both.source, both.memory, both.pids) == ("config.json", 1 << 20, None)
+    assert (with_limits_of(bundle, None), with_limits_of(None, engine)) == (bundle, engine)

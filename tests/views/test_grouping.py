@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import EngineName, Pod
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.rates import Rates

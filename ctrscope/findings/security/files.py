@@ -305,7 +305,8 @@ def cgroupfs(audited: Audited) -> Iterator[Defect]:
     if not acts_on_host(audited) or _has_hosts_root(audited):
         return
     writable = [one for one in audited.mounts or () if one.fs_type in ("cgroup", "cgroup2") and one.is_writable]
-    old = [one for one in writable if one.fs_type == "cgroup"]
+    # Only the root of a hierarchy has a release_agent.
+    old = [one for one in writable if one.fs_type == "cgroup" and one.root == "/"]
     if old and "CAP_SYS_ADMIN" in (audited.capabilities or ()):
         title = (
             f"{old[0].mount_point} is writable with CAP_SYS_ADMIN: release_agent names a program that the kernel runs as root"
@@ -331,7 +332,7 @@ def lxcfs(audited: Audited) -> Iterator[Defect]:
 def block_devices(audited: Audited) -> Iterator[Defect]:
     """Disks."""
     found = [one.path for one in audited.devices or () if one.is_block]
-    if found and acts_on_host(audited) and not is_privileged(audited):
+    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
         names = ", ".join(f"/dev/{name}" for name in found[:6]) + (", …" if len(found) > 6 else "")
         title = f"block devices are there: {names}; what is written to a disk passes by every file system"
         yield Defect(title, (evidence(audited, "devices", names),))
@@ -341,7 +342,7 @@ def char_devices(audited: Audited) -> Iterator[Defect]:
     """What engines do not make by themselves."""
     names = [one.path for one in audited.devices or () if not one.is_block and one.path not in _USUAL_DEVICES]
     found = [name for name in names if not name.startswith("pts/")]
-    if found and acts_on_host(audited) and not is_privileged(audited):
+    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
         bad = [name for name in found if name in _DANGEROUS_DEVICES]
         shown = ", ".join(f"/dev/{name}" for name in (bad + [one for one in found if one not in bad])[:6])
         title = f"{len(found)} devices of the host are there: {shown}{', …' if len(found) > 6 else ''}"
@@ -383,7 +384,7 @@ def _plain(path: str) -> str:
 
 
 _M = ("mounts",)
-_MOUNT_REFERENCES = (cis("6"), PSS_BASELINE, nist("4.4.4"))
+_MOUNT_REFERENCES = (cis("6"), PSS_BASELINE, nist("4.5.5"))
 RULES = (
     Rule(
         "security/host-root-mounted",
@@ -401,7 +402,7 @@ RULES = (
         _M,
         shared_root,
         "give it a root of its own: pivot_root(2), unshare --root, or an engine",
-        (nist("4.4.4"),),
+        (nist("4.5.5"), "mount_namespaces(7)"),
     ),
     Rule(
         "security/engine-socket",
@@ -410,7 +411,7 @@ RULES = (
         ("mounts",),
         engine_socket,
         "do not mount it; a proxy that allows single requests is better than the socket",
-        (cis("32"), PSS_BASELINE, nist("4.4.4")),
+        (cis("32"), PSS_BASELINE, nist("4.5.5")),
     ),
     Rule(
         "security/sensitive-mount",
@@ -428,7 +429,7 @@ RULES = (
         _M,
         credentials,
         "do not mount it; hand in the one secret that is needed",
-        (*_MOUNT_REFERENCES, nist("4.3.5")),
+        _MOUNT_REFERENCES,
     ),
     Rule(
         "security/service-account-token",
@@ -491,7 +492,7 @@ RULES = (
         _M,
         sysfs,
         "mount sysfs read-only",
-        (PSS_BASELINE,),
+        (nist("4.4.3"), "sysfs(5)"),
     ),
     Rule(
         "security/cgroup-writable",
@@ -500,7 +501,7 @@ RULES = (
         _M,
         cgroupfs,
         "mount it read-only, with a cgroup namespace of its own",
-        ("CVE-2022-0492", cis("25")),
+        ("CVE-2022-0492", nist("4.4.3"), "cgroups(7)"),
     ),
     Rule(
         "security/lxcfs-writable",
@@ -518,7 +519,7 @@ RULES = (
         ("devices",),
         block_devices,
         "no --device of a disk: mount a directory of it",
-        (cis("18"), PSS_BASELINE),
+        (cis("18"), nist("4.4.3")),
     ),
     Rule(
         "security/host-device",
@@ -527,7 +528,7 @@ RULES = (
         ("devices",),
         char_devices,
         "give the one device that it needs, without m",
-        (cis("18"), PSS_BASELINE),
+        (cis("18"), nist("4.4.3")),
     ),
     Rule(
         "security/all-devices-allowed",

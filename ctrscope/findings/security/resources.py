@@ -54,6 +54,25 @@ def health_check(audited: Audited) -> Iterator[Defect]:
         )
 
 
+def ulimits(audited: Audited) -> Iterator[Defect]:
+    """How many files it may open, and the like, is what its engine may."""
+    if audited.options is not None and not audited.options.ulimits:
+        yield Defect(
+            "no limits of its own for open files and the like: those of its engine hold",
+            (evidence(audited, "options", "no Ulimits"),),
+        )
+
+
+def cgroup_parent(audited: Audited) -> Iterator[Defect]:
+    """Below another cgroup other limits hold, or none."""
+    options = audited.options
+    if options is not None and options.cgroup_parent:
+        yield Defect(
+            f"its cgroup was put below {options.cgroup_parent}: what limits that one limits it, whoever set it",
+            (Evidence(source=options.source, value=f"CgroupParent {options.cgroup_parent}"),),
+        )
+
+
 def latest(audited: Audited) -> Iterator[Defect]:
     """A tag that is another image tomorrow."""
     image = audited.container.image
@@ -68,7 +87,6 @@ def latest(audited: Audited) -> Iterator[Defect]:
 
 
 _L = ("limits",)
-_NIST = nist("4.4.3")
 RULES = (
     Rule(
         "security/no-memory-limit",
@@ -77,7 +95,7 @@ RULES = (
         _L,
         _unlimited("memory", "memory"),
         "--memory, resources.limits.memory; at once: ctrscope limit ID --memory 512m",
-        (cis("11"), _NIST),
+        (cis("11"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/no-pids-limit",
@@ -86,7 +104,7 @@ RULES = (
         _L,
         _unlimited("pids", "processes"),
         "--pids-limit; at once: ctrscope limit ID --pids 512",
-        (cis("29"), _NIST),
+        (cis("29"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/no-cpu-limit",
@@ -95,7 +113,7 @@ RULES = (
         _L,
         _unlimited("cpus", "CPU time"),
         "--cpus, resources.limits.cpu; at once: ctrscope limit ID --cpus 2",
-        (cis("12"), _NIST),
+        (cis("12"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/oom-protected",
@@ -125,12 +143,30 @@ RULES = (
         (cis("27"),),
     ),
     Rule(
+        "security/default-ulimits",
+        Severity.INFO,
+        "Nobody thought of how many files and processes it needs.",
+        ("options",),
+        ulimits,
+        "--ulimit nofile=1024:4096",
+        (cis("19"), "getrlimit(2)"),
+    ),
+    Rule(
+        "security/cgroup-parent",
+        Severity.INFO,
+        "It is not where its engine puts containers.",
+        ("options",),
+        cgroup_parent,
+        "no --cgroup-parent, unless that cgroup was made for it: ctrscope cgroup ID shows what limits it",
+        (cis("25"), "cgroups(7)"),
+    ),
+    Rule(
         "security/image-latest",
         Severity.INFO,
         "What runs cannot be told from the name.",
         (),
         latest,
         "name a version, or better a digest: image@sha256:…",
-        (cis("28"), nist("4.1.5")),
+        (cis("28"), nist("4.2.2")),
     ),
 )
