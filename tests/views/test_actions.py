@@ -111,3 +111,14 @@ def test_the_readme_shows_every_picture() -> None:
         f"screenshots/{name}.svg" for name in ("containers", "namespaces", "cgroups", "network", "findings", "cgroup")
     }
     assert all((root / path).is_file() for path in shown)
+
+
+@pytest.mark.parametrize("key", "1234567")
+def test_while_a_filter_is_typed_only_what_ends_it_is_offered(key: str) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([full()]) as pilot:
+            await press(pilot, key, "slash")
+            assert screen_lines(pilot)[-1].split() == ["esc", "show", "all"]
+
+    run()

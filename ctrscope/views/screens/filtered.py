@@ -9,9 +9,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ctrscope.render.safe import inert
-from ctrscope.views.actions import Action
+from ctrscope.views.actions import TABLE, Action
 from ctrscope.views.filtering import Condition, parse_filter
 from ctrscope.views.screens.table import TableScreen
+from ctrscope.views.widgets.key_bar import KeyBar
 
 
 class FilteredScreen(TableScreen):
@@ -43,8 +44,15 @@ class FilteredScreen(TableScreen):
         """What the table says when the filter leaves nothing of it."""
         return f"No {what} matches “{inert(self.filter)}”. esc shows everything."
 
+    def show_actions(self) -> None:
+        """Draw the key bar anew. While a filter is typed, every other key is a letter of it."""
+        if self.focused is self.query_one("#filter"):
+            self.query_one(KeyBar).show([action for action in TABLE if action.run == "clear_filter"])
+        else:
+            super().show_actions()
+
     def offers(self, action: Action) -> bool:
-        """While a filter is typed, every other key is a letter of it."""
+        """Letters of a filter do nothing else; clearing takes a filter, copying a line."""
         if self.focused is self.query_one("#filter"):
             return action.run == "clear_filter"
         if action.run == "clear_filter":
