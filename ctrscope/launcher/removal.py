@@ -95,15 +95,19 @@ def note_end(root: str, container_id: str, status: int) -> None:
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
 
 
-def remove(root: str, container_id: str) -> None:
-    """Kill and remove it, whatever there is of it; its supervisor, unless that is us, ends. Errors: LauncherError."""
+def remove(root: str, container_id: str) -> tuple[str, ...]:
+    """Kill and remove it, whatever there is of it; its supervisor, unless that is us, ends. Returns warnings.
+
+    Errors: LauncherError.
+    """
     state = find_state(root, container_id)
-    delete(root, container_id, force=True)
+    warnings = delete(root, container_id, force=True)
     if state is not None and state.monitor_pid not in (None, os.getpid()):
         _await_monitor(state)
     directory = f"{image_root()}/{container_id}"
     if os.path.isdir(directory):
         _remove_tree(directory)
+    return warnings
 
 
 def _await_monitor(state: State) -> None:

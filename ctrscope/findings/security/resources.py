@@ -56,10 +56,11 @@ def health_check(audited: Audited) -> Iterator[Defect]:
 
 def ulimits(audited: Audited) -> Iterator[Defect]:
     """How many files it may open, and the like, is what its engine may."""
-    if audited.options is not None and not audited.options.ulimits:
+    options = audited.options
+    if options is not None and not options.ulimits:
         yield Defect(
             "no limits of its own for open files and the like: those of its engine hold",
-            (evidence(audited, "options", "no Ulimits"),),
+            (Evidence(source=options.source, value="no Ulimits"),),
         )
 
 
