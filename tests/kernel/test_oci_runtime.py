@@ -155,9 +155,7 @@ def test_another_program_is_run_as_the_containers_own(bundle: Bundle, state: Pat
     bundle.write("sleep", "1000")
     runtime("create")
     runtime("start")
-    script = (
-        "readlink /proc/self/ns/mnt; id -u; pwd; cat /proc/1/cgroup /proc/self/cgroup; echo $A; exit 9"
-    )
+    script = "readlink /proc/self/ns/mnt; id -u; pwd; cat /proc/1/cgroup /proc/self/cgroup; echo $A; exit 9"
     ended = oci("--root", str(state), "exec", "--user", "5:6", "--cwd", "/tmp", "-e", "A=b c", ID, "sh", "-c", script)
     assert ended.returncode == 9
     namespace, uid, directory, *cgroups, variable = ended.stdout.splitlines()
