@@ -68,25 +68,22 @@ def find_inside(root: int, path: str, *, follow: bool = True) -> int:
 def make_inside(root: int, path: str, *, directory: bool, links: int = 0) -> int:
     """Open a path of the container, and make what is missing of it: directories, and a file at its end unless *directory*."""
     path = os.path.normpath(f"/{path}")
-    for end in [number for number, sign in enumerate(path) if sign == "/" and number] + [len(path)]:
-        head, _, name = path[:end].rpartition("/")
-        try:
-            os.close(find_inside(root, path[:end]))
-            continue
-        except FileNotFoundError:
-            parent = find_inside(root, head or "/")
-        try:
-            if end < len(path) or directory:
-                os.mkdir(name, 0o755, dir_fd=parent)
-            else:
-                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
-        except FileExistsError:  # a link to what is not there
-            if links == _MOST_LINKS:
-                raise
-            target = os.path.join(head or "/", os.readlink(name, dir_fd=parent))
-            os.close(make_inside(root, target, directory=directory or end < len(path), links=links + 1))
-        finally:
-            os.close(parent)
+    with suppress(FileNotFoundError):
+        return find_inside(root, path)
+    head, _, name = path.rpartition("/")
+    parent = make_inside(root, head, directory=True, links=links)
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        else:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
+    except FileExistsError:  # a link to what is not there
+        if links == _MOST_LINKS:
+            raise
+        target = os.path.join(head or "/", os.readlink(name, dir_fd=parent))
+        return make_inside(root, target, directory=directory, links=links + 1)
+    finally:
+        os.close(parent)
     return find_inside(root, path)
 
 
