@@ -105,7 +105,7 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         channel.send(READY)
         os.read(making.fifo, 1)
         _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True, alone=True)
+        execute(program.process.args, environment, inside=True, alone=True, last=program.confined.last)
     except BaseException as error:
         fail(channel, error)
 
