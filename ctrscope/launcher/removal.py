@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.attach.channel import open_channel
 from ctrscope.launcher import cgroup
 from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import delete
-from ctrscope.launcher.spec import IdMapping, Spec
+from ctrscope.launcher.spec import IdMapping, Linux, Spec
 from ctrscope.launcher.state import State, default_root, held, list_ids, locked, read_starttime, read_state, write_state
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.timestamp import rfc3339
 
 _PATIENCE = 5000  # milliseconds that a supervisor gets to notice that its container is gone
@@ -66,7 +68,7 @@ def sweep() -> None:
     root, known = image_root(), set(list_ids(default_root()))
     for name in os.listdir(root) if os.path.isdir(root) else ():
         if name not in known:
-            with suppress(BlockingIOError), held(f"{root}/{name}", wait=False):
+            with suppress(OSError, LauncherError), held(f"{root}/{name}", wait=False):
                 _remove_tree(f"{root}/{name}")
 
 
@@ -140,17 +142,46 @@ def _remove_tree(directory: str) -> None:
         for line in file:
             if f"{line.split()[4]}/".startswith(f"{real}/"):
                 raise LauncherError(f"{directory} is not removed: something is mounted at {line.split()[4]}")
-    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _empty(top)
-    finally:
-        os.close(top)
+        _empty(directory)
+    except PermissionError:
+        if os.geteuid() == 0:
+            raise
+        _as_root_inside(lambda: _empty(directory))
     os.rmdir(directory)
 
 
-def _empty(top: int) -> None:
+def _as_root_inside(change: Callable[[], None]) -> None:
+    """An ordinary user's container may have made files of the ids that are reserved for the user: its root removes them."""
+    from ctrscope.attach import syscalls
+    from ctrscope.launcher.namespaces import become_root, write_maps
+    from ctrscope.launcher.users import own_mappings
+
+    mappings = own_mappings(None)
+    assert mappings is not None
+    ours, theirs = open_channel()
+    child = os.fork()
+    if child == 0:
+        try:
+            syscalls.unshare(NamespaceType.USER)
+            theirs.send(b".")
+            theirs.receive(1)
+            become_root()
+            change()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    with ours, theirs:
+        ours.receive(1)
+        write_maps(child, Linux(uid_mappings=mappings[0], gid_mappings=mappings[1]))
+        ours.send(b".")
+        if os.waitpid(child, 0)[1]:
+            raise LauncherError("the files of its users are not removed: not permitted")
+
+
+def _empty(directory: str) -> None:
     """Remove what is in a directory of ours. However deep directories are nested, each is moved up before it is emptied."""
-    moved = 0
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     while names := os.listdir(top):
         for name in names:
             if _unlinked(name, top):
@@ -159,11 +190,12 @@ def _empty(top: int) -> None:
             try:
                 for inner in os.listdir(handle):
                     if not _unlinked(inner, handle):
-                        moved += 1
-                        os.rename(inner, f"moved-{moved}", src_dir_fd=handle, dst_dir_fd=top)
+                        # A name that no removal before this one, interrupted, has left.
+                        os.rename(inner, os.urandom(16).hex(), src_dir_fd=handle, dst_dir_fd=top)
             finally:
                 os.close(handle)
             os.rmdir(name, dir_fd=top)
+    os.close(top)
 
 
 def _unlinked(name: str, parent: int) -> bool:
