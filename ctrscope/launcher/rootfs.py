@@ -6,7 +6,8 @@ there: a destination is walked with the root for "/" and held open (CVE-2019-199
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import accumulate
 
 from ctrscope.attach import syscalls
 from ctrscope.launcher.errors import LauncherError
@@ -34,30 +35,49 @@ def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) 
         if is_apart and "shared" in propagation:
             syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
         handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        root = syscalls.open_tree(handle)
+        is_whole = rootfs != "/" or os.geteuid() != 0 or not is_apart
+        try:
+            root = syscalls.open_tree(handle, recursive=is_whole)
+        except OSError:  # EINVAL: in a user namespace the mounts of the host are locked together
+            root, is_whole = syscalls.open_tree(handle), True
         os.close(handle)
         if readonly and rootfs == "/":
             # The host's own: what is mounted below it is not to be written either. Every mount point is there already.
             syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
         syscalls.move_mount(root, rootfs)
-        if rootfs == "/":
-            _let_go(root)
+        if not is_whole:
+            _add_disks(root, readonly=readonly)
     except OSError as error:
         raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
 
 
-def _let_go(root: int) -> None:
-    """Take out of a copy of the host's root what it would keep: namespaces, file systems of containers and in memory.
+def _add_disks(root: int, *, readonly: bool) -> None:
+    """Add to a copy of the host's root what is mounted below it, but what is made anew, and what a copy would keep alive.
 
-    Where mounts of the host are private nobody else would. In a user namespace they are locked together, and stay.
+    Those are namespaces, and file systems of containers and in memory: where mounts of the host are private, nobody else
+    would let go of them. Copying hundreds of them takes longer than all the rest.
     """
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         lines = [line.partition(" - ") for line in file]
-    held = {left.split()[4] for left, _, right in lines if right.split()[0] in _OTHERS} - {"/"}
-    for point in sorted(held, reverse=True):
-        with suppress(OSError):
-            syscalls.unmount(f"{path_of(root)}{point}", syscalls.MNT_DETACH)
+    skipped = {"/proc", "/sys", "/dev"}
+    for left, _, right in lines:
+        point = left.split()[4]
+        if point == "/" or any(above in skipped for above in accumulate(point.split("/")[1:], "{}/{}".format, initial="")):
+            continue
+        if right.split()[0] in _OTHERS:
+            skipped.add(point)
+            continue
+        with suppress(OSError), ExitStack() as held:  # it has gone, or its name has characters that are written as numbers here
+            handle = os.open(point, os.O_PATH | os.O_CLOEXEC)
+            held.callback(os.close, handle)
+            tree = syscalls.open_tree(handle, recursive=False)
+            held.callback(os.close, tree)
+            if readonly:
+                syscalls.set_mount_attributes(tree, given=_ATTR_RDONLY, taken=0, recursive=True)
+            target = find_inside(root, point)
+            held.callback(os.close, target)
+            syscalls.move_mount(tree, target)
 
 
 def find_inside(root: int, path: str, *, follow: bool = True) -> int:
