@@ -56,6 +56,7 @@ class Making(Value, frozen=True, kw_only=True):
     state: State
     program: Program
     cgroups: Cgroups
+    hierarchies: Mapping[str, str]  # controller → the name of its mount
     joined: Mapping[NamespaceType, int]
     sources: Mapping[int, int]  # number of a mount → a detached copy of what is to be bound
     fifo: int
@@ -104,7 +105,7 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         channel.send(READY)
         os.read(making.fifo, 1)
         _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True, alone=True)
+        execute(program.process.args, environment, inside=True, alone=True, last=program.confined.last)
     except BaseException as error:
         fail(channel, error)
 
@@ -166,7 +167,10 @@ def _make_mounts(making: Making, root: int, channel: Channel) -> None:
             if not has_joined:
                 join()
             has_joined = True
-            mount_cgroups(root, mount, making.cgroups.directories, own_namespace=cgroup is not None)
+            try:
+                mount_cgroups(root, mount, making.cgroups.directories, making.hierarchies, own_namespace=cgroup is not None)
+            except OSError as error:
+                raise LauncherError(f"mount {mount.destination} ({mount.type}): {error.strerror}") from error
         else:
             mount_inside(root, mount, making.state.bundle, making.sources.get(number))
     if not has_joined:

@@ -21,7 +21,7 @@ from ctrscope.launcher import cgroup, init, join, talk
 from ctrscope.launcher import state as states
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.mounts import parse_options
+from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
 from ctrscope.launcher.rootfs import unmount_in_place
 from ctrscope.launcher.spec import Process, Resources, Spec
@@ -134,6 +134,7 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
             state=state,
             program=_program(wish, spec.process, confined, is_init=True),
             cgroups=state.cgroups,
+            hierarchies=hierarchy_names(state.cgroups.directories),
             joined=open_joined(spec.linux),
             sources=_open_sources(spec, wish.bundle),
             fifo=os.open(fifo, os.O_RDWR | os.O_CLOEXEC),

@@ -186,28 +186,41 @@ def mask(root: int, path: str) -> None:
         os.close(target)
 
 
-def mount_cgroups(root: int, mount: Mount, directories: Mapping[str, str], *, own_namespace: bool) -> None:
-    """Show the container its cgroup: v2 as one file system, on v1 one directory a hierarchy below a tmpfs."""
+def hierarchy_names(directories: Mapping[str, str]) -> dict[str, str]:
+    """Controller → the name of its hierarchy's mount on the host; in another cgroup namespace they are hard to find."""
+    layout = read_layout(HostFs())
+    return {name: os.path.basename(layout.mounts[name]) for name in directories} if layout is not None else {}
+
+
+def mount_cgroups(
+    root: int, mount: Mount, directories: Mapping[str, str], names: Mapping[str, str], *, own_namespace: bool
+) -> None:
+    """Show the container its cgroup: v2 as one file system, on v1 one directory a hierarchy below a tmpfs.
+
+    *Kernel:* a hierarchy of v1 that is mounted anew waits for cgroups that are going away, 30 ms each on a busy host. A copy
+    of the host's mount shows the same, and as its root too, from inside a cgroup namespace.
+    """
     flags = parse_options(mount.options).flags & ~(MS_BIND | MS_REC)
     if set(directories) == {""}:
         target = make_inside(root, mount.destination, directory=True)
-        _mount_hierarchy(target, "", directories[""], flags, own_namespace=own_namespace)
+        if own_namespace:
+            syscalls.mount("cgroup", path_of(target), "cgroup2", flags)
+        else:
+            _show(directories[""], target, flags)
         os.close(target)
         return
     tmpfs = Mount(
         destination=mount.destination, type="tmpfs", source="tmpfs", options=("nosuid", "nodev", "noexec", "mode=755")
     )
     mount_inside(root, tmpfs, "/")
-    layout = read_layout(HostFs())
-    assert layout is not None
-    names: dict[str, list[str]] = {}
+    together: dict[str, list[str]] = {}
     for controller in directories:
-        names.setdefault(os.path.basename(layout.mounts[controller]), []).append(controller)
+        together.setdefault(names[controller], []).append(controller)
     top = find_inside(root, mount.destination)
-    for name, controllers in names.items():
+    for name, controllers in together.items():
         os.mkdir(name, 0o755, dir_fd=top)
         target = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
-        _mount_hierarchy(target, ",".join(controllers), directories[controllers[0]], flags, own_namespace=own_namespace)
+        _show(directories[controllers[0]], target, flags)
         os.close(target)
         for controller in controllers if len(controllers) > 1 else ():
             os.symlink(name, controller, dir_fd=top)
@@ -216,19 +229,14 @@ def mount_cgroups(root: int, mount: Mount, directories: Mapping[str, str], *, ow
         _set_readonly(root, mount.destination)
 
 
-def _mount_hierarchy(target: int, controllers: str, directory: str, flags: int, *, own_namespace: bool) -> None:
-    try:
-        if own_namespace:
-            syscalls.mount("cgroup", path_of(target), "cgroup" if controllers else "cgroup2", flags, controllers)
-        else:
-            handle = os.open(directory, os.O_PATH | os.O_CLOEXEC)
-            tree = syscalls.open_tree(handle, recursive=False)
-            os.close(handle)
-            syscalls.set_mount_attributes(tree, given=flags & _ATTRIBUTES, taken=0, recursive=False)
-            syscalls.move_mount(tree, target)
-            os.close(tree)
-    except OSError as error:
-        raise LauncherError(f"mounting the cgroup ({controllers or 'v2'}): {error.strerror}") from error
+def _show(directory: str, target: int, flags: int) -> None:
+    """Mount a copy of the host's cgroup directory."""
+    handle = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    tree = syscalls.open_tree(handle, recursive=False)
+    syscalls.set_mount_attributes(tree, given=flags & _ATTRIBUTES, taken=0, recursive=False)
+    syscalls.move_mount(tree, target)
+    os.close(tree)
+    os.close(handle)
 
 
 def _refuse_link(root: int, destination: str) -> None:

@@ -6,8 +6,7 @@ there: a destination is walked with the root for "/" and held open (CVE-2019-199
 
 import os
 import stat
-from contextlib import ExitStack, suppress
-from itertools import accumulate
+from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.launcher.errors import LauncherError
@@ -22,7 +21,6 @@ PROPAGATIONS = {
 PROPAGATIONS |= {f"r{name}": flag | syscalls.MS_REC for name, flag in PROPAGATIONS.items()}
 _MOST_LINKS = 40
 _ATTR_RDONLY = 1
-_OTHERS = ("nsfs", "overlay", "tmpfs")
 
 
 def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) -> int:
@@ -34,50 +32,54 @@ def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) 
             syscalls.mount(None, "/", None, PROPAGATIONS[first])
         if is_apart and "shared" in propagation:
             syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
-        handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        is_whole = rootfs != "/" or os.geteuid() != 0 or not is_apart
-        try:
-            root = syscalls.open_tree(handle, recursive=is_whole)
-        except OSError:  # EINVAL: in a user namespace the mounts of the host are locked together
-            root, is_whole = syscalls.open_tree(handle), True
-        os.close(handle)
-        if readonly and rootfs == "/":
-            # The host's own: what is mounted below it is not to be written either. Every mount point is there already.
-            syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
+        if rootfs == "/":
+            return _open_own_root(readonly=readonly)
+        root = _copy_of(rootfs, recursive=True, readonly=False)
         syscalls.move_mount(root, rootfs)
-        if not is_whole:
-            _add_disks(root, readonly=readonly)
     except OSError as error:
         raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
 
 
-def _add_disks(root: int, *, readonly: bool) -> None:
-    """Add to a copy of the host's root what is mounted below it, but what is made anew, and what a copy would keep alive.
+def _open_own_root(*, readonly: bool) -> int:
+    """The host's own root, with its file systems on disks: what is mounted below it is not to be written either.
 
-    Those are namespaces, and file systems of containers and in memory: where mounts of the host are private, nobody else
-    would let go of them. Copying hundreds of them takes longer than all the rest.
+    A copy of the rest would keep namespaces, containers' file systems and what is in memory, where mounts of the host are
+    private and nobody else would. In a user namespace all mounts are locked together, and are copied together.
     """
+    try:
+        root = _copy_of("/", recursive=False, readonly=readonly)
+    except OSError:
+        root = _copy_of("/", recursive=True, readonly=readonly)
+        syscalls.move_mount(root, "/")
+        return root
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         lines = [line.partition(" - ") for line in file]
-    skipped = {"/proc", "/sys", "/dev"}
-    for left, _, right in lines:
-        point = left.split()[4]
-        if point == "/" or any(above in skipped for above in accumulate(point.split("/")[1:], "{}/{}".format, initial="")):
-            continue
-        if right.split()[0] in _OTHERS:
-            skipped.add(point)
-            continue
-        with suppress(OSError), ExitStack() as held:  # it has gone, or its name has characters that are written as numbers here
-            handle = os.open(point, os.O_PATH | os.O_CLOEXEC)
-            held.callback(os.close, handle)
-            tree = syscalls.open_tree(handle, recursive=False)
-            held.callback(os.close, tree)
-            if readonly:
-                syscalls.set_mount_attributes(tree, given=_ATTR_RDONLY, taken=0, recursive=True)
+    points = {left.split()[4]: right.split()[1] for left, _, right in lines}
+    trees = [
+        (point, _copy_of(point, recursive=False, readonly=readonly))
+        for point, device in points.items()
+        if device.startswith("/dev/") and point != "/"
+    ]
+    syscalls.move_mount(root, "/")
+    for point, tree in trees:
+        with suppress(OSError):  # ENOENT: it is below one that is not copied
             target = find_inside(root, point)
-            held.callback(os.close, target)
             syscalls.move_mount(tree, target)
+            os.close(target)
+        os.close(tree)
+    return root
+
+
+def _copy_of(path: str, *, recursive: bool, readonly: bool) -> int:
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        tree = syscalls.open_tree(handle, recursive=recursive)
+    finally:
+        os.close(handle)
+    if readonly:
+        syscalls.set_mount_attributes(tree, given=_ATTR_RDONLY, taken=0, recursive=recursive)
+    return tree
 
 
 def find_inside(root: int, path: str, *, follow: bool = True) -> int:

@@ -22,6 +22,7 @@ from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
+from ctrscope.views.panes import PANES
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from ctrscope.views.screens.ask import AskScreen
@@ -205,10 +206,10 @@ class CtrscopeApp(App[None]):
         if isinstance(screen, SampleScreen):
             self.push_screen(HelpScreen(screen.TITLE_TEXT, screen.actions(), screen.explained()))
 
-    def open_subject(self, subject: Subject) -> None:
-        """Go to what a finding is about, on the screen that shows such things."""
+    def open_subject(self, subject: Subject, tab: str = "Overview") -> None:
+        """Go to what a finding is about, on the screen that shows such things; of a container to a tab."""
         if subject.kind == "container":
-            self.open_container(subject.id)
+            self.open_container(subject.id, tab)
             return
         name = _SCREEN_OF.get(subject.kind)
         if name is None:
@@ -219,12 +220,13 @@ class CtrscopeApp(App[None]):
         if isinstance(screen, NamespacesScreen | CgroupsScreen | NetworkScreen):
             screen.point_at(subject.name if subject.kind == "link" else subject.id)
 
-    def open_container(self, key: str) -> None:
-        """Open a container on the screen in front, or say that it is gone."""
+    def open_container(self, key: str, tab: str = "Overview") -> None:
+        """Open a container over the screen in front, or say that it is gone."""
+        index = next(index for index, pane in enumerate(PANES) if pane.title == tab)
         if self.latest is None or self.latest.snapshot.container(key) is None:
             self.notify("that container is gone", severity="warning", markup=False)
         else:
-            self.push_screen(ContainerScreen(key))
+            self.push_screen(ContainerScreen(key, index))
 
     def copy_id(self, container: Container) -> None:
         """Copy the full id, by the terminal's own means."""

@@ -65,14 +65,15 @@ def answer(compiled: Filter, number: int, *arguments: int) -> int:
             case 0x05:
                 at += value
             case 0x06:
-                return value
+                return int(value)
             case _:
                 raise AssertionError(f"{code:#x}")
 
 
 def numbers() -> dict[str, int]:
     """Name → number of every system call that libseccomp knows."""
-    found, before = {}, ()
+    found: dict[str, int] = {}
+    before: tuple[str, ...] = ()
     for last in range(470):
         now = known_syscalls("SCMP_ARCH_X86_64", last)
         if len(now) > len(before):

@@ -78,10 +78,10 @@ class ContainerScreen(SampleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINER), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
 
-    def __init__(self, key: str, **kwargs: Any) -> None:
+    def __init__(self, key: str, tab: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.key = key
-        self.tab = 0
+        self.tab = tab
         self._opened: Opened | None = None
         self._gone = False
 
