@@ -10,10 +10,13 @@ from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
     from ctrscope.act.limit import Change
+    from ctrscope.model.detail import ConfigFile
     from ctrscope.views.acting import Limits, Proposal
+    from ctrscope.views.asking import Log
 
 
 class Dashboard:
@@ -36,9 +39,9 @@ class Dashboard:
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
-        from ctrscope.probes.hostfs import HostFs
         from ctrscope.views.acting import Acts
         from ctrscope.views.app import CtrscopeApp
+        from ctrscope.views.asking import Asked
 
         acts = Acts(attach=partial(_attach, environment), limit=partial(_limit, environment))
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
@@ -48,6 +51,7 @@ class Dashboard:
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
+            asked=Asked(log=partial(_open_log, environment.host), files=partial(_config_files, environment.host)),
         )
         noticer.start()
         try:
@@ -62,6 +66,27 @@ def _attach(environment: Environment, container: Container, types: Sequence[Name
     from ctrscope.attach.request import AttachRequest
 
     return enter_container(environment, container, AttachRequest(namespaces=tuple(types)))
+
+
+def _open_log(host: HostFs, container: Container) -> "Log":
+    """The log of a container. Errors: Refused, which says where it is read instead."""
+    from ctrscope.discovery.log_reader import LogReader
+    from ctrscope.engines.log_source import find_log
+    from ctrscope.views.acting import Refused
+
+    source = find_log(host, container)
+    if not source.paths:
+        raise Refused(source.elsewhere)
+    try:
+        return LogReader(host, source)
+    except OSError as error:
+        raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+
+
+def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Sequence[ConfigFile]":
+    from ctrscope.discovery.config_files import read_config_files
+
+    return read_config_files(host, container, show_secrets=show_secrets)
 
 
 def _limit(environment: Environment, container: Container, limits: "Limits") -> "Proposal":

@@ -21,7 +21,7 @@ from ctrscope.model.detail import Detail
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.namespace import Namespace
-from ctrscope.model.network import LinkRates, NetworkTopology, Publication
+from ctrscope.model.network import LinkRates, NetworkTopology, NetworkWay, Publication
 from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
@@ -31,6 +31,7 @@ from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
+    from ctrscope.discovery.forwarded import Filters
     from ctrscope.discovery.network_names import NetworkNames
     from ctrscope.discovery.noticing import Noticer
     from ctrscope.discovery.process_forest import ForestReader
@@ -93,7 +94,8 @@ class Sampler:
         self._previous = snapshot
         findings = self._findings(snapshot, rates, focus) if previous is not None else None
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
-        topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
+        is_net = focus.topology or focus.way
+        topology, link_rates, network_gaps = self._network.read(snapshot) if is_net else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
         return Sample(
             snapshot=with_notes(snapshot, findings or ()),
@@ -105,6 +107,7 @@ class Sampler:
             cgroups=cgroups,
             cgroup_rates=self._tree_rates if focus.cgroups else {},
             topology=topology,
+            way=self._read_way(snapshot, topology, focus) if focus.way and topology is not None else None,
             link_rates=link_rates,
             events=events,
             event_gaps=self._events.gaps,
@@ -119,7 +122,15 @@ class Sampler:
             return {}
         from ctrscope.discovery.detail import read_detail  # only once a container is opened
 
-        return {container.key: read_detail(self._hostfs, container)}
+        return {container.key: read_detail(self._hostfs, container, show_secrets=focus.secrets)}
+
+    def _read_way(self, snapshot: Snapshot, topology: NetworkTopology, focus: Focus) -> NetworkWay | None:
+        container = snapshot.container(focus.container) if focus.container is not None else None
+        if container is None or not container.is_running:
+            return None
+        from ctrscope.discovery.way import find_way
+
+        return find_way(snapshot, topology, container, self._network.filters(topology))
 
     def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
         """What the figures say now, and what else was found when all of health was looked at last."""
@@ -171,6 +182,15 @@ class _NetworkSampler:
         self._published: Reading[tuple[Publication, ...]] = Reading(None)
         self._names: Reading[NetworkNames] = Reading(None)
         self._published_at = -math.inf  # monotonic
+        self._filters: tuple[float, "Filters"] = (-math.inf, {})  # of which publications, and what drops packets
+
+    def filters(self, topology: NetworkTopology) -> "Filters":
+        """What drops packets on their way, read again as often as what is published."""
+        from ctrscope.discovery.forwarded import read_filters
+
+        if self._filters[0] != self._published_at:
+            self._filters = self._published_at, read_filters(self._hostfs, topology)
+        return self._filters[1]
 
     def read(self, snapshot: Snapshot) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
         from ctrscope.discovery.link_rates import link_rates_between

@@ -19,6 +19,7 @@ from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
 from ctrscope.views.acting import Acts
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
+from ctrscope.views.asking import Asked
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
@@ -29,7 +30,6 @@ from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.events import EventsScreen
-from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
@@ -78,6 +78,7 @@ class CtrscopeApp(App[None]):
         read_only: bool,
         find: Find,
         *,
+        asked: Asked | None = None,
         clock: Callable[[], float] = time.time,
         interval: float = INTERVALS[0],
     ) -> None:
@@ -92,6 +93,7 @@ class CtrscopeApp(App[None]):
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
         self.clock = clock
+        self.asked = asked  # None: what is shown is not this host, live
         self._acts = acts  # None: what is shown is not this host, live
         self._find = find
         self._read_only = read_only
@@ -112,7 +114,7 @@ class CtrscopeApp(App[None]):
 
     def on_key(self, event: Key) -> None:
         """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
-        if isinstance(self.screen, FilteredScreen) and self.screen.take_key(event):
+        if isinstance(self.screen, SampleScreen) and self.screen.take_key(event):
             event.prevent_default()
             event.stop()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.events import Key
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -49,6 +50,10 @@ class SampleScreen(Screen[None]):
 
     def is_waiting(self) -> bool:
         """Whether what this screen is about was in no sample yet. Then even a screen held still takes the next one."""
+        return False
+
+    def take_key(self, event: Key) -> bool:
+        """Put a key where it was meant to go, when that had not opened yet; whether it was taken."""
         return False
 
     def explained(self) -> Sequence[tuple[str, str]]:
