@@ -1,13 +1,10 @@
 """Cgroups: the tree from the root down, what each uses, what bounds it, and who imposes that."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.cgroup import CgroupNode
 from ctrscope.model.container import Container
@@ -17,23 +14,22 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CGROUPS, SELECTED, Action, bindings
 from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, imposed, tree_columns, tree_rows
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import Part, line, width_of
-from ctrscope.views.widgets.row_table import RowTable
 
 _ORDERS = ("name", "cpu", "memory")
 
 
-class CgroupsScreen(SampleScreen):
+class CgroupsScreen(TableScreen):
     """The tree, and two lines of words about the cgroup under the cursor."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = CGROUPS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(CGROUPS), *bindings(SELECTED)]
     TITLE_TEXT = "Cgroups"
+    WAITING = "reading the cgroup tree …"
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._root: CgroupNode | None = None  # None: not read yet
         self._rates: Mapping[str, Rates] = {}
         self._gaps: Sequence[Gap] = ()  # of reading it
@@ -41,25 +37,6 @@ class CgroupsScreen(SampleScreen):
         self._toggled: dict[str, bool] = {}  # path → folded
         self._order = _ORDERS[0]
         self._wanted = ""  # a path to put the cursor on as soon as it is there
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the tree and the words."""
-        yield RowTable(empty="reading the cgroup tree …")
-        yield Static(id="why")
-        yield Static(id="status")
-
-    def on_mount(self) -> None:
-        """Give the keys to the tree."""
-        self.table.focus()
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self._draw()
-
-    @property
-    def table(self) -> RowTable:
-        """The tree."""
-        return self.query_one(RowTable)
 
     def focus_of(self) -> Focus:
         """Ask for the tree."""
@@ -89,24 +66,22 @@ class CgroupsScreen(SampleScreen):
         self._wanted = path
         parts = path.strip("/").split("/")
         self._toggled |= {"/" + "/".join(parts[:count]): False for count in range(len(parts))}
-        self._draw()
+        self.draw()
 
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample = sample
         if sample.cgroups is not None:
             self._root, self._rates, self._gaps = sample.cgroups, sample.cgroup_rates, sample.gaps
-        self._draw()
+        super().show_sample(sample)
 
-    def _draw(self) -> None:
-        if self._sample is None or not self.size.width:
-            return
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw the tree, and go to where somebody pointed."""
         if self._root is not None:
             containers = {
                 one.cgroup.path: one
-                for one in self._sample.snapshot.containers
+                for one in sample.snapshot.containers
                 if one.is_running and one.has_own_cgroup and one.cgroup is not None
             }
             found = branches(self._root, self._rates, containers, self._toggled, self._order)
@@ -116,46 +91,31 @@ class CgroupsScreen(SampleScreen):
         if self._wanted in self._shown:
             self.table.stand_on(self._wanted)
             self._wanted = ""
-        self._draw_words()
 
-    @on(RowTable.CursorMoved)
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
-
-    def _why(self) -> Content:
+    def row_text(self, sample: Sample, room: int) -> Content:
         """Say of the cgroup what its line has no room for: the whole path, and who imposes its limits."""
-        branch, room = self._shown.get(self.table.cursor or ""), self.size.width - 2
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        branch = self._shown.get(self.table.cursor or "")
         if branch is None:
             return line()
         limits = inert(", ".join(f"{what} bounded by {where}" for what, where in imposed(branch)))
         above = f"↑ {limits}   " if limits else ""
         return line(" ", (shorten(above, room), "watch"), (shorten(inert(branch.path), max(0, room - len(above))), "muted"))
 
-    def _status(self) -> Content:
+    def total_text(self) -> Content:
+        """Count them, and say what could not be read."""
         if self._root is None:
             return line((" reading …", "muted"))
         total, containers = _count(self._root)
         left: list[Part] = [f" {total} cgroups · {containers} of containers"]
-        right = f"sort {self._order} "
-        left.append(self.gap_words(self._gaps, width_of(left) + len(right)))
-        return line(*left, " " * max(2, self.size.width - width_of(left) - len(right)), (right, "muted"))
+        right = (f"sort {self._order} ", "muted")
+        left.append(self.gap_words(self._gaps, width_of([*left, right])))
+        return self.spread(left, right)
 
     # Keys
 
-    def action_open(self) -> None:
+    def open_row(self, key: str) -> None:
         """Open the container, or fold the cgroup."""
-        self._open(self.table.cursor)
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self, event: RowTable.RowOpened) -> None:
-        self._open(event.key)
-
-    def _open(self, path: str | None) -> None:
-        branch = self._shown.get(path or "")
+        branch = self._shown.get(key)
         if branch is not None and branch.container is not None:
             self.ctrscope.open_container(branch.container.key)
         elif branch is not None and branch.is_folded is not None:
@@ -173,12 +133,12 @@ class CgroupsScreen(SampleScreen):
 
     def _fold(self, branch: Branch, folded: bool) -> None:
         self._toggled[branch.path] = folded
-        self._draw()
+        self.draw()
 
     def action_sort(self) -> None:
         """Sort by the next thing."""
         self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
-        self._draw()
+        self.draw()
 
 
 def _count(root: CgroupNode) -> tuple[int, int]:

@@ -1,19 +1,16 @@
 """Containers: the live table of everything that runs, ran or was left behind on this host."""
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.sample import Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
-from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CONTAINERS, SELECTED, Action, bindings
 from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
 from ctrscope.views.rows import GROUP, INDENT, Grouping, Look, natural_order, note_tone, rows_of, table_rows
@@ -36,19 +33,7 @@ class ContainersScreen(FilteredScreen):
     def __init__(self) -> None:
         super().__init__()
         self.look = Look()
-        self._sample: Sample | None = None
         self._rows: tuple[Row, ...] = ()
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the table, the filter and two lines of words."""
-        yield RowTable(empty="reading the host …")
-        yield from self.compose_filter()
-        yield Static(id="why")
-        yield Static(id="status")
-
-    def on_resize(self) -> None:
-        """Choose the columns anew."""
-        self._draw()
 
     def selected(self) -> Container | None:
         """Container under the cursor."""
@@ -71,26 +56,14 @@ class ContainersScreen(FilteredScreen):
 
     # Drawing
 
-    def draw_filtered(self) -> None:
-        """Draw what matches now."""
-        self.look = self.look._replace(filter=self.filter)
-        self._draw()
-
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample, self._rows = sample, rows_of(sample)
-        self._draw()
+        self._rows = rows_of(sample)
+        super().show_sample(sample)
 
-    def show_failure(self) -> None:
-        """Say it on the line below the table."""
-        if self.is_mounted:
-            self._draw_words()
-
-    def _draw(self) -> None:
-        sample = self._sample
-        if sample is None or not self.size.width:
-            self._draw_words()
-            return
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw what matches now, in its order."""
+        self.look = self.look._replace(filter=self.filter)
         now = self.ctrscope.clock()
         columns = self._columns()
         lines = table_rows(self._rows, self.look, columns, self.ctrscope.history, now, sample.snapshot.monotonic_ns)
@@ -101,26 +74,15 @@ class ContainersScreen(FilteredScreen):
             else "No container on this host, and none was left behind."
         )
         table.show_rows(columns, lines, (self.look.sort, "▼" if self.look.descending else "▲"))
-        self._draw_words()
-
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
 
     def _columns(self) -> tuple[Column, ...]:
         grouping = self.look.grouping
         indent = 0 if grouping is Grouping.NONE else INDENT
         return fit_columns(self.size.width, self._rows, self.ctrscope.clock(), indent=indent, without={grouping.column})
 
-    def _why(self) -> Content:
+    def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the row under the cursor has no room for: why figures are missing, its note in full."""
-        room = self.size.width - 4
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
-        if self._sample is None:
-            return line()
-        gaps, container = self._sample.snapshot.gaps, self.selected()
+        gaps, container = sample.snapshot.gaps, self.selected()
         if container is not None:
             about = [gap for gap in gaps if gap.subject == f"container {container.key}"]
             if about:
@@ -130,7 +92,8 @@ class ContainersScreen(FilteredScreen):
                 return line(" ", (text, note_tone(container)))
         return line(" ", (shorten(f"· {summarise_gaps(gaps)}", room), "muted")) if gaps else line()
 
-    def _status(self) -> Content:
+    def total_text(self) -> Content:
+        """Count them by state, and say how they are sorted."""
         counts: dict[str, int] = {}
         for row in self._rows:
             sign = status_sign(row.container)
@@ -146,24 +109,12 @@ class ContainersScreen(FilteredScreen):
             right.append((f"{shown} shown · ", "strong"))
         arrow = "▼" if self.look.descending else "▲"
         right += [(f"{self.look.grouping.value} · sort {FIELDS[self.look.sort].title or 'STATE'} {arrow} ", "muted")]
-        left_width, right_width = (
-            sum(cell_width(part if isinstance(part, str) else part[0]) for part in side) for side in (parts, right)
-        )
-        return line(*parts, " " * max(2, self.size.width - left_width - right_width), *right)
+        return self.spread(parts, *right)
 
     # Keys
 
-    def action_open(self) -> None:
-        """Open the row under the cursor, or fold its group."""
-        key = self.table.cursor
-        if key is not None:
-            self._open(key)
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self, event: RowTable.RowOpened) -> None:
-        self._open(event.key)
-
-    def _open(self, key: str) -> None:
+    def open_row(self, key: str) -> None:
+        """Open a container, or fold its group."""
         if key.startswith(GROUP):
             self._fold(key, key not in self.look.folded)
         elif any(row.container.key == key for row in self._rows):
@@ -186,7 +137,7 @@ class ContainersScreen(FilteredScreen):
 
     def _fold(self, key: str, folded: bool) -> None:
         self.look = self.look._replace(folded=self.look.folded | {key} if folded else self.look.folded - {key})
-        self._draw()
+        self.draw()
         self.table.stand_on(key)
 
     def action_sort(self) -> None:
@@ -207,18 +158,14 @@ class ContainersScreen(FilteredScreen):
 
     def _sort(self, key: str) -> None:
         self.look = self.look._replace(sort=key, descending=natural_order(key))
-        self._draw()
+        self.draw()
 
     def action_reverse(self) -> None:
         """Turn the order around."""
         self.look = self.look._replace(descending=not self.look.descending)
-        self._draw()
+        self.draw()
 
     def action_group(self) -> None:
         """Group by the next thing."""
         self.look = self.look._replace(grouping=self.look.grouping.next(), folded=frozenset())
-        self._draw()
-
-    @on(RowTable.CursorMoved)
-    def _cursor_moved(self) -> None:
-        self._draw_words()
+        self.draw()

@@ -1,24 +1,19 @@
 """Events: what happened since the dashboard was opened, the latest below; it follows until somebody scrolls."""
 
-from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
 from ctrscope.model.sample import Sample
 from ctrscope.render.gaps import describe_gap
-from ctrscope.render.safe import cell_width, inert, shorten
+from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import EVENTS, SELECTED, Action, bindings
 from ctrscope.views.event_rows import SIGNS, event_columns, event_row, is_wide, matches
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line
-from ctrscope.views.widgets.row_table import RowTable
 
 
 class EventsScreen(FilteredScreen):
@@ -31,27 +26,15 @@ class EventsScreen(FilteredScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._shown: dict[str, Event] = {}  # by the key of its row
         self._drawn: tuple[int, str, int] | None = None  # what the rows were drawn from
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the log, the filter and two lines of words."""
-        yield RowTable(empty="reading the host …")
-        yield from self.compose_filter()
-        yield Static(id="why")
-        yield Static(id="status")
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self.draw_filtered()
 
     def selected(self) -> Container | None:
         """Get the container that the event is about, while there is one."""
         event = self._shown.get(self.table.cursor or "")
-        if event is None or event.container is None or self._sample is None:
+        if event is None or event.container is None or self.sample is None:
             return None
-        return self._sample.snapshot.container(event.container)
+        return self.sample.snapshot.container(event.container)
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container that is still there."""
@@ -67,15 +50,8 @@ class EventsScreen(FilteredScreen):
 
     # Drawing
 
-    def show_sample(self, sample: Sample) -> None:
-        """Draw what is new."""
-        self._sample = sample
-        self.draw_filtered()
-
-    def draw_filtered(self) -> None:
+    def draw_rows(self, sample: Sample) -> None:
         """Draw what matches now, and stay at the end if it was there."""
-        if self._sample is None or not self.size.width:
-            return
         log = self.ctrscope.events
         drawn = (log.last, self.filter, self.size.width)
         if self.ctrscope.paused and self._drawn is not None and drawn[1:] == self._drawn[1:]:
@@ -92,65 +68,45 @@ class EventsScreen(FilteredScreen):
             self._drawn = drawn
             if follows:
                 self.action_follow()
-        self._draw_words()
 
     def _is_at_end(self) -> bool:
         """Whether the cursor is on the last line, and that is in sight."""
         keys, table = self.table.row_keys, self.table
         return not keys or (table.cursor == keys[-1] and table.scroll_offset.y >= table.max_scroll_y)
 
-    @on(RowTable.CursorMoved)
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
-
-    def _why(self) -> Content:
-        event, room = self._shown.get(self.table.cursor or ""), self.size.width - 2
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+    def row_text(self, sample: Sample, room: int) -> Content:
+        """Say of the event what its line has no room for, or what cannot be noticed here."""
+        event, gaps = self._shown.get(self.table.cursor or ""), sample.event_gaps
         if event is None:
-            return self._blind(room)
+            return line(" ", (shorten(f"· {describe_gap(gaps[0])}", room), "watch")) if gaps else line()
         text = f"{event.name}: {event.what}" + (f": {event.cause}" if event.cause else "")
         return line(" ", (shorten(inert(text), room), SIGNS[event.kind][1]))
 
-    def _blind(self, room: int) -> Content:
-        """What cannot be noticed here."""
-        gaps = self._sample.event_gaps if self._sample is not None else ()
-        return line(" ", (shorten(f"· {describe_gap(gaps[0])}", room), "watch")) if gaps else line()
-
-    def _status(self) -> Content:
-        if self._sample is None:
+    def total_text(self) -> Content:
+        """Count them, and say whether it follows."""
+        if self.sample is None:
             return line((" reading …", "muted"))
         total = len(self.ctrscope.events)
         parts: list[Part] = [f" {total} event{'s' if total != 1 else ''}"]
         if self.filter:
             parts.append((f"  {len(self._shown)} shown", "strong"))
-        gaps = self._sample.event_gaps
+        gaps = self.sample.event_gaps
         if gaps:
             needs = ", ".join(dict.fromkeys(gap.needs for gap in gaps if gap.needs))
             parts.append((f"  · not everything is noticed{f': needs {needs}' if needs else ''}", "watch"))
         right: Part = ("following ", "muted") if self._is_at_end() else (" not following: end goes on ", "badge")
-        used = sum(cell_width(part if isinstance(part, str) else part[0]) for part in (*parts, right))
-        return line(*parts, " " * max(2, self.size.width - used), right)
+        return self.spread(parts, right)
 
     # Keys
 
     def action_follow(self) -> None:
         """Go to the end, and stay there."""
         self.table.action_end(1)
-        self.call_after_refresh(self._draw_words)
+        self.call_after_refresh(self.draw_words)
 
-    def action_open(self) -> None:
+    def open_row(self, key: str) -> None:
         """Open the container that the event is about."""
-        self._open(self.table.cursor)
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self, event: RowTable.RowOpened) -> None:
-        self._open(event.key)
-
-    def _open(self, key: str | None) -> None:
-        event = self._shown.get(key or "")
+        event = self._shown.get(key)
         if event is None:
             return
         if event.container is None:

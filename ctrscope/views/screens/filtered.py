@@ -9,11 +9,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ctrscope.views.actions import Action
-from ctrscope.views.screens.sample_screen import SampleScreen
-from ctrscope.views.widgets.row_table import RowTable
+from ctrscope.views.screens.table import TableScreen
 
 
-class FilteredScreen(SampleScreen):
+class FilteredScreen(TableScreen):
     """A table of which words that are typed leave only what matches."""
 
     FILTER_HINT: ClassVar[str] = ""
@@ -22,28 +21,16 @@ class FilteredScreen(SampleScreen):
         super().__init__()
         self.filter = ""
 
-    def compose_filter(self) -> Iterable[Widget]:
-        """Build the field, which is hidden until somebody asks for it."""
+    def compose_words(self) -> Iterable[Widget]:
+        """Build the field above the words; it is hidden until somebody asks for it."""
         field = Input(placeholder=self.FILTER_HINT, id="filter", compact=True)
         field.display = False
         yield field
-
-    def draw_filtered(self) -> None:
-        """Draw what matches now."""
-        raise NotImplementedError
-
-    def on_mount(self) -> None:
-        """Give the keys to the table."""
-        self.table.focus()
+        yield from super().compose_words()
 
     def on_descendant_focus(self) -> None:
         """Other keys do something now."""
         self.show_actions()
-
-    @property
-    def table(self) -> RowTable:
-        """The table."""
-        return self.query_one(RowTable)
 
     @property
     def words(self) -> list[str]:
@@ -92,4 +79,4 @@ class FilteredScreen(SampleScreen):
     def _filter(self, text: str) -> None:
         if text != self.filter:
             self.filter = text
-            self.draw_filtered()
+            self.draw()

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
@@ -16,14 +15,14 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.views.actions import FINDINGS, SELECTED, Action, bindings
 from ctrscope.views.panes.opened import facts
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import SEVERITIES, line
-from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 36
 
 
-class FindingsScreen(SampleScreen):
+class FindingsScreen(TableScreen):
     """The list, and everything about the finding under the cursor."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = FINDINGS
@@ -32,26 +31,11 @@ class FindingsScreen(SampleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._findings: dict[str, Finding] = {}
 
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the list and the box below it."""
-        yield RowTable(empty="reading the host …")
+    def compose_words(self) -> Iterable[Widget]:
+        """Build the box below the list."""
         yield Static(id="detail")
-
-    def on_mount(self) -> None:
-        """Give the keys to the list."""
-        self.table.focus()
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self._draw()
-
-    @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one(RowTable)
 
     def focus_of(self) -> Focus:
         """Ask for all of health, not only what the figures tell."""
@@ -60,9 +44,9 @@ class FindingsScreen(SampleScreen):
     def selected(self) -> Container | None:
         """Get the container that the finding under the cursor is about."""
         finding = self._findings.get(self.table.cursor or "")
-        if finding is None or self._sample is None or finding.subject.kind != "container":
+        if finding is None or self.sample is None or finding.subject.kind != "container":
             return None
-        return self._sample.snapshot.container(finding.subject.id)
+        return self.sample.snapshot.container(finding.subject.id)
 
     def offers(self, action: Action) -> bool:
         """Jumping takes something to jump to."""
@@ -72,13 +56,12 @@ class FindingsScreen(SampleScreen):
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample, self._findings = sample, keyed(sample.findings or ())
-        self._draw()
+        self._findings = keyed(sample.findings or ())
+        super().show_sample(sample)
 
-    def _draw(self) -> None:
-        if self._sample is None or not self.size.width:
-            return
-        is_judged = self._sample.findings is not None
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw the list."""
+        is_judged = sample.findings is not None
         judged = "Nothing is wrong, as far as we can see."
         self.table.empty = judged if is_judged else "Looking: it takes two readings to judge."
         table = self.table
@@ -86,25 +69,17 @@ class FindingsScreen(SampleScreen):
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
         if is_first and self._findings:
             table.stand_on(next(iter(self._findings)))  # and not on the heading above it
-        self._draw_detail()
 
-    @on(RowTable.CursorMoved)
-    def _draw_detail(self) -> None:
+    def draw_words(self) -> None:
+        """Draw everything about the finding under the cursor."""
         finding = self._findings.get(self.table.cursor or "")
         lines = [] if finding is None else finding_lines(finding, self.size.width)
         self.query_one("#detail", Static).update(Content("\n").join(lines))
         self.show_actions()
 
-    def action_open(self) -> None:
-        """Go to what the finding under the cursor is about."""
-        self._open(self.table.cursor)
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self, event: RowTable.RowOpened) -> None:
-        self._open(event.key)
-
-    def _open(self, key: str | None) -> None:
-        finding = self._findings.get(key or "")
+    def open_row(self, key: str) -> None:
+        """Go to what the finding is about."""
+        finding = self._findings.get(key)
         if finding is not None:
             self.ctrscope.open_subject(finding.subject)
 

@@ -1,14 +1,12 @@
 """Namespaces: containers down, types across; who shares what with whom, and what is kept though no process is in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
@@ -21,13 +19,13 @@ from ctrscope.views.actions import NAMESPACES, SELECTED, Action, bindings
 from ctrscope.views.namespace_rows import is_alone, matrix_columns, matrix_line, namespace_words, who_columns, who_rows
 from ctrscope.views.owners import members_of, owner_lines
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.screens.text import TextScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import RowTable, TableRow
 
 
-class NamespacesScreen(SampleScreen):
+class NamespacesScreen(TableScreen):
     """The matrix, with a cursor on one cell, and two lines of words about that cell."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = NAMESPACES
@@ -36,32 +34,15 @@ class NamespacesScreen(SampleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._namespaces: dict[NamespaceId, Namespace] | None = None  # None: not read yet
         self._gaps: Sequence[Gap] = ()  # of reading them
         self._rows: dict[str, MatrixRow] = {}
         self._picked: tuple[str, frozenset[NamespaceType]] = ("", frozenset())  # cells of one row
         self._wanted: str = ""  # a namespace to put the cursor on as soon as it is there
 
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the matrix and the words."""
-        yield RowTable(empty="reading the host …")
-        yield Static(id="why")
-        yield Static(id="status")
-
     def on_mount(self) -> None:
-        """Give the keys to the matrix, and start at the network."""
+        """Start at the network."""
         self.table.stand_on_cell(NamespaceType.NET)
-        self.table.focus()
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self._draw()
-
-    @property
-    def table(self) -> RowTable:
-        """The matrix."""
-        return self.query_one(RowTable)
 
     def focus_of(self) -> Focus:
         """Ask for every namespace."""
@@ -73,7 +54,7 @@ class NamespacesScreen(SampleScreen):
 
     def selected(self) -> Container | None:
         """Get the container of the row under the cursor."""
-        return self._sample.snapshot.container(self.table.cursor) if self._sample and self.table.cursor else None
+        return self.sample.snapshot.container(self.table.cursor) if self.sample and self.table.cursor else None
 
     def offers(self, action: Action) -> bool:
         """A pick is of a container's cells; the rest takes a namespace under the cursor."""
@@ -88,22 +69,19 @@ class NamespacesScreen(SampleScreen):
     def point_at(self, text: str) -> None:
         """Put the cursor on a namespace, now or as soon as it is there: ``net:[4026532281]``, or the bare number."""
         self._wanted = text
-        self._draw()
+        self.draw()
 
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample = sample
         if sample.namespaces is not None:
             self._namespaces = {namespace.id: namespace for namespace in sample.namespaces}
             self._gaps = sample.gaps
-        self._draw()
+        super().show_sample(sample)
 
-    def _draw(self) -> None:
-        sample = self._sample
-        if sample is None or not self.size.width:
-            return
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw the matrix, and go to where somebody pointed."""
         known = tuple((self._namespaces or {}).values())
         rows = namespace_matrix(sample.snapshot.containers, sample.snapshot.host.namespaces, known)
         self._rows = {row.key: row for row in rows}
@@ -112,7 +90,6 @@ class NamespacesScreen(SampleScreen):
             [TableRow(row.key, partial(matrix_line, row, self._picked_of(row.key)), runs_over=is_alone(row)) for row in rows],
         )
         self._go_to_wanted()
-        self._draw_words()
 
     def _picked_of(self, key: str) -> frozenset[NamespaceType]:
         return self._picked[1] if self._picked[0] == key else frozenset()
@@ -126,12 +103,6 @@ class NamespacesScreen(SampleScreen):
                     self.table.stand_on_cell(cell.type)
                     return
 
-    @on(RowTable.CursorMoved)
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
-
     def _cell(self) -> MatrixCell | None:
         row = self._rows.get(self.table.cursor or "")
         return next((cell for cell in row.cells if cell.type == self.table.cell_cursor), None) if row else None
@@ -142,16 +113,14 @@ class NamespacesScreen(SampleScreen):
             return None
         return self._namespaces.get(NamespaceId(cell.type, cell.ino))
 
-    def _why(self) -> Content:
+    def row_text(self, sample: Sample, room: int) -> Content:
         """Say of the cell what it has no room for: the whole number, who is in it, what keeps it."""
-        cell, room = self._cell(), self.size.width - 2
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
-        if cell is None or self._sample is None:
+        cell = self._cell()
+        if cell is None:
             return line()
         if cell.ino is None:
             container = self.selected()
-            gaps = [gap for gap in self._sample.snapshot.gaps if container and gap.subject == f"container {container.key}"]
+            gaps = [gap for gap in sample.snapshot.gaps if container and gap.subject == f"container {container.key}"]
             text = f"· {cell.type}: {summarise_gaps(gaps)}" if gaps else f"{cell.type}: it has none" if not cell.text else ""
             return line(" ", (shorten(text or f"{cell.type}: it could not be read", room), "watch" if gaps else "muted"))
         number = str(NamespaceId(cell.type, cell.ino))
@@ -159,13 +128,11 @@ class NamespacesScreen(SampleScreen):
         if namespace is None:
             text = "reading who holds it …" if self.is_waiting() else "gone by the time the namespaces were listed"
             return line(" ", (number, "strong"), (f"  {text}", "muted"))
-        words = namespace_words(namespace, self._names(namespace))
+        words = namespace_words(namespace, [inert(one.name) for one in members_of(namespace, sample.snapshot.containers)])
         return line(" ", (number, "strong"), (shorten(f"  {words}", room - len(number)), "muted"))
 
-    def _names(self, namespace: Namespace) -> list[str]:
-        return [inert(one.name) for one in members_of(namespace, self._sample.snapshot.containers)] if self._sample else []
-
-    def _status(self) -> Content:
+    def total_text(self) -> Content:
+        """Count them, or say which are picked."""
         key, types = self._picked
         if types and key in self._rows:
             names = ", ".join(type_ for type_ in NamespaceType if type_ in types)
@@ -205,12 +172,12 @@ class NamespacesScreen(SampleScreen):
             self.notify(f"{cell.type}: {reason}", title="Not picked", severity="warning", markup=False)
             return
         self._picked = (key, self._picked_of(key) ^ {cell.type})
-        self._draw()
+        self.draw()
 
     def action_clear(self) -> None:
         """Put every picked namespace back."""
         self._picked = ("", frozenset())
-        self._draw()
+        self.draw()
 
     def action_attach(self) -> None:
         """Ask, then enter the picked namespaces of the container, or all of them."""
@@ -221,7 +188,7 @@ class NamespacesScreen(SampleScreen):
 
     def action_who(self) -> None:
         """List who is in the namespace under the cursor."""
-        namespace, sample = self._namespace(), self._sample
+        namespace, sample = self._namespace(), self.sample
         if namespace is None or sample is None:
             return
         rows = who_rows(namespace, sample.snapshot.containers)
@@ -234,15 +201,15 @@ class NamespacesScreen(SampleScreen):
         title = f"{namespace.id}: {count} container{'s' if count != 1 else ''}, {namespace.nprocs} processes"
         self.app.push_screen(ListScreen(title, who_columns, rows, hint="enter opens a container, esc closes"), chosen)
 
-    @on(RowTable.RowOpened)
-    def _row_opened(self) -> None:
+    def open_row(self, key: str) -> None:
+        """List who is in the namespace under the cursor."""
         self.action_who()
 
     def action_owners(self) -> None:
         """Draw the tree of owners."""
         namespace = self._namespace()
-        if namespace is not None and self._namespaces is not None and self._sample is not None:
-            known, containers = self._namespaces, self._sample.snapshot.containers
+        if namespace is not None and self._namespaces is not None and self.sample is not None:
+            known, containers = self._namespaces, self.sample.snapshot.containers
             self.app.push_screen(
                 TextScreen(f"{namespace.id}: owners", lambda width: owner_lines(namespace, known, containers, width))
             )

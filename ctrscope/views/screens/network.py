@@ -5,11 +5,8 @@ from functools import partial
 from itertools import count
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
@@ -22,9 +19,9 @@ from ctrscope.render.topology import MapLine, topology_lines
 from ctrscope.views.actions import NETWORK, SELECTED, Action, bindings
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import Part, line, width_of
-from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _TONES: Mapping[str, str] = {
     "branch": "idle",
@@ -43,41 +40,22 @@ _TONES: Mapping[str, str] = {
 _STEP = 20  # cells by which the map is moved sideways
 
 
-class NetworkScreen(SampleScreen):
+class NetworkScreen(TableScreen):
     """The map with a cursor on one line, and two lines of words about it."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = NETWORK
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(SELECTED)]
     TITLE_TEXT = "Network"
+    WAITING = "reading the network of every namespace …"
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._topology: NetworkTopology | None = None  # None: not read yet
         self._rates: Mapping[tuple[int, int], LinkRates] = {}
         self._gaps: Sequence[Gap] = ()  # of reading it
         self._lines: dict[str, MapLine] = {}
         self._shift = 0  # cells of the map left of the edge of the screen
         self._wanted = ""  # a link or namespace to put the cursor on as soon as it is there
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the map and the words."""
-        yield RowTable(empty="reading the network of every namespace …")
-        yield Static(id="why")
-        yield Static(id="status")
-
-    def on_mount(self) -> None:
-        """Give the keys to the map."""
-        self.table.focus()
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self._draw()
-
-    @property
-    def table(self) -> RowTable:
-        """The map."""
-        return self.query_one(RowTable)
 
     def focus_of(self) -> Focus:
         """Ask for the topology."""
@@ -94,13 +72,13 @@ class NetworkScreen(SampleScreen):
 
     def _containers(self) -> list[Container]:
         drawn = self._lines.get(self.table.cursor or "")
-        if drawn is None or self._sample is None:
+        if drawn is None or self.sample is None:
             return []
         inos = {end[0] for end in (drawn.key, drawn.inside) if end is not None}
         # An id alone does not tell: two containerd namespaces may have the same.
         return [
             one
-            for one in self._sample.snapshot.containers
+            for one in self.sample.snapshot.containers
             if one.id in drawn.containers and (not inos or one.namespaces.net in inos)
         ]
 
@@ -115,22 +93,20 @@ class NetworkScreen(SampleScreen):
     def point_at(self, text: str) -> None:
         """Put the cursor on a link by its name, or on a namespace by its number, now or as soon as it is there."""
         self._wanted = text
-        self._draw()
+        self.draw()
 
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample = sample
         if sample.topology is not None:
             self._topology, self._rates, self._gaps = sample.topology, sample.link_rates, sample.gaps
-        self._draw()
+        super().show_sample(sample)
 
-    def _draw(self) -> None:
-        if self._sample is None or not self.size.width:
-            return
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw the map, and go to where somebody pointed."""
         if self._topology is not None:
-            drawn = topology_lines(self._topology, self._sample.snapshot.containers, self._rates)
+            drawn = topology_lines(self._topology, sample.snapshot.containers, self._rates)
             self._lines = keyed_lines(drawn)
             self.table.empty = "No network namespace could be read."
         self.table.show_rows(
@@ -138,7 +114,6 @@ class NetworkScreen(SampleScreen):
             [TableRow(key, partial(_row, drawn, self._shift)) for key, drawn in self._lines.items()],
         )
         self._go_to_wanted()
-        self._draw_words()
 
     def _go_to_wanted(self) -> None:
         for key, drawn in self._lines.items() if self._wanted else ():
@@ -149,30 +124,23 @@ class NetworkScreen(SampleScreen):
                 self.table.stand_on(key)
                 return
 
-    @on(RowTable.CursorMoved)
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
-
     def _link(self, key: tuple[int, int] | None) -> Link | None:
         if key is None or self._topology is None:
             return None
         found = next((one for one in self._topology.network_namespaces if one.ino == key[0]), None)
         return next((link for link in found.links if link.ifindex == key[1]), None) if found else None
 
-    def _why(self) -> Content:
+    def row_text(self, sample: Sample, room: int) -> Content:
         """Say of the line what it has no room for: what is wrong, and both ends in full."""
-        drawn, room = self._lines.get(self.table.cursor or ""), self.size.width - 2
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        drawn = self._lines.get(self.table.cursor or "")
         if drawn is None:
             return line()
         ends = [link_text(link) for end in (drawn.key, drawn.inside) if (link := self._link(end)) is not None]
         trouble = f"▲ {drawn.trouble}   " if drawn.trouble else ""
         return line(" ", (trouble, "act"), (shorten(" ─ ".join(ends) or drawn.text.strip(), room - len(trouble)), "muted"))
 
-    def _status(self) -> Content:
+    def total_text(self) -> Content:
+        """Count namespaces, links and troubles; what goes over the line under the cursor."""
         if self._topology is None:
             return line((" reading …", "muted"))
         namespaces = self._topology.network_namespaces
@@ -183,13 +151,13 @@ class NetworkScreen(SampleScreen):
             left.append((f" · ▲ {troubles} in trouble", "act"))
         drawn = self._lines.get(self.table.cursor or "")
         rate = self._rates.get(drawn.inside or drawn.key or (0, 0)) if drawn else None
-        right = f"{rate_text(rate)} on this line " if rate is not None else ""
-        left.append(self.gap_words(self._gaps, width_of(left) + len(right)))
-        return line(*left, " " * max(2, self.size.width - width_of(left) - len(right)), (right, "accent"))
+        right = (f"{rate_text(rate)} on this line " if rate is not None else "", "accent")
+        left.append(self.gap_words(self._gaps, width_of([*left, right])))
+        return self.spread(left, right)
 
     # Keys
 
-    def action_open(self) -> None:
+    def open_row(self, key: str) -> None:
         """Open the container at the end of the line; of several, let one be chosen."""
         found = self._containers()
         if len(found) == 1:
@@ -202,10 +170,6 @@ class NetworkScreen(SampleScreen):
                     self.ctrscope.open_container(key)
 
             self.app.push_screen(ListScreen("in this namespace", _columns, rows, hint="enter opens, esc closes"), chosen)
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self) -> None:
-        self.action_open()
 
     def action_trouble(self) -> None:
         """Go to the next line on which something is wrong, round and round."""
@@ -220,7 +184,7 @@ class NetworkScreen(SampleScreen):
         """Move the map sideways, as far as there is something to see."""
         longest = max((len(drawn.text) for drawn in self._lines.values()), default=0)
         self._shift = max(0, min(self._shift + direction * _STEP, longest - self.size.width // 2))
-        self._draw()
+        self.draw()
 
 
 def keyed_lines(lines: Iterable[MapLine]) -> dict[str, MapLine]:

@@ -1,13 +1,9 @@
 """Processes: those of every container as trees, each with its number on the host and inside, who it is and what it uses."""
 
-from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.process import ProcessForest, Role
@@ -19,7 +15,6 @@ from ctrscope.views.process_rows import FIGURES, Context, Member, Tree, process_
 from ctrscope.views.rows import GROUP
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import line
-from ctrscope.views.widgets.row_table import RowTable
 
 _ORDERS = ("name", "cpu")
 
@@ -30,27 +25,16 @@ class ProcessesScreen(FilteredScreen):
     ACTIONS: ClassVar[tuple[Action, ...]] = PROCESSES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(PROCESSES), *bindings(SELECTED)]
     TITLE_TEXT = "Processes"
+    WAITING = "reading the processes …"
     FILTER_HINT = "words that must match; user:root, state:Z, role:joined, pid:4711 look there only"
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
         self._forest: ProcessForest | None = None  # None: not read yet
         self._trees: dict[str, Tree] = {}
         self._members: dict[str, Member] = {}
         self._folded: frozenset[str] = frozenset()
         self._order = _ORDERS[0]
-
-    def compose_body(self) -> Iterable[Widget]:
-        """Build the table, the filter and two lines of words."""
-        yield RowTable(empty="reading the processes …")
-        yield from self.compose_filter()
-        yield Static(id="why")
-        yield Static(id="status")
-
-    def on_resize(self) -> None:
-        """Draw for another width."""
-        self.draw_filtered()
 
     def focus_of(self) -> Focus:
         """Ask for the processes of every container."""
@@ -82,16 +66,13 @@ class ProcessesScreen(FilteredScreen):
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._sample = sample
         self._forest = sample.processes or self._forest
-        self.draw_filtered()
+        super().show_sample(sample)
 
-    def draw_filtered(self) -> None:
+    def draw_rows(self, sample: Sample) -> None:
         """Draw what matches now."""
-        if self._sample is None or not self.size.width:
-            return
         if self._forest is not None:
-            containers = self._sample.snapshot.containers
+            containers = sample.snapshot.containers
             found = trees(containers, self._forest, self._folded, self.words, self._order)
             self._trees = {tree.key: tree for tree in found}
             self._members = {member.key: member for tree in found for member in tree.members}
@@ -99,26 +80,18 @@ class ProcessesScreen(FilteredScreen):
             nothing = "No process runs in any container that we can see."
             self.table.empty = f"No process matches “{inert(self.filter)}”. esc shows everything." if self.filter else nothing
             self.table.show_rows(process_columns(self.size.width), rows)
-        self._draw_words()
 
-    @on(RowTable.CursorMoved)
-    def _draw_words(self) -> None:
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self._status())
-        self.show_actions()
-
-    def _why(self) -> Content:
+    def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the line had no room for."""
-        member, room = self._members.get(self.table.cursor or ""), self.size.width - 2
-        if self.ctrscope.error:
-            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        member = self._members.get(self.table.cursor or "")
         if member is None:
             return line()
         words = remark_text(member.process)
         text = f"{inert(member.container.name)}, {words}: " if words else f"{inert(member.container.name)}: "
         return line(" ", (shorten(text + command_text(member.process), room), "muted"))
 
-    def _status(self) -> Content:
+    def total_text(self) -> Content:
+        """Count them, and those that came in."""
         forest = self._forest
         if forest is None:
             return line((" reading …", "muted"))
@@ -126,23 +99,14 @@ class ProcessesScreen(FilteredScreen):
         joined = {one.pid for group in forest.processes.values() for one in group if one.role is Role.JOINED}
         containers = sum(1 for group in forest.processes.values() if group)
         text = f" {len(inside)} processes in {containers} container{'s' if containers != 1 else ''}"
-        came = f"  → {len(joined)} joined from outside" if joined else ""
+        came = (f"  → {len(joined)} joined from outside" if joined else "", "watch")
         shown = f"{len(self._members)} shown · " if self.filter else ""
-        right = f"{shown}sort {self._order} "
-        space = max(2, self.size.width - len(text) - len(came) - len(right))
-        return line(text, (came, "watch"), " " * space, (right, "muted"))
+        return self.spread([text, came], (f"{shown}sort {self._order} ", "muted"))
 
     # Keys
 
-    def action_open(self) -> None:
+    def open_row(self, key: str) -> None:
         """Open the container."""
-        self._open()
-
-    @on(RowTable.RowOpened)
-    def _row_opened(self) -> None:
-        self._open()
-
-    def _open(self) -> None:
         container = self.selected()
         if container is not None:
             self.ctrscope.open_container(container.key)
@@ -152,7 +116,7 @@ class ProcessesScreen(FilteredScreen):
         container = self.selected()
         if container is not None:
             self._folded = self._folded | {container.key} if folded else self._folded - {container.key}
-            self.draw_filtered()
+            self.draw()
             self.table.stand_on(GROUP + container.key)
 
     def action_fold_all(self) -> None:
@@ -160,11 +124,11 @@ class ProcessesScreen(FilteredScreen):
         container = self.selected()
         keys = frozenset(tree.container.key for tree in self._trees.values())
         self._folded = self._folded - keys if keys <= self._folded else self._folded | keys
-        self.draw_filtered()
+        self.draw()
         if container is not None:
             self.table.stand_on(GROUP + container.key)
 
     def action_sort(self) -> None:
         """Sort the containers by the next thing."""
         self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
-        self.draw_filtered()
+        self.draw()

@@ -1,0 +1,114 @@
+"""What screens of one table have in common: the frame, who has the keys, and the lines of words below."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ctrscope.model.sample import Sample
+from ctrscope.render.safe import inert, shorten
+from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.row_table import RowTable
+
+
+class TableScreen(SampleScreen):
+    """A table, a line about the row under its cursor, and a line about all of it."""
+
+    WAITING: ClassVar[str] = "reading the host …"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sample: Sample | None = None  # as it is shown
+
+    # What a screen has to say
+
+    def draw_rows(self, sample: Sample) -> None:
+        """Draw the rows; the screen has a width."""
+        raise NotImplementedError
+
+    def row_text(self, sample: Sample, room: int) -> Content:
+        """Say of the row under the cursor what it has no room for."""
+        raise NotImplementedError
+
+    def total_text(self) -> Content:
+        """Say what the whole table comes to."""
+        raise NotImplementedError
+
+    def open_row(self, key: str) -> None:
+        """Go deeper from a row."""
+        raise NotImplementedError
+
+    # The rest
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Build the table and two lines of words."""
+        yield RowTable(empty=self.WAITING)
+        yield from self.compose_words()
+
+    def compose_words(self) -> Iterable[Widget]:
+        """Build what stands below the table."""
+        yield Static(id="why")
+        yield Static(id="status")
+
+    def on_mount(self) -> None:
+        """Give the keys to the table."""
+        self.table.focus()
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self.draw()
+
+    @property
+    def table(self) -> RowTable:
+        """The table."""
+        return self.query_one(RowTable)
+
+    def show_sample(self, sample: Sample) -> None:
+        """Draw a sample."""
+        self.sample = sample
+        self.draw()
+
+    def show_failure(self) -> None:
+        """Say it on the line below the table."""
+        if self.is_mounted:
+            self.draw_words()
+
+    def draw(self) -> None:
+        """Draw the rows and the words, as soon as there is something to draw and room for it."""
+        if self.sample is not None and self.size.width:
+            self.draw_rows(self.sample)
+        if self.is_mounted:  # somebody may point at a row before there is a table
+            self.draw_words()
+
+    def draw_words(self) -> None:
+        """Draw what stands below the table, and the keys."""
+        self.query_one("#why", Static).update(self._why())
+        self.query_one("#status", Static).update(self.total_text())
+        self.show_actions()
+
+    def _why(self) -> Content:
+        room = self.size.width - 2
+        if self.ctrscope.error:
+            return line(" ", (shorten(inert(f"the last sample failed: {self.ctrscope.error}"), room), "act"))
+        return line() if self.sample is None else self.row_text(self.sample, room)
+
+    def spread(self, left: list[Part], *right: Part) -> Content:
+        """One line of the screen's width, with something at each end."""
+        return line(*left, " " * max(2, self.size.width - width_of(left) - width_of(right)), *right)
+
+    @on(RowTable.CursorMoved)
+    def _cursor_moved(self) -> None:
+        self.draw_words()
+
+    def action_open(self) -> None:
+        """Go deeper from the row under the cursor."""
+        if self.table.cursor is not None:
+            self.open_row(self.table.cursor)
+
+    @on(RowTable.RowOpened)
+    def _row_opened(self, event: RowTable.RowOpened) -> None:
+        self.open_row(event.key)
