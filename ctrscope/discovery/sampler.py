@@ -182,7 +182,7 @@ class _NetworkSampler:
         self._published: Reading[tuple[Publication, ...]] = Reading(None)
         self._names: Reading[NetworkNames] = Reading(None)
         self._published_at = -math.inf  # monotonic
-        self._filters: tuple[float, "Filters"] = (-math.inf, {})  # of which publications, and what drops packets
+        self._filters: tuple[float, Filters] = (-math.inf, {})  # of which publications, and what drops packets
 
     def filters(self, topology: NetworkTopology) -> "Filters":
         """What drops packets on their way, read again as often as what is published."""

@@ -18,7 +18,7 @@ def find_way(snapshot: Snapshot, topology: NetworkTopology, container: Container
     if here is None:
         return None
     publications = topology.publications or ()
-    ports = [(one.host_port, one.proto) for one in published_for(publications, container)]
+    ports: list[tuple[int | None, str]] = [(one.host_port, one.proto) for one in published_for(publications, container)]
     ports += [(one.host_port, one.proto) for one in container.ports if one.host_port]
     if not ports:
         ports = [(one.local_port, one.proto.removesuffix("6")) for one in here.sockets or () if _is_own_door(one, container)]

@@ -7,6 +7,7 @@ journald-driver fields CONTAINER_ID_FULL (Docker, conmon); lxc.container.conf(5)
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -111,7 +112,7 @@ def _conmon_driver(host: HostFs, container: Container) -> str:
         words = host.read(f"/proc/{container.monitor.pid}/cmdline").decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return ""
-    return next((value.partition(":")[0] for option, value in zip(words, words[1:]) if option in ("-l", "--log-path")), "")
+    return next((value.partition(":")[0] for option, value in pairwise(words) if option in ("-l", "--log-path")), "")
 
 
 def _output_of_init(host: HostFs, container: Container) -> str:

@@ -31,6 +31,16 @@ ANYWHERE = (
         "Anywhere",
         12,
     ),
+    Action(
+        "app.jump",
+        "g",
+        "app.jump",
+        "go to",
+        "Go to what is related: p process, c cgroup, n namespaces, i interface, l logs, o page and more. esc comes back.",
+        "Anywhere",
+        9,
+    ),
+    Action("app.back", "escape", "app.back", "back", "Go back to where one came from.", "Anywhere", 1),
     Action("app.help", "question_mark", "app.help", "help", "Explain this screen: its keys, signs and columns.", "Anywhere", 8),
     Action("app.palette", "colon,ctrl+p", "app.command_palette", "commands", "Find any command by name.", "Anywhere", 10),
     Action(
@@ -111,13 +121,13 @@ CONTAINER = (
     Action("container.back", "escape,backspace", "back", "back", "Go back to where the page was opened.", "Page", 1),
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page", 14),
-    Action(
-        "container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4
-    ),
+    Action("container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4),
 )
 
 LONG_TEXT = (
-    Action("text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 4),
+    Action(
+        "text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 4
+    ),
     Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 5),
     Action("text.previous", "N", "match(-1)", "previous", "Go to the match before, towards the beginning.", "Logs and files"),
     Action(
@@ -131,7 +141,9 @@ LONG_TEXT = (
     ),
     Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 6),
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 6),
-    Action("text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 5),
+    Action(
+        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 5
+    ),
 )
 
 NAMESPACES = (

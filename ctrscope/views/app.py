@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import App, SuspendNotSupported
@@ -23,6 +23,8 @@ from ctrscope.views.asking import Asked
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
+from ctrscope.views.jumps import Jump, jumps_from
+from ctrscope.views.panes import PANES
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from ctrscope.views.screens.ask import AskScreen
@@ -34,6 +36,7 @@ from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
 from ctrscope.views.screens.host import HostScreen
+from ctrscope.views.screens.jump import JumpScreen
 from ctrscope.views.screens.limit import LimitScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
@@ -42,6 +45,16 @@ from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import THEME
 from ctrscope.views.widgets.status_header import HeaderState
 
+_SCREENS: Mapping[str, type[SampleScreen]] = {
+    "containers": ContainersScreen,
+    "processes": ProcessesScreen,
+    "namespaces": NamespacesScreen,
+    "cgroups": CgroupsScreen,
+    "network": NetworkScreen,
+    "findings": FindingsScreen,
+    "events": EventsScreen,
+    "host": HostScreen,
+}
 #: Kind of a finding's subject → the screen that shows it.
 _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}
 
@@ -57,16 +70,7 @@ class CtrscopeApp(App[None]):
     TITLE = "ctrscope"
     CSS_PATH = os.path.join(os.path.dirname(__file__), "ctrscope.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS), *bindings(ANYWHERE)]
-    MODES = {  # noqa: RUF012 - Textual declares it so
-        "containers": ContainersScreen,
-        "processes": ProcessesScreen,
-        "namespaces": NamespacesScreen,
-        "cgroups": CgroupsScreen,
-        "network": NetworkScreen,
-        "findings": FindingsScreen,
-        "events": EventsScreen,
-        "host": HostScreen,
-    }
+    MODES = dict(_SCREENS)  # noqa: RUF012 - Textual declares it so
     DEFAULT_MODE = "containers"
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = True
@@ -207,6 +211,42 @@ class CtrscopeApp(App[None]):
         if isinstance(screen, SampleScreen):
             self.push_screen(HelpScreen(screen.TITLE_TEXT, screen.actions(), screen.explained()))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Back leads somewhere only from what was opened."""
+        return len(self.screen_stack) > 1 if action == "back" else True
+
+    async def action_back(self) -> None:
+        """Go back to where one came from, with the cursor where it was."""
+        self.pop_screen()
+
+    def action_jump(self) -> None:
+        """Offer the ways on from what the cursor is on."""
+        screen = self.screen
+        if not isinstance(screen, SampleScreen):
+            return
+        item = screen.item()
+        findings = self.latest.findings or () if self.latest is not None else ()
+        jumps = jumps_from(item, {finding.subject.id for finding in findings})
+        if not jumps:
+            self.notify("nothing is related to what the cursor is on", markup=False)
+            return
+
+        def chosen(jump: Jump | None) -> None:
+            if jump is not None and jump.screen == "container" and item.container is not None:
+                self.open_container(item.container.key, jump.place)
+            elif jump is not None:
+                self.point_at(jump.screen, jump.place)
+
+        self.push_screen(JumpScreen(jumps), chosen)
+
+    def point_at(self, name: str, place: str) -> None:
+        """Show a screen over the one in front, with the cursor on something; esc comes back."""
+        kind, front = _SCREENS[name], self.screen
+        screen = front if isinstance(front, kind) else kind()
+        if screen is not front:
+            self.push_screen(screen)
+        screen.point_at(place)
+
     def open_subject(self, subject: Subject) -> None:
         """Go to what a finding is about, on the screen that shows such things."""
         if subject.kind == "container":
@@ -216,17 +256,21 @@ class CtrscopeApp(App[None]):
         if name is None:
             self.notify(inert(f"{subject.kind} {subject.name}: there is no screen for it"), markup=False)
             return
-        self.action_show(name)
-        screen = self.screen
-        if isinstance(screen, NamespacesScreen | CgroupsScreen | NetworkScreen):
-            screen.point_at(subject.name if subject.kind == "link" else subject.id)
+        if name == "host":
+            self.push_screen(HostScreen())
+        else:
+            self.point_at(name, subject.name if subject.kind == "link" else subject.id)
 
-    def open_container(self, key: str) -> None:
-        """Open a container on the screen in front, or say that it is gone."""
+    def open_container(self, key: str, tab: str = "Overview") -> None:
+        """Open a container over the screen in front, or say that it is gone."""
+        index = next(index for index, pane in enumerate(PANES) if pane.title == tab)
+        screen = self.screen
         if self.latest is None or self.latest.snapshot.container(key) is None:
             self.notify("that container is gone", severity="warning", markup=False)
+        elif isinstance(screen, ContainerScreen) and screen.key == key:
+            screen.action_show_tab(index)
         else:
-            self.push_screen(ContainerScreen(key))
+            self.push_screen(ContainerScreen(key, index))
 
     def copy_id(self, container: Container) -> None:
         """Copy the full id, by the terminal's own means."""

@@ -14,24 +14,23 @@ class Pane(NamedTuple):
 
     title: str
     short: str  # where there is little room
-    key: str  # the letter that leads there after `g`
     draw: Callable[[Opened], Sequence[Content]] | None
     fields: frozenset[str] = frozenset()  # keys that it shows: a gap in one of them is said on this tab
 
 
 _CGROUP = frozenset({"cgroup", "usage", "limits", "stats", "cpu", "memory", "io", "pressure"})
 PANES = (
-    Pane("Overview", "Over", "o", overview.draw),
-    Pane("Processes", "Procs", "p", processes.draw, frozenset({"processes", "pids"})),
-    Pane("Namespaces", "Namesp", "n", namespaces.draw, frozenset({"namespaces", "shares"})),
-    Pane("Cgroup", "Cgroup", "c", cgroup.draw, _CGROUP),
-    Pane("Network", "Net", "i", network.draw, frozenset({"network", "addresses", "ports"})),
-    Pane("Mounts", "Mounts", "m", mounts.draw, frozenset({"mounts", "overlay"})),
-    Pane("Security", "Sec", "s", security.draw, frozenset({"security"})),
-    Pane("Environment", "Env", "e", environment.draw, frozenset({"environment"})),
-    Pane("Logs", "Logs", "l", None),
-    Pane("Config", "Config", "k", None),
-    Pane("Evidence", "Evid", "w", evidence.draw),
+    Pane("Overview", "Over", overview.draw),
+    Pane("Processes", "Procs", processes.draw, frozenset({"processes", "pids"})),
+    Pane("Namespaces", "Namesp", namespaces.draw, frozenset({"namespaces", "shares"})),
+    Pane("Cgroup", "Cgroup", cgroup.draw, _CGROUP),
+    Pane("Network", "Net", network.draw, frozenset({"network", "addresses", "ports"})),
+    Pane("Mounts", "Mounts", mounts.draw, frozenset({"mounts", "overlay"})),
+    Pane("Security", "Sec", security.draw, frozenset({"security"})),
+    Pane("Environment", "Env", environment.draw, frozenset({"environment"})),
+    Pane("Logs", "Logs", None),
+    Pane("Config", "Config", None),
+    Pane("Evidence", "Evid", evidence.draw),
 )
 
 

@@ -211,8 +211,7 @@ class LogsPane(TextPane):
 
     def _drawn(self, lines: Iterable[LogLine]) -> list[TextLine]:
         return [
-            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._stamp, one) if one.at else None)
-            for one in lines
+            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._stamp, one) if one.at else None) for one in lines
         ]
 
     def _stamp(self, found: LogLine) -> tuple[str, str]:

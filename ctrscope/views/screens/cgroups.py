@@ -14,6 +14,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CGROUPS, SELECTED, Action, bindings
 from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, imposed, tree_columns, tree_rows
+from ctrscope.views.jumps import Item
 from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import Part, line, width_of
 
@@ -61,10 +62,14 @@ class CgroupsScreen(TableScreen):
         """Explain the columns that the screen is wide enough for."""
         return tuple((figure.title, figure.help) for figure in FIGURES if self.size.width >= figure.from_width)
 
-    def point_at(self, path: str) -> None:
-        """Put the cursor on a cgroup, now or as soon as it is there, and unfold what is above it."""
-        self._wanted = path
-        parts = path.strip("/").split("/")
+    def item(self) -> Item:
+        """The cgroup under the cursor, and whose it is."""
+        return Item(self.selected(), cgroup=self.table.cursor)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a cgroup, and unfold what is above it."""
+        self._wanted = place
+        parts = place.strip("/").split("/")
         self._toggled |= {"/" + "/".join(parts[:count]): False for count in range(len(parts))}
         self.draw()
 

@@ -32,6 +32,7 @@ class FindingsScreen(TableScreen):
     def __init__(self) -> None:
         super().__init__()
         self._findings: dict[str, Finding] = {}
+        self._wanted = ""  # id of what a finding is about, to put the cursor on
 
     def compose_words(self) -> Iterable[Widget]:
         """Build the box below the list."""
@@ -54,6 +55,11 @@ class FindingsScreen(TableScreen):
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
+    def point_at(self, place: str) -> None:
+        """Put the cursor on the worst finding about something, by its id."""
+        self._wanted = place
+        self.draw()
+
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
         self._findings = keyed(sample.findings or ())
@@ -69,6 +75,11 @@ class FindingsScreen(TableScreen):
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
         if is_first and self._findings:
             table.stand_on(next(iter(self._findings)))  # and not on the heading above it
+        for key, finding in self._findings.items() if self._wanted else ():
+            if finding.subject.id == self._wanted:
+                self._wanted = ""
+                table.stand_on(key)
+                break
 
     def draw_words(self) -> None:
         """Draw everything about the finding under the cursor."""

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
+from ctrscope.model.namespace import NamespaceId, NamespaceType
 from ctrscope.model.network import Link, LinkRates, NetworkTopology
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, status_sign
@@ -17,6 +18,7 @@ from ctrscope.render.network_words import rate_text
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.topology import MapLine, topology_lines
 from ctrscope.views.actions import NETWORK, SELECTED, Action, bindings
+from ctrscope.views.jumps import Item
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.table import TableScreen
@@ -90,9 +92,15 @@ class NetworkScreen(TableScreen):
             return any(drawn.trouble for drawn in self._lines.values())
         return super().offers(action)
 
-    def point_at(self, text: str) -> None:
-        """Put the cursor on a link by its name, or on a namespace by its number, now or as soon as it is there."""
-        self._wanted = text
+    def item(self) -> Item:
+        """The namespace that the line leads to, and the container in it when it is one and no more."""
+        drawn = self._lines.get(self.table.cursor or "")
+        end = (drawn.inside or drawn.key) if drawn is not None else None
+        return Item(self.selected(), namespace=NamespaceId(NamespaceType.NET, end[0]) if end is not None else None)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a link by its name, or on a namespace by its number."""
+        self._wanted = place
         self.draw()
 
     # Drawing

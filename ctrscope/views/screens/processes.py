@@ -11,6 +11,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.trees import command_text
 from ctrscope.views.actions import PROCESSES, SELECTED, Action, bindings
+from ctrscope.views.jumps import Item
 from ctrscope.views.process_rows import FIGURES, Context, Member, Tree, process_columns, process_rows, remark_text, trees
 from ctrscope.views.rows import GROUP
 from ctrscope.views.screens.filtered import FilteredScreen
@@ -35,6 +36,7 @@ class ProcessesScreen(FilteredScreen):
         self._members: dict[str, Member] = {}
         self._folded: frozenset[str] = frozenset()
         self._order = _ORDERS[0]
+        self._wanted = ""  # a process to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
         """Ask for the processes of every container."""
@@ -56,6 +58,17 @@ class ProcessesScreen(FilteredScreen):
         if action.id in ("processes.open", "processes.fold", "processes.unfold") and self.focused is self.table:
             return self.selected() is not None
         return super().offers(action)
+
+    def item(self) -> Item:
+        """The process under the cursor, and the container that it is in."""
+        member = self._members.get(self.table.cursor or "")
+        return Item(self.selected(), pid=member.process.pid if member is not None else None)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a process of a container: its PID, a space, the container's key."""
+        self._wanted = place
+        self._folded -= {place.partition(" ")[2]}
+        self.draw()
 
     def explained(self) -> tuple[tuple[str, str], ...]:
         """Explain the columns that the screen is wide enough for."""
@@ -80,6 +93,14 @@ class ProcessesScreen(FilteredScreen):
             nothing = "No process runs in any container that we can see."
             self.table.empty = f"No process matches “{inert(self.filter)}”. esc shows everything." if self.filter else nothing
             self.table.show_rows(process_columns(self.size.width), rows)
+            self._go_to_wanted()
+
+    def _go_to_wanted(self) -> None:
+        pid, _, key = self._wanted.partition(" ")
+        if GROUP + key in self._trees:
+            self._wanted = ""
+            members = (one.key for one in self._trees[GROUP + key].members if str(one.process.pid) == pid)
+            self.table.stand_on(next(members, GROUP + key))
 
     def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the line had no room for."""

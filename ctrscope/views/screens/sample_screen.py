@@ -14,6 +14,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import shorten
 from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action
+from ctrscope.views.jumps import Item, jumps_from
 from ctrscope.views.tones import Part
 from ctrscope.views.widgets.key_bar import KeyBar
 from ctrscope.views.widgets.screen_strip import ScreenStrip
@@ -72,6 +73,14 @@ class SampleScreen(Screen[None]):
         """Container that attach and copy are about."""
         raise NotImplementedError
 
+    def item(self) -> Item:
+        """What the cursor is on: where a jump begins."""
+        return Item(self.selected())
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on something, now or as soon as it is there."""
+        raise NotImplementedError
+
     # The rest
 
     def compose(self) -> ComposeResult:
@@ -122,6 +131,10 @@ class SampleScreen(Screen[None]):
             return container is not None and not self.ctrscope.why_not_limit(container)
         if action.id == "container.copy":
             return self.selected() is not None
+        if action.id == "app.jump":
+            return bool(jumps_from(self.item()))
+        if action.id == "app.back":
+            return len(self.app.screen_stack) > 1
         return True
 
     def action_attach(self) -> None:

@@ -34,11 +34,20 @@ class ScreenStrip(Widget):
     def _screens(self, between: str, after: str) -> Content:
         """Key and name of each screen; *between* the two, and *after* them."""
         drawn = Content("")
+        shown = self._shown()
         for action in SCREENS:
             key, title = key_names(action)[0], action.title
-            if self.app.current_mode == action.id.partition(".")[2]:
+            if action.title == shown:
                 piece = line((f" {key}{between}{title}{after}", "chosen"))
             else:
                 piece = line((f" {key}", "accent"), (f"{between}{title}{after}", "muted"))
             drawn += piece.stylize(Style.from_meta({"@click": action.run}))
         return drawn
+
+    def _shown(self) -> str:
+        """Title of the screen in front, or of the one below the page in front: one may have jumped to another."""
+        stack = self.app.screen_stack
+        place = stack.index(self.screen) if self.screen in stack else len(stack) - 1
+        titles = {action.title for action in SCREENS}
+        names = (getattr(screen, "TITLE_TEXT", "") for screen in reversed(stack[: place + 1]))
+        return next((name for name in names if name in titles), "")

@@ -14,7 +14,10 @@ from ctrscope.render.safe import inert, shorten
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
 
-_HINTS = {"search": "text to search for; n goes on, N goes back", "filter": "regular expression: only lines that match are shown"}
+_HINTS = {
+    "search": "text to search for; n goes on, N goes back",
+    "filter": "regular expression: only lines that match are shown",
+}
 
 
 class TextPane(Vertical):
@@ -172,4 +175,3 @@ class TextPane(Vertical):
 def _case_of(text: str) -> re.RegexFlag:
     """Upper and lower case are the same, unless somebody typed an upper one."""
     return re.IGNORECASE if text == text.lower() else re.RegexFlag(0)
-
