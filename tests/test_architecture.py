@@ -20,6 +20,7 @@ EVERYTHING = {
     "views",
     "attach",
     "act",
+    "launcher",
     "lock",
     "cli",
 }
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"model", "render"},
     "attach": {"model", "probes"},
     "act": {"model", "probes"},
+    "launcher": {"model", "probes", "attach", "act"},  # act: a cgroup held open, and the freezer
     "lock": {"model", "attach"},  # the system calls
     "cli": EVERYTHING,
     "": {"cli"},  # ctrscope/__init__.py and __main__.py

@@ -1,35 +1,20 @@
 """Pause a container and let it run again: its cgroup is frozen and thawed.
 
-*Source:* kernel documents cgroup-v2 (cgroup.freeze, ``frozen`` of cgroup.events) and cgroup-v1/freezer-subsystem
-(freezer.state). *Versions:* the v2 freezer since Linux 5.2. v1 says FREEZING while some task cannot be stopped yet, and tries
-again when FROZEN is written again.
+*Source:* kernel documents cgroup-v2 (cgroup.freeze) and cgroup-v1/freezer-subsystem (freezer.self_freezing).
 """
 
-import select
-import time
 from shlex import quote
 
+from ctrscope.act.open_cgroup import PATIENCE, opened_cgroup, set_frozen
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
-from ctrscope.act.target import (
-    OpenCgroup,
-    Target,
-    check_target,
-    choose_target,
-    inner_directory,
-    opened_cgroup,
-    own_directory,
-)
+from ctrscope.act.target import Target, check_target, choose_target, inner_directory, own_directory
 from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_cgroup import parse_cgroup
-
-#: Seconds until every task has to be frozen or thawed; a task that waits for a disk may take longer.
-_PATIENCE = 5.0
-_PAUSE = 0.01
 
 
 class FreezePlan(Value, frozen=True, kw_only=True):
@@ -66,8 +51,7 @@ def apply_freeze(host: HostFs, plan: FreezePlan) -> None:
         try:
             with opened_cgroup(directory) as cgroup:
                 check_target(host, target)
-                wait = _apply_v1 if _is_v1(target) else _apply_v2
-                is_done = wait(cgroup, frozen=plan.frozen)
+                is_done = set_frozen(cgroup, frozen=plan.frozen, is_v1=_is_v1(target))
         except OSError as error:
             if error.errno in VANISHED:
                 raise CannotAct(f"{target.name} ended meanwhile: {directory} is gone") from error
@@ -78,43 +62,11 @@ def apply_freeze(host: HostFs, plan: FreezePlan) -> None:
         record(verb if is_done else f"{verb} (not complete)", target.key, target.name)
         if not is_done:
             raise CannotAct(
-                f"{target.name}: not every task was frozen within {_PATIENCE:g} s, one may wait for a disk (state D); the "
+                f"{target.name}: not every task was frozen within {PATIENCE:g} s, one may wait for a disk (state D); the "
                 f"kernel goes on trying: ctrscope unpause {quote(target.name)} gives it up"
                 if plan.frozen
-                else f"{target.name}: still frozen after {_PATIENCE:g} s: a cgroup above {directory} may be frozen too"
+                else f"{target.name}: still frozen after {PATIENCE:g} s: a cgroup above {directory} may be frozen too"
             )
-
-
-def _apply_v2(cgroup: OpenCgroup, *, frozen: bool) -> bool:
-    wanted = b"frozen 1" if frozen else b"frozen 0"
-    deadline = time.monotonic() + _PATIENCE
-    with cgroup.opened("cgroup.events") as events:
-        # The kernel wakes whoever polls the file when one of its lines has changed since it was read.
-        poller = select.poll()
-        poller.register(events, select.POLLPRI)
-        events.seek(0)
-        events.read()
-        cgroup.write("cgroup.freeze", "1" if frozen else "0")
-        while True:
-            events.seek(0)
-            if wanted in events.read().splitlines():
-                return True
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            poller.poll(left * 1000)
-
-
-def _apply_v1(cgroup: OpenCgroup, *, frozen: bool) -> bool:
-    wanted = "FROZEN" if frozen else "THAWED"
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        cgroup.write("freezer.state", wanted)
-        if cgroup.read("freezer.state").decode().strip() == wanted:
-            return True
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_PAUSE)
 
 
 def _is_v1(target: Target) -> bool:

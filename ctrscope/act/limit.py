@@ -13,17 +13,10 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from ctrscope.act.open_cgroup import OpenCgroup, opened_cgroup
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
-from ctrscope.act.target import (
-    OpenCgroup,
-    Target,
-    check_target,
-    choose_target,
-    inner_directory,
-    opened_cgroup,
-    own_directory,
-)
+from ctrscope.act.target import Target, check_target, choose_target, inner_directory, own_directory
 from ctrscope.model.cgroup import Limit
 from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, ParseError

@@ -1,12 +1,7 @@
 """The container that is acted on: it has to be the one that was chosen, until the moment of acting.
 
-*Source:* proc_pid_stat(5) for the start time, cgroups(7), openat(2).
+*Source:* proc_pid_stat(5) for the start time, cgroups(7).
 """
-
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import FileIO
 
 from ctrscope.act.refusal import CannotAct
 from ctrscope.model.cgroup import CgroupMembership
@@ -17,8 +12,6 @@ from ctrscope.probes.cgroupfs import CgroupLayout, read_layout, read_members
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_cgroup import parse_cgroup
 from ctrscope.probes.proc_pid_stat import parse_stat
-
-_LIMIT = 65536  # bytes of an interface file
 
 
 class Target(Value, frozen=True, kw_only=True):
@@ -102,40 +95,6 @@ def inner_directory(target: Target, directory: str, controller: str) -> str | No
     """
     inner, init = f"{directory}/container", target.layout.directory(target.init, controller)
     return inner if directory.endswith(".scope") and f"{init}/".startswith(f"{inner}/") else None
-
-
-class OpenCgroup:
-    """The directory of a cgroup, held open: what is read and written is of that very cgroup or fails with ENODEV."""
-
-    def __init__(self, handle: int, path: str) -> None:
-        self._handle, self.path = handle, path
-
-    def opened(self, name: str) -> FileIO:
-        """An interface file, for reading again and again. Errors: OSError."""
-        return FileIO(os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._handle))
-
-    def read(self, name: str) -> bytes:
-        """Content of an interface file. Errors: OSError."""
-        with self.opened(name) as file:
-            return file.read(_LIMIT)
-
-    def write(self, name: str, text: str) -> None:
-        """Write an interface file, in one write as the kernel wants it. Errors: OSError."""
-        handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._handle)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
-
-
-@contextmanager
-def opened_cgroup(path: str) -> Iterator[OpenCgroup]:
-    """Hold a cgroup open. Errors: OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        yield OpenCgroup(handle, path)
-    finally:
-        os.close(handle)
 
 
 def _look(host: HostFs, name: str, pid: int, layout: CgroupLayout) -> tuple[CgroupMembership, int]:

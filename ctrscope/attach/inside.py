@@ -9,9 +9,6 @@ power only by joining it, so it has to come first. Nobody has to know which: wha
 Nothing is imported, and no file of the host is opened by its name, once the mount namespace is joined.
 Until exec the process is not dumpable: root in the container can neither trace it nor reach descriptors of the host
 through its /proc/PID (CVE-2016-9962).
-
-A seccomp filter is loaded as late as it can be: at the very end under no_new_privs, otherwise while we still have the
-capability that it takes. As with the runtimes, it has to permit what comes after it.
 """
 
 import errno
@@ -24,9 +21,9 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.become import become, load_filter, write_own
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.confinement import Confinement, ResourceLimit
-from ctrscope.attach.credentials import Credentials
 from ctrscope.attach.program import execute
 from ctrscope.attach.request import AttachPlan, CannotAttach
 from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
@@ -120,12 +117,10 @@ def become_command(
             with _step("taking its root directory"):
                 os.fchdir(target.root)
                 os.chroot(".")
-        late = plan.credentials is None or plan.credentials.no_new_privs
-        if not late:
-            _load_filter(plan.confinement)
+        filter_ = plan.confinement.filter
         if plan.credentials is not None:
             with _step(f"becoming uid {plan.credentials.uid}, gid {plan.credentials.gid}"):
-                _become(plan.credentials)
+                become(plan.credentials, filter_)
             hide()
         if likeness is not None:
             _take_terminal(likeness, report)
@@ -134,8 +129,9 @@ def become_command(
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if select.select([parent], [], [], 0)[0]:
             os._exit(ENDED)  # it died before we asked to be told
-        if late:
-            _load_filter(plan.confinement)
+        if filter_ is not None and (plan.credentials is None or plan.credentials.no_new_privs):
+            with _step("loading its seccomp filter"):
+                load_filter(filter_)
         execute(plan)
     except BaseException as error:
         report.refuse(error)
@@ -172,11 +168,7 @@ def _join_cgroups(directories: Sequence[str], report: Report, *, delegated: bool
 
 def _set_label(file: str, label: str) -> None:
     try:
-        handle = os.open(f"/proc/self/{file}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(handle, label.encode("utf-8", "surrogateescape"))
-        finally:
-            os.close(handle)
+        write_own(file, label)
     except OSError as error:
         raise CannotAttach(
             f"taking its security label ({label}): {error.strerror}; without --confined it is not taken"
@@ -192,11 +184,7 @@ def _take_limits(confinement: Confinement, report: Report) -> None:
         report.send(WARNING, text="some of its resource limits are higher than ours, which stay: not permitted to raise them")
     if confinement.oom_score_adj is not None:
         try:
-            handle = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.write(handle, str(confinement.oom_score_adj).encode())
-            finally:
-                os.close(handle)
+            write_own("oom_score_adj", str(confinement.oom_score_adj))
         except PermissionError:
             report.send(WARNING, text="its oom_score_adj is lower than ours, which stays: not permitted to lower it")
 
@@ -207,12 +195,6 @@ def _set_limit(limit: ResourceLimit) -> bool:
     except (OSError, ValueError):  # ValueError is how Python says EPERM here
         return False
     return True
-
-
-def _load_filter(confinement: Confinement) -> None:
-    if confinement.filter is not None:
-        with _step("loading its seccomp filter"):
-            syscalls.seccomp_filter(confinement.filter.program, confinement.filter.flags)
 
 
 def _leave_groups() -> None:
@@ -257,40 +239,6 @@ def _setns(target: Target, type_: NamespaceType) -> None:
 def _refusal(type_: NamespaceType, number: int | None) -> CannotAttach:
     hint = "; run ctrscope as root" if number == errno.EPERM else ""
     return CannotAttach(f"joining its {type_} namespace: {os.strerror(number or 0)}{hint}")
-
-
-def _become(credentials: Credentials) -> None:
-    capabilities = credentials.capabilities
-    if capabilities is not None:
-        _drop_bounding(capabilities.bounding)
-    syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
-    with suppress(PermissionError):  # /proc/PID/setgroups says "deny", user_namespaces(7): nobody in there can
-        os.setgroups(credentials.groups)
-    os.setresgid(credentials.gid, credentials.gid, credentials.gid)
-    os.setresuid(credentials.uid, credentials.uid, credentials.uid)
-    if capabilities is not None:
-        # Our own sets are the bound: a capability that we lack cannot be given.
-        permitted = capabilities.permitted & syscalls.capget().permitted
-        inheritable = capabilities.inheritable & permitted
-        syscalls.capset(syscalls.CapabilityMasks(capabilities.effective & permitted, permitted, inheritable))
-        for number in _bits(capabilities.ambient & inheritable):
-            syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)
-    if credentials.no_new_privs:
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-
-
-def _drop_bounding(kept: int) -> None:
-    for number in range(64):
-        try:
-            present = syscalls.prctl(syscalls.PR_CAPBSET_READ, number)
-        except OSError:
-            return  # EINVAL: this kernel has no more of them
-        if present and not kept >> number & 1:
-            syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
-
-
-def _bits(mask: int) -> Iterator[int]:
-    return (number for number in range(mask.bit_length()) if mask >> number & 1)
 
 
 def _take_terminal(likeness: Likeness, report: Report) -> None:

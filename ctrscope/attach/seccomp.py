@@ -33,6 +33,10 @@ _OPERATORS = {f"SCMP_CMP_{name}": number for number, name in enumerate(("NE", "L
 _FLAGS = {"SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4, "SECCOMP_FILTER_FLAG_TSYNC": 0}
 
 
+_libc = ctypes.CDLL(None)
+_libc.free.argtypes = (ctypes.c_void_p,)
+
+
 class Argument(msgspec.Struct, frozen=True):
     """One condition on an argument of a system call."""
 
@@ -111,20 +115,32 @@ def compile_filter(profile: Profile) -> Filter:
     A system call that this libseccomp has never heard of is passed over, as the runtimes do.
     """
     library = _load()
-    default = _action(profile.defaultAction, profile.defaultErrnoRet)
+    default = _action("seccomp.defaultAction", profile.defaultAction, profile.defaultErrnoRet)
     context = library.seccomp_init(default)
     if not context:
-        raise ParseError(f"seccomp: {profile.defaultAction} is no default action")
+        raise ParseError(f"seccomp.defaultAction: {profile.defaultAction} is no default action")
     try:
         for architecture in profile.architectures or ():
             token = library.seccomp_arch_resolve_name(architecture.removeprefix("SCMP_ARCH_").lower().encode())
             if token and library.seccomp_arch_exist(context, token):
-                _check(library.seccomp_arch_add(context, token), architecture)
-        for rule in profile.syscalls or ():
-            _add(library, context, rule, default)
+                _check(library.seccomp_arch_add(context, token), f"seccomp.architectures: {architecture}")
+        for number, rule in enumerate(profile.syscalls or ()):
+            _add(library, context, rule, default, f"seccomp.syscalls[{number}]")
         return Filter(_export(library, context), _flags(profile.flags or ()))
     finally:
         library.seccomp_release(context)
+
+
+def known_syscalls(architecture: str, last: int) -> tuple[str, ...]:
+    """Names of an architecture's system calls from number 0 to *last*, as far as libseccomp knows them. Errors: OSError."""
+    library = _load()
+    token = library.seccomp_arch_resolve_name(architecture.removeprefix("SCMP_ARCH_").lower().encode())
+    found = []
+    for number in range(last + 1):
+        if name := library.seccomp_syscall_resolve_num_arch(token, number):
+            found.append(ctypes.string_at(name).decode())
+            _libc.free(name)
+    return tuple(found)
 
 
 class _Comparison(ctypes.Structure):
@@ -137,6 +153,8 @@ def _load() -> ctypes.CDLL:
     library.seccomp_init.argtypes = (ctypes.c_uint32,)
     library.seccomp_release.argtypes = (ctypes.c_void_p,)
     library.seccomp_arch_resolve_name.restype = ctypes.c_uint32
+    library.seccomp_syscall_resolve_num_arch.restype = ctypes.c_void_p
+    library.seccomp_syscall_resolve_num_arch.argtypes = (ctypes.c_uint32, ctypes.c_int)
     library.seccomp_arch_exist.argtypes = library.seccomp_arch_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     library.seccomp_export_bpf.argtypes = (ctypes.c_void_p, ctypes.c_int)
     library.seccomp_rule_add_array.argtypes = (
@@ -149,8 +167,8 @@ def _load() -> ctypes.CDLL:
     return library
 
 
-def _add(library: ctypes.CDLL, context: int, rule: Rule, default: int) -> None:
-    action = _action(rule.action, rule.errnoRet)
+def _add(library: ctypes.CDLL, context: int, rule: Rule, default: int, where: str) -> None:
+    action = _action(f"{where}.action", rule.action, rule.errnoRet)
     if action == default:
         return  # EACCES: libseccomp takes no rule that says what holds anyway
     arguments = rule.args or ()
@@ -161,25 +179,25 @@ def _add(library: ctypes.CDLL, context: int, rule: Rule, default: int) -> None:
         if number == _UNKNOWN_SYSCALL:
             continue
         for group in groups:
-            compared = (_Comparison * len(group))(*[_compared(argument) for argument in group])
-            _check(library.seccomp_rule_add_array(context, action, number, len(group), compared), name)
+            compared = (_Comparison * len(group))(*[_compared(argument, where) for argument in group])
+            _check(library.seccomp_rule_add_array(context, action, number, len(group), compared), f"{where}: {name}")
 
 
-def _compared(argument: Argument) -> _Comparison:
+def _compared(argument: Argument, where: str) -> _Comparison:
     operator = _OPERATORS.get(argument.op)
     if (
         operator is None
         or not 0 <= argument.index <= 5
         or not all(0 <= one < 1 << 64 for one in (argument.value, argument.valueTwo))
     ):
-        raise ParseError(f"seccomp: argument {argument.index} {argument.op} is not of the spec")
+        raise ParseError(f"{where}.args: argument {argument.index} {argument.op} is not of the spec")
     # MASKED_EQ: the mask comes first, in the spec as in libseccomp.
     return _Comparison(argument.index, operator, argument.value, argument.valueTwo)
 
 
-def _action(name: str, number: int | None) -> int:
+def _action(where: str, name: str, number: int | None) -> int:
     if name not in _ACTIONS:
-        raise ParseError(f"seccomp: action {name} cannot be taken over")  # SCMP_ACT_NOTIFY asks a program that we are not
+        raise ParseError(f"{where}: {name} is not supported")  # SCMP_ACT_NOTIFY asks a program that we are not
     action = _ACTIONS[name]
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
         action |= (1 if number is None else number) & 0xFFFF  # EPERM
@@ -190,7 +208,7 @@ def _flags(names: tuple[str, ...]) -> int:
     flags = 0
     for name in names:
         if name not in _FLAGS:
-            raise ParseError(f"seccomp: flag {name} cannot be taken over")
+            raise ParseError(f"seccomp.flags: {name} is not supported")
         flags |= _FLAGS[name]
     return flags
 
@@ -198,7 +216,7 @@ def _flags(names: tuple[str, ...]) -> int:
 def _export(library: ctypes.CDLL, context: int) -> bytes:
     handle = os.memfd_create("seccomp", os.MFD_CLOEXEC)
     try:
-        _check(library.seccomp_export_bpf(context, handle), "the profile")
+        _check(library.seccomp_export_bpf(context, handle), "seccomp")
         return os.pread(handle, _FILTER_LIMIT + 1, 0)
     finally:
         os.close(handle)
@@ -206,4 +224,4 @@ def _export(library: ctypes.CDLL, context: int) -> bytes:
 
 def _check(result: int, what: str) -> None:
     if result < 0:
-        raise ParseError(f"seccomp: {what}: {os.strerror(-result)}")
+        raise ParseError(f"{what}: {os.strerror(-result)}")

@@ -85,7 +85,7 @@ class _Gatherer:
         container = self._container
         found: dict[str, Any] = {}
         options, asked = self._read_options()
-        specified = self._read_specified() or asked
+        specified = _updated(self._read_specified(), asked)
         if container.pid is None:
             found |= self._from_specified(specified)
         elif container.sandbox is not None:
@@ -320,6 +320,13 @@ class _Gatherer:
 
 #: Fields that have the same name in what was asked for.
 _ASKED = ("capabilities", "no_new_privs", "mounts", "masked_paths", "readonly_paths", "all_devices")
+
+
+def _updated(bundle: Specified | None, engine: Specified | None) -> Specified | None:
+    """What the bundle asks for, with the limits of the engine's file, which ``docker update`` writes and leaves the bundle."""
+    if bundle is None or engine is None:
+        return bundle or engine
+    return msgspec.structs.replace(bundle, memory=engine.memory, pids=engine.pids, cpus=engine.cpus)
 
 
 def _is_setuid(inside: HostFs, path: str) -> bool:

@@ -75,7 +75,7 @@ def _state_places(host: HostFs, status: EngineStatus) -> Iterator[Place]:
                 engine = EngineName.DOCKER if name == "moby" else status.engine
                 namespace = None if name == "moby" else name
                 yield Place(f"{root}/runc/{name}", Kind.STATES, engine, namespace, owner)
-        elif status.engine in (EngineName.RUNC, EngineName.CRUN):
+        elif status.engine in (EngineName.RUNC, EngineName.CRUN, EngineName.CTRSCOPE):
             yield Place(root, Kind.STATES, status.engine, owner_uid=owner)
         elif status.engine in (EngineName.PODMAN, EngineName.CRI_O):
             yield Place(f"{root}/overlay-containers", Kind.OTHER, status.engine)

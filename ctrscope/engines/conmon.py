@@ -14,7 +14,8 @@ from ctrscope.model.container import Evidence
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
 
-RUNTIMES = ("crun", "runc", "youki")
+#: Their state roots, below /run or XDG_RUNTIME_DIR.
+RUNTIMES = ("crun", "runc", "youki", "ctrscope/containers")
 
 
 def find_oci_state(

@@ -1,10 +1,11 @@
-"""State directories of the OCI runtimes: ``state.json`` of runc and youki, ``status`` of crun.
+"""State directories of the OCI runtimes: ``state.json`` of runc, youki and our own launcher, ``status`` of crun.
 
 *Source:* runc libcontainer ``state.json`` (keys ``init_process_pid``, ``init_process_start``, ``cgroup_paths``,
 ``config``), crun ``status`` (keys ``pid``, ``process-start-time``, ``cgroup-path``, ``bundle``, ``created``), youki
-``state.json`` (the OCI runtime specification's state: ``pid``, ``status``, ``bundle``, ``annotations``; and ``created``).
+``state.json`` (the OCI runtime specification's state: ``pid``, ``status``, ``bundle``, ``annotations``; and ``created``);
+``launcher/state.py``.
 *Shape:* the start times are clock ticks after boot, field 22 of proc_pid_stat(5): with the PID they name one process.
-youki records none. Whether a container was started, runc and crun tell by ``exec.fifo``, which is there until then.
+youki records none. Whether a container was started, runc, crun and the launcher tell by ``exec.fifo``, which there until then.
 *Versions:* ``init_process_start`` was a string before runc 1.0 (2017); crun left ``process-start-time`` out at first.
 *Cost:* eight system calls a container, seven of them for the one file. Looking for ``exec.fifo`` is one, listing the
 directory would be five.
@@ -24,7 +25,7 @@ class OciState(Value, frozen=True, kw_only=True):
     """One container as its OCI runtime recorded it."""
 
     path: str  # the state directory
-    runtime: str  # "runc", "crun", "youki"
+    runtime: str  # "runc", "crun", "youki", "ctrscope-oci"
     id: str  # name of the state directory: what the runtime finds it by
     pid: int | None
     starttime_ticks: int | None
@@ -35,7 +36,7 @@ class OciState(Value, frozen=True, kw_only=True):
     annotations: Mapping[str, str]
     awaits_start: bool  # created, not started
     source: str  # the file this was read from
-    has_stopped: bool = False  # youki writes its end down, the others do not
+    has_stopped: bool = False  # youki and the launcher write its end down, the others do not
 
 
 class _RuncConfig(msgspec.Struct, gc=False):
@@ -54,11 +55,27 @@ class _RuncState(msgspec.Struct, gc=False):
 
 class _YoukiState(msgspec.Struct):
     id: str
-    status: str
+    status: str = ""
     pid: int | None = None
     bundle: str = ""
     annotations: dict[str, str] | None = None
     created: str | None = None
+
+
+class _LauncherCgroups(msgspec.Struct):
+    directories: dict[str, str] = {}
+
+
+class _LauncherState(msgspec.Struct):
+    id: str
+    bundle: str
+    rootfs: str
+    created: str
+    annotations: dict[str, str] = {}
+    pid: int | None = None
+    starttime_ticks: int | None = None
+    finished: str | None = None
+    cgroups: _LauncherCgroups | None = None
 
 
 class _CrunState(msgspec.Struct, rename="kebab", gc=False):
@@ -72,6 +89,7 @@ class _CrunState(msgspec.Struct, rename="kebab", gc=False):
 
 _runc_decoder = msgspec.json.Decoder(_RuncState)
 _youki_decoder = msgspec.json.Decoder(_YoukiState)
+_launcher_decoder = msgspec.json.Decoder(_LauncherState)
 _crun_decoder = msgspec.json.Decoder(_CrunState)
 #: What the decoders raise; RecursionError for "[[[[…" in a key that is skipped.
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -98,11 +116,11 @@ def read_oci_state(host: HostFs, directory: str, *, owner: int | None = None) ->
 
 
 def parse_runc_state(text: bytes, directory: str, source: str, *, awaits_start: bool) -> OciState:
-    """Parse runc's ``state.json``, or youki's."""
+    """Parse runc's ``state.json``, or youki's, or the launcher's."""
     try:
         state = _runc_decoder.decode(text)
         if state.config is None:
-            return _youki_state(text, directory, source)
+            return _other_state(text, directory, source, awaits_start=awaits_start)
         start = int(state.init_process_start)
     except _MALFORMED as error:
         raise ParseError(f"{source}: {error}") from error
@@ -123,8 +141,10 @@ def parse_runc_state(text: bytes, directory: str, source: str, *, awaits_start: 
     )
 
 
-def _youki_state(text: bytes, directory: str, source: str) -> OciState:
+def _other_state(text: bytes, directory: str, source: str, *, awaits_start: bool) -> OciState:
     state = _youki_decoder.decode(text)
+    if not state.status:
+        return _launcher_state(text, directory, source, awaits_start=awaits_start)
     return OciState(
         path=directory,
         runtime="youki",
@@ -139,6 +159,25 @@ def _youki_state(text: bytes, directory: str, source: str) -> OciState:
         awaits_start=state.status in ("creating", "created"),
         source=source,
         has_stopped=state.status == "stopped",
+    )
+
+
+def _launcher_state(text: bytes, directory: str, source: str, *, awaits_start: bool) -> OciState:
+    state = _launcher_decoder.decode(text)
+    return OciState(
+        path=directory,
+        runtime="ctrscope-oci",
+        id=directory.rpartition("/")[2],
+        pid=_positive(state.pid or 0),
+        starttime_ticks=_positive(state.starttime_ticks or 0),
+        created_at=state.created,
+        bundle=state.bundle or None,
+        rootfs=state.rootfs or None,
+        cgroup_paths=state.cgroups.directories if state.cgroups else {},
+        annotations=state.annotations,
+        awaits_start=awaits_start,
+        source=source,
+        has_stopped=state.pid is None or state.finished is not None,
     )
 
 

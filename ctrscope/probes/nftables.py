@@ -57,6 +57,14 @@ def read_nftables(host: HostFs, kinds: tuple[str, ...] = ("nat",)) -> tuple[Chai
         return tuple(found)
 
 
+def read_chain_heads(host: HostFs) -> "list[ChainHead]":
+    """Every chain of the network namespace of this thread, without rules. Errors: as ``read_nftables``."""
+    if not _is_loaded(host):
+        return []
+    with Connection(NETLINK_NETFILTER) as connection:
+        return parse_chains(dump(connection, _GET_CHAIN))
+
+
 class ChainHead(NamedTuple):
     """A chain without its rules."""
 

@@ -120,3 +120,16 @@ def test_no_content_raises_anything_else(text: bytes) -> None:
             parse(text, "/run/x", "/run/x/state", awaits_start=False)
         except ParseError:
             continue
+
+
+def test_the_launchers_own_state_is_read_where_an_engine_drives_it() -> None:
+    text = b"""{"id":"web","bundle":"/b","rootfs":"/b/rootfs","created":"2026-01-01T00:00:00Z","annotations":{"a":"b"},
+      "pid":4711,
+      "starttime_ticks":5000,"cgroups":{"directories":{"":"/sys/fs/cgroup/ctrscope/web"}},"exit_status":null,"finished":null}"""
+    state = parse_runc_state(text, "/run/ctrscope/containers/web", "state.json", awaits_start=True)
+    assert (state.id, state.runtime, state.pid, state.starttime_ticks) == ("web", "ctrscope-oci", 4711, 5000)
+    assert (state.bundle, state.rootfs, state.annotations) == ("/b", "/b/rootfs", {"a": "b"})
+    assert state.cgroup_paths == {"": "/sys/fs/cgroup/ctrscope/web"}
+    assert (state.awaits_start, state.has_stopped) == (True, False)
+    ended = text.replace(b'"finished":null', b'"finished":"2026-01-01T00:01:00Z"')
+    assert parse_runc_state(ended, "/run/ctrscope/containers/web", "state.json", awaits_start=False).has_stopped

@@ -94,9 +94,10 @@ def limits(audited: Audited) -> Iterator[Defect]:
         # A page, or a thousandth of a CPU, is what the kernel rounds.
         slack = 4096 if name == "memory" else 0.01 if name == "cpus" else 0
         if limit.value == "max" or limit.value > wanted + slack:
+            said = f"{wanted:g}" if isinstance(wanted, float) else str(wanted)
             yield Defect(
-                f"a limit of {name} of {wanted:g} was asked for, and {limit.value} is in force",
-                (evidence(audited, "limits", f"{name} {limit.value}"), _said(asked, f"linux.resources: {name} {wanted:g}")),
+                f"a limit of {name} of {said} was asked for, and {limit.value} is in force",
+                (evidence(audited, "limits", f"{name} {limit.value}"), _said(asked, f"linux.resources: {name} {said}")),
             )
 
 
@@ -107,7 +108,7 @@ def mounts(audited: Audited) -> Iterator[Defect]:
         return
     now = {one.mount_point: one for one in audited.mounts}
     for one in asked.mounts:
-        found = now.get(_resolved(one.mount_point))
+        found = next((now[point] for point in _places(one.mount_point) if point in now), None)
         if not one.is_writable and found is not None and found.is_writable and one.fs_type not in ("cgroup", "cgroup2"):
             yield Defect(
                 f"{one.mount_point} was asked for read-only, and is writable",
@@ -116,7 +117,7 @@ def mounts(audited: Audited) -> Iterator[Defect]:
                     _said(asked, f"{one.mount_point}: ro"),
                 ),
             )
-    known = {_resolved(one.mount_point) for one in asked.mounts}
+    known = {point for one in asked.mounts for point in _places(one.mount_point)}
     for point, found in now.items():
         is_new = point not in known and not any(point.startswith(f"{one}/") for one in known) and point != "/"
         # Runtimes put terminals and devices there by themselves.
@@ -127,9 +128,10 @@ def mounts(audited: Audited) -> Iterator[Defect]:
             )
 
 
-def _resolved(path: str) -> str:
-    """/var/run is a link to /run in most images, and mountinfo tells the path without links."""
-    return ("/run" + path[8:] if path.startswith("/var/run/") else path).rstrip("/") or "/"
+def _places(path: str) -> tuple[str, ...]:
+    """Where it may be: /var/run is a link to /run in most images, not in all, and mountinfo tells the path without links."""
+    path = path.rstrip("/") or "/"
+    return (path, "/run" + path[8:]) if path.startswith("/var/run/") else (path,)
 
 
 def paths(audited: Audited) -> Iterator[Defect]:

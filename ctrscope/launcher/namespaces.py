@@ -1,0 +1,118 @@
+"""New and joined namespaces, and the ids that a new user namespace has.
+
+*Source:* namespaces(7), user_namespaces(7) "Interaction of system calls…", time_namespaces(7), newuidmap(1).
+
+The user namespace comes before the new ones, which it then owns. Joined ones are joined before it by root outside, which
+has no power over them afterwards; what is refused then is tried again after, as only its root may join what it owns.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from ctrscope.attach import syscalls
+from ctrscope.launcher.errors import LauncherError
+from ctrscope.launcher.spec import IdMapping, Linux
+from ctrscope.model.namespace import NamespaceType
+
+TYPES = {
+    "cgroup": NamespaceType.CGROUP,
+    "ipc": NamespaceType.IPC,
+    "mount": NamespaceType.MNT,
+    "network": NamespaceType.NET,
+    "pid": NamespaceType.PID,
+    "time": NamespaceType.TIME,
+    "user": NamespaceType.USER,
+    "uts": NamespaceType.UTS,
+}
+
+
+def open_joined(linux: Linux) -> dict[NamespaceType, int]:
+    """Descriptors of the namespaces to join, while their names mean something. Errors: LauncherError."""
+    handles = {}
+    for number, one in enumerate(linux.namespaces):
+        if one.path:
+            try:
+                handles[TYPES[one.type]] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except OSError as error:
+                raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path}: {error.strerror}") from None
+    return handles
+
+
+def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callable[[], None]) -> None:
+    """Join and get all but the cgroup namespace, which shows the cgroup that one is in when it is made.
+
+    Those of PIDs and clocks count for children only. *ask_for_ids* returns when somebody outside wrote the maps.
+    """
+    refused = [type_ for type_, handle in joined.items() if type_ is not NamespaceType.USER and not _join(type_, handle)]
+    user = linux.find_namespace("user")
+    if user is not None:
+        if user.path:
+            _join(NamespaceType.USER, joined[NamespaceType.USER], final=True)
+        else:
+            syscalls.unshare(NamespaceType.USER)
+            ask_for_ids()
+        become_root()
+    for type_ in refused:
+        _join(type_, joined[type_], final=True)
+    new = {TYPES[one.type] for one in linux.namespaces if not one.path} - {NamespaceType.USER, NamespaceType.CGROUP}
+    syscalls.unshare(*new)
+    for name, offset in linux.time_offsets.items():
+        with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+            file.write(f"{name} {offset.secs} {offset.nanosecs}")
+
+
+def become_root() -> None:
+    """Be root of a user namespace that was entered, so that what is made there is root's. Not mapped: all stays."""
+    for change in (lambda: os.setgroups([]), lambda: os.setresgid(0, 0, 0), lambda: os.setresuid(0, 0, 0)):
+        try:
+            change()
+        except OSError:
+            continue  # EPERM: setgroups is denied to ordinary users; EINVAL: 0 is not mapped
+
+
+def write_maps(pid: int, linux: Linux) -> None:
+    """Map the ids of the user namespace that *pid* has just got. Errors: LauncherError."""
+    for kind, mappings, own in (("uid", linux.uid_mappings, os.geteuid()), ("gid", linux.gid_mappings, os.getegid())):
+        is_own = len(mappings) == 1 and mappings[0].size == 1 and mappings[0].host_id == own
+        if os.geteuid() == 0 or is_own:
+            if os.geteuid() != 0 and kind == "gid":
+                _write(f"/proc/{pid}/setgroups", "deny")
+            _write(f"/proc/{pid}/{kind}_map", "".join(f"{' '.join(line)}\n" for line in _lines(mappings)))
+        else:
+            _run_mapper(f"new{kind}map", pid, mappings)
+
+
+def _lines(mappings: Sequence[IdMapping]) -> list[tuple[str, str, str]]:
+    return [(str(one.container_id), str(one.host_id), str(one.size)) for one in mappings]
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        raise LauncherError(f"mapping ids, {path}: {error.strerror}; mapped was: {text.strip() or 'nothing'}") from None
+
+
+def _run_mapper(program: str, pid: int, mappings: Sequence[IdMapping]) -> None:
+    import subprocess
+
+    words = [word for line in _lines(mappings) for word in line]
+    try:
+        done = subprocess.run([program, str(pid), *words], capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise LauncherError(f"{program} is not installed: it takes that to map more than one's own id (package uidmap)") from None
+    if done.returncode:
+        raise LauncherError(f"{program}: {done.stderr.strip()}")
+
+
+def _join(type_: NamespaceType, handle: int, *, final: bool = False) -> bool:
+    try:
+        syscalls.setns(handle, type_)
+    except PermissionError:
+        if final:
+            raise LauncherError(f"joining the {type_} namespace: not permitted") from None
+        return False
+    except OSError as error:
+        raise LauncherError(f"joining the {type_} namespace: {error.strerror}; is it one of that type?") from None
+    return True

@@ -1,0 +1,72 @@
+"""Device nodes and the links of /dev.
+
+*Source:* OCI runtime specification, config-linux "Default Devices" and runtime-linux "Dev symbolic links".
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+
+from ctrscope.attach import syscalls
+from ctrscope.launcher.rootfs import find_inside, make_inside, path_of
+from ctrscope.launcher.spec import Device
+
+_DEFAULT = tuple(
+    Device(type="c", path=f"/dev/{name}", major=major, minor=minor)
+    for name, major, minor in (
+        ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    )
+)  # fmt: skip
+_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+_KINDS = {"b": stat.S_IFBLK, "c": stat.S_IFCHR, "u": stat.S_IFCHR, "p": stat.S_IFIFO}
+
+
+def make_nodes(root: int, devices: Iterable[Device]) -> None:
+    """Make the devices that were asked for, and of the default ones those that were not. What is there already stays."""
+    asked = {os.path.normpath(device.path): device for device in devices}
+    for path, device in ({device.path: device for device in _DEFAULT} | asked).items():
+        parent = make_inside(root, os.path.dirname(path), directory=True)
+        try:
+            _make_node(parent, os.path.basename(path), device)
+        except FileExistsError:
+            continue
+        except PermissionError:
+            _bind_node(root, device)  # EPERM: in a user namespace nobody makes device nodes
+        finally:
+            os.close(parent)
+
+
+def make_links(root: int) -> None:
+    """What programs expect in /dev."""
+    parent = make_inside(root, "/dev", directory=True)
+    try:
+        links = _LINKS | ({"core": "/proc/kcore"} if os.path.exists("/proc/kcore") else {})
+        if _exists(root, "/dev/pts/ptmx"):
+            links["ptmx"] = "pts/ptmx"
+        for name, target in links.items():
+            if not _exists(root, f"/dev/{name}"):
+                os.symlink(target, name, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _make_node(parent: int, name: str, device: Device) -> None:
+    mode = 0o666 if device.file_mode is None else device.file_mode & 0o7777
+    os.mknod(name, _KINDS[device.type] | mode, os.makedev(device.major, device.minor), dir_fd=parent)
+    os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
+
+
+def _bind_node(root: int, device: Device) -> None:
+    target = make_inside(root, device.path, directory=False)
+    try:
+        syscalls.mount(device.path, path_of(target), None, syscalls.MS_BIND)
+    finally:
+        os.close(target)
+
+
+def _exists(root: int, path: str) -> bool:
+    try:
+        os.close(find_inside(root, path, follow=False))
+    except OSError:
+        return False
+    return True

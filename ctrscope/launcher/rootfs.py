@@ -1,0 +1,97 @@
+"""The root file system: copied into a mount of its own, its paths walked without ever leaving it, made the root.
+
+*Source:* mount_namespaces(7), pivot_root(2), path_resolution(7). Whoever made the files below the root also made the links
+there: a destination is walked with the root for "/" and held open (CVE-2019-19921, CVE-2021-30465), never named again.
+"""
+
+import os
+import stat
+
+from ctrscope.attach import syscalls
+from ctrscope.launcher.errors import LauncherError
+from ctrscope.probes.hostfs import resolve_in_root
+
+PROPAGATIONS = {
+    "private": syscalls.MS_PRIVATE,
+    "shared": syscalls.MS_SHARED,
+    "slave": syscalls.MS_SLAVE,
+    "unbindable": syscalls.MS_UNBINDABLE,
+}
+PROPAGATIONS |= {f"r{name}": flag | syscalls.MS_REC for name, flag in PROPAGATIONS.items()}
+_MOST_LINKS = 40
+_ATTR_RDONLY = 1
+
+
+def open_root(rootfs: str, propagation: str, *, readonly: bool) -> int:
+    """Mount the root file system over itself, apart from the host's; returns its descriptor."""
+    syscalls.mount(None, "/", None, PROPAGATIONS.get(propagation, PROPAGATIONS["rslave"]))
+    if "shared" in propagation:
+        syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
+    handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    root = syscalls.open_tree(handle)
+    os.close(handle)
+    if readonly and rootfs == "/":
+        # The host's own: what is mounted below it is not to be written either. Whatever is mounted on it has its place already.
+        syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
+    syscalls.move_mount(root, rootfs)
+    return root
+
+
+def find_inside(root: int, path: str, *, follow: bool = True) -> int:
+    """Open a path of the container as O_PATH. Errors: OSError as resolve_in_root."""
+    return resolve_in_root(path_of(root), path, follow=follow)
+
+
+def make_inside(root: int, path: str, *, directory: bool, links: int = 0) -> int:
+    """Open a path of the container, and make what is missing of it: directories, and a file at its end unless *directory*."""
+    path = os.path.normpath(f"/{path}")
+    for end in [number for number, sign in enumerate(path) if sign == "/" and number] + [len(path)]:
+        head, _, name = path[:end].rpartition("/")
+        try:
+            os.close(find_inside(root, path[:end]))
+            continue
+        except FileNotFoundError:
+            parent = find_inside(root, head or "/")
+        try:
+            if end < len(path) or directory:
+                os.mkdir(name, 0o755, dir_fd=parent)
+            else:
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
+        except FileExistsError:  # a link to what is not there
+            if links == _MOST_LINKS:
+                raise
+            target = os.path.join(head or "/", os.readlink(name, dir_fd=parent))
+            os.close(make_inside(root, target, directory=directory or end < len(path), links=links + 1))
+        finally:
+            os.close(parent)
+    return find_inside(root, path)
+
+
+def path_of(handle: int) -> str:
+    """A path to what is held open, for system calls that want one."""
+    return f"/proc/self/fd/{handle}"
+
+
+def is_directory(handle: int) -> bool:
+    """Whether an open file is a directory."""
+    return stat.S_ISDIR(os.fstat(handle).st_mode)
+
+
+def pivot(root: int) -> None:
+    """Make it the root of this mount namespace, and let go of the old one. Nothing leads back: no chroot(2) is involved."""
+    os.fchdir(root)
+    try:
+        syscalls.pivot_root(".", ".")
+    except OSError as error:
+        raise LauncherError(f"pivot_root: {error.strerror}; it takes a root of the host that can be moved, not a ramdisk") from error
+    # The old root lies over the new one. Whatever is unmounted below it must not reach the host.
+    syscalls.mount(None, ".", None, syscalls.MS_SLAVE | syscalls.MS_REC)
+    syscalls.unmount(".", syscalls.MNT_DETACH)
+    os.chdir("/")
+
+
+def _mount_of(path: str) -> str:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        points = [line.split()[4] for line in file]
+    path = os.path.realpath(path)
+    return max((point for point in points if f"{path}/".startswith(f"{point.rstrip('/')}/")), key=len, default="/")

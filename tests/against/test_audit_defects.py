@@ -1,0 +1,354 @@
+"""Each rule of ``audit`` on live containers: a hardened one, and the same with one defect, in docker, podman and runc.
+
+Of the hardened one nothing is said; of the others what the defect is, and nothing else.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import docker as live_docker
+from tests.live.defects import DEFECTS, DOCKER_ONLY, HARDENED, HARDENED_DOCKER, Defect, Options, bundle_spec
+from tests.live.image import make_rootfs
+from tests.live.machine import LAB, CommandFailedError, remove_cgroups, remove_directory, run, wait_for
+from tests.live.podman import IMAGE as PODMAN_IMAGE
+from tests.live.podman import podman
+from tests.requirements import require, require_root
+
+_IMAGE = f"{live_docker.IMAGE}:audited"
+_NUMBERS = count()
+_LATEST = {"docker": f"{live_docker.IMAGE}:latest", "podman": "ctrscope.test/busybox:latest"}
+
+
+def audit(*names: str) -> Any:
+    argv = [sys.executable, "-m", "ctrscope", "audit", *names, "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def rules_of(answer: Any, name: str) -> dict[str, str]:
+    """What is said of a container: rule → title."""
+    return {one["rule"].removeprefix("security/"): one["title"] for one in answer["findings"] if one["subject"]["name"] == name}
+
+
+_PLAIN = Defect({}, lambda spec: None)
+
+
+class Engine:
+    """One of the three, with containers that are removed in the end."""
+
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self.name = name
+        self.started: list[str] = []
+        self.prefix = f"audited-{name}-{os.getpid()}-{next(_NUMBERS)}"
+        self.files = LAB / self.prefix
+        _prepare(self, stack)
+
+    def full_name(self, rule: str) -> str:
+        """Of the container that has this defect."""
+        return f"{self.prefix}-{rule}"
+
+    def start(self, rule: str, defect: Defect) -> str:
+        """A hardened container with this defect; its name."""
+        whole = self.full_name(rule)
+        self.started.append(whole)
+        if self.name == "runc":
+            self._start_bundle(whole, defect)
+            return whole
+        told = defect.podman if self.name == "podman" and defect.podman is not None else defect.options
+        options: dict[str, Any] = {**(HARDENED_DOCKER if self.name == "docker" else HARDENED), **(told or {})}
+        image = options.pop("image", "")
+        argv = self._argv(
+            {key: value for key, value in options.items() if self.name == "docker" or not key.startswith("health")}
+        )
+        if self.name == "docker":
+            which = _LATEST["docker"] if image else _IMAGE
+            run("docker", "run", "-d", "--name", whole, *argv, which, *defect.command)
+        else:
+            which = _LATEST["podman"] if image else PODMAN_IMAGE
+            podman("run", "-d", "--name", whole, *argv, which, *defect.command)
+        return whole
+
+    def _start_bundle(self, name: str, defect: Defect) -> None:
+        directory = self.files / "bundles" / name
+        directory.mkdir(parents=True)
+        run("runc", "spec", "-b", str(directory))
+        path = directory / "config.json"
+        spec = bundle_spec(json.loads(path.read_text()), str(self.files / "rootfs"))
+        if defect.command[0] == "sh":
+            spec["process"]["args"] = ["/bin/sh", *defect.command[1:]]
+        spec["linux"]["cgroupsPath"] = f"/{self.prefix}/{name}"
+        assert defect.change is not None
+        defect.change(spec)
+        text = self._filled(json.dumps(spec))
+        if '"{partner}"' in text:
+            state = json.loads(run("runc", "state", self.full_name("partner")))
+            text = text.replace('"{partner}"', json.dumps({"type": "network", "path": f"/proc/{state['pid']}/ns/net"}))
+        path.write_text(text)
+        run("runc", "run", "-d", "-b", str(directory), name)
+
+    def _argv(self, options: Options) -> list[str]:
+        return [
+            self._filled(f"--{key}" if one is True else f"--{key}={one}")
+            for key, value in options.items()
+            for one in (value if isinstance(value, tuple) else (value,))
+            if one is not None
+        ]
+
+    def _filled(self, text: str) -> str:
+        text = text.replace("container:{partner}", f"container:{self.full_name('partner')}").replace("{files}", str(self.files))
+        for word, candidates in (("{low}", range(1023, 512, -1)), ("{free}", range(38765, 39000))):
+            if word in text:
+                text = text.replace(word, str(next(port for port in candidates if _is_free(port))))
+        return text
+
+    def remove(self) -> None:
+        """All that were started."""
+        if self.name == "docker":
+            run("docker", "rm", "-f", *self.started, check=False, timeout=300)
+        elif self.name == "podman":
+            podman("rm", "-f", "-t", "0", *self.started, check=False)
+        else:
+            for name in self.started:
+                run("runc", "delete", "-f", name, check=False)
+            remove_cgroups(self.prefix)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
+
+
+def makes(engine: str, rule: str, defect: Defect) -> bool:
+    """Whether this engine can have the defect."""
+    if engine == "runc":
+        return defect.change is not None
+    if engine == "podman":
+        return rule not in DOCKER_ONLY and (defect.options is not None or defect.podman is not None)
+    return defect.options is not None
+
+
+def root_has(capability: str) -> bool:
+    number = {"": 0, "CAP_SYS_RESOURCE": 24}[capability]
+    bounding = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
+    return bool(int(bounding.split()[1], 16) >> number & 1)
+
+
+class Audited:
+    """What was said of the containers of one engine, all of them asked at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.failed: dict[str, str] = {}  # rule → why its container could not be started
+        self.answer: Any = None
+
+    def rules(self, defect: str) -> dict[str, str]:
+        """What was said of the one with this defect."""
+        return rules_of(self.answer, self.engine.full_name(defect))
+
+
+@pytest.fixture(scope="module", params=["docker", "podman", "runc"])
+def audited(request: pytest.FixtureRequest) -> Iterator[Audited]:
+    require_root("containers of all users")
+    name = str(request.param)
+    require(name)
+    with ExitStack() as stack:
+        engine = Engine(name, stack)
+        found = Audited(engine)
+        for one in ("hardened", "partner"):
+            engine.start(one, _PLAIN)
+
+        def start(rule: str) -> None:
+            try:
+                engine.start(rule, DEFECTS[rule])
+            except CommandFailedError as error:
+                found.failed[rule] = str(error)
+
+        chosen = [one for one, defect in DEFECTS.items() if makes(name, one, defect) and root_has(defect.needs)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(start, chosen))
+        running = [engine.full_name(rule) for rule in ("hardened", "partner", *chosen) if rule not in found.failed]
+
+        def is_found() -> bool:
+            found.answer = audit(*running)
+            return all(rule in found.rules(rule) for rule in ("sshd", "temporary-executable", "deleted-executable"))
+
+        with suppress(TimeoutError):  # those that start something themselves; without it, their tests fail
+            wait_for("what scripts start", is_found, seconds=20)
+        yield found
+
+
+def _prepare(engine: Engine, stack: ExitStack) -> None:
+    stack.callback(remove_directory, str(engine.files))
+    for name in ("token", "shared", "debug"):
+        (engine.files / name).mkdir(parents=True)
+    run("mount", "-t", "debugfs", "debugfs", str(engine.files / "debug"))
+    run("mount", "--bind", str(engine.files / "shared"), str(engine.files / "shared"))
+    run("mount", "--make-shared", str(engine.files / "shared"))
+    # What a shim of containerd before 1.3.9 listened on.
+    old_shim = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+    old_shim.bind(f"\0/containerd-shim/{engine.prefix}.sock")
+    if engine.name == "docker":
+        live_docker.start_daemon()
+        run("docker", "tag", live_docker.IMAGE, _IMAGE)
+    elif engine.name == "podman":
+        podman("tag", PODMAN_IMAGE, _LATEST["podman"])
+    else:
+        make_rootfs(engine.files / "rootfs")
+    stack.callback(engine.remove)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images() -> Iterator[None]:
+    yield
+    if shutil.which("docker"):
+        run("docker", "rmi", _IMAGE, check=False)
+    if shutil.which("podman"):
+        podman("untag", PODMAN_IMAGE, _LATEST["podman"], check=False)
+
+
+def test_nothing_is_said_of_a_hardened_container(audited: Audited) -> None:
+    assert audited.rules("hardened") == {}
+
+
+@pytest.mark.parametrize("rule", DEFECTS)
+def test_of_a_defect_is_said_what_it_is_and_nothing_else(audited: Audited, rule: str) -> None:
+    defect = DEFECTS[rule]
+    engine = audited.engine.name
+    if not makes(engine, rule, defect):
+        pytest.skip(f"{engine} cannot be told so")
+    if not root_has(defect.needs):
+        pytest.skip(f"root lacks {defect.needs} here")
+    assert rule not in audited.failed, audited.failed[rule]
+    expected = {rule} | (defect.also if engine == "docker" else defect.also - DOCKER_ONLY)
+    found = audited.rules(rule)
+    assert set(found) - defect.may == expected - defect.may, found
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    require_root("containers of all users")
+    require(request.param)
+    with ExitStack() as stack:
+        yield Engine(request.param, stack)
+
+
+_EVERY = pytest.mark.parametrize("live", ["docker", "podman", "runc"], indirect=True)
+
+
+@_EVERY
+def test_an_exec_with_more_rights_is_found(live: Engine) -> None:
+    name = live.start("exec", _PLAIN)
+    assert rules_of(audit(name), name) == {}
+    argv = [live.name, "exec", "--user", "0", name, "sleep", "1000"]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for("the exec to be found", lambda: set(rules_of(audit(name), name)) == {"more-rights-than-init"}, seconds=60)
+        finally:
+            process.kill()
+
+
+@_EVERY
+def test_a_process_of_the_host_in_its_cgroup_is_found(live: Engine) -> None:
+    name = live.start("outside", _PLAIN)
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            for directory in cgroups_of(init_of(name)):
+                (directory / "cgroup.procs").write_text(str(process.pid))
+            # It is root, with everything, which the container's are not.
+            assert set(rules_of(audit(name), name)) == {"process-outside", "more-rights-than-init"}
+        finally:
+            process.kill()
+
+
+@_EVERY
+def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: Engine) -> None:
+    lax: Options = {
+        "user": "0:0",
+        "cap-add": "NET_RAW",
+        "security-opt": ("seccomp=unconfined", "systempaths=unconfined"),
+        "network": "host",
+        "read-only": None,
+        "device-cgroup-rule": "a *:* rwm",
+        "volume": "{files}/token:/token:rw",
+    }
+    lax_spec = all_of(
+        *(DEFECTS[rule].change for rule in ("cap-net-raw", "seccomp-disabled", "no-new-privs", "host-net", "writable-root")),
+        *(DEFECTS[rule].change for rule in ("all-devices-allowed", "proc-sys-writable")),
+        lambda spec: spec["mounts"].append(
+            {"destination": "/token", "source": "{files}/token", "type": "bind", "options": ["bind", "rw"]}
+        ),
+    )
+    podman_words = {**lax, "security-opt": ("seccomp=unconfined", "unmask=ALL")}
+    name = live.start("drift", Defect(lax, lax_spec, podman=podman_words))
+    found = rules_of(audit(name), name)
+    assert not [rule for rule in found if rule.startswith("drift-")], found
+    path = bundle_of(live, name) / "config.json"
+    spec = json.loads(path.read_text())
+    spec["process"] |= {"capabilities": {}, "noNewPrivileges": True, "user": {"uid": 1000, "gid": 1000}}
+    spec["root"]["readonly"] = True
+    spec["mounts"] = [one for one in spec["mounts"] if one["destination"] != "/token"]
+    linux = spec["linux"]
+    linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO"}
+    linux["namespaces"] = [*(one for one in linux["namespaces"] if one["type"] != "network"), {"type": "network"}]
+    linux["resources"] |= {"memory": {"limit": 1 << 20}, "devices": [{"allow": False, "access": "rwm"}]}
+    linux |= {"maskedPaths": ["/proc/keys"], "readonlyPaths": ["/proc/sys"]}
+    path.write_text(json.dumps(spec))
+    drift = {rule.removeprefix("drift-") for rule in rules_of(audit(name), name) if rule.startswith("drift-")}
+    every = {"capabilities", "seccomp", "no-new-privs", "namespaces", "limits", "mounts", "masks", "devices", "root", "user"}
+    # On v2 devices are a BPF program, which no file shows. Docker's own file has a say about limits.
+    unseen = {"devices"} if Path("/sys/fs/cgroup/cgroup.controllers").exists() else set()
+    assert drift == every - unseen - ({"limits"} if live.name == "docker" else set())
+
+
+def all_of(*changes: Any) -> Any:
+    return lambda spec: [change(spec) for change in changes]
+
+
+def init_of(name: str) -> int:
+    argv = [sys.executable, "-m", "ctrscope", "inspect", name, "--json"]
+    return int(json.loads(run(*argv))["container"]["pid"])
+
+
+def bundle_of(engine: Engine, name: str) -> Path:
+    """As the engine itself says."""
+    if engine.name == "docker":
+        whole = run("docker", "inspect", "-f", "{{.Id}}", name).strip()
+        return Path("/run/containerd/io.containerd.runtime.v2.task/moby", whole)
+    if engine.name == "podman":
+        return Path(podman("inspect", "-f", "{{.OCIConfigPath}}", name).strip()).parent
+    return Path(json.loads(run("runc", "state", name))["bundle"])
+
+
+def cgroups_of(pid: int) -> list[Path]:
+    """Directories of its cgroups, in every hierarchy."""
+    mounted: dict[str, Path] = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split()[:3]
+        if kind.startswith("cgroup"):
+            for controller in ("",) if kind == "cgroup2" else options.split(","):
+                mounted.setdefault(controller, Path(before.split()[4]))
+    found = []
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        top = mounted.get(controllers.split(",")[0])
+        if top is not None:
+            found.append(top / path.lstrip("/"))
+    return found
