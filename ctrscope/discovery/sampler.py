@@ -31,7 +31,6 @@ from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
-    from ctrscope.discovery.forwarded import Filters
     from ctrscope.discovery.network_names import NetworkNames
     from ctrscope.discovery.noticing import Noticer
     from ctrscope.discovery.process_forest import ForestReader
@@ -83,6 +82,9 @@ class Sampler:
         self._sources = _Kept(self._read_sources)
         self._forest: ForestReader | None = None
         self._tree: CgroupNode | None = None  # the latest
+        self._way: NetworkWay | None = None  # the latest, to which container, and of when
+        self._way_to: str | None = None
+        self._way_at = -math.inf
         self._tree_rates: Mapping[str, Rates] = {}
 
     def sample(self, focus: Focus) -> Sample:
@@ -95,7 +97,8 @@ class Sampler:
         findings = self._findings(snapshot, rates, focus) if previous is not None else None
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         is_net = focus.topology or focus.way
-        topology, link_rates, network_gaps = self._network.read(snapshot) if is_net else (None, {}, ())
+        is_another = focus.way and self._way_to != focus.container
+        topology, link_rates, network_gaps = self._network.read(snapshot, is_another) if is_net else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
         return Sample(
             snapshot=with_notes(snapshot, findings or ()),
@@ -125,12 +128,17 @@ class Sampler:
         return {container.key: read_detail(self._hostfs, container, show_secrets=focus.secrets)}
 
     def _read_way(self, snapshot: Snapshot, topology: NetworkTopology, focus: Focus) -> NetworkWay | None:
+        """The way to the container in focus; judged as often as sockets are read, which say who listens."""
         container = snapshot.container(focus.container) if focus.container is not None else None
         if container is None or not container.is_running:
             return None
-        from ctrscope.discovery.way import find_way
+        if self._way_at != self._network.published_at:
+            from ctrscope.discovery.forwarded import read_filters
+            from ctrscope.discovery.way import find_way
 
-        return find_way(snapshot, topology, container, self._network.filters(topology))
+            self._way = find_way(snapshot, topology, container, read_filters(self._hostfs, topology))
+            self._way_to, self._way_at = container.key, self._network.published_at
+        return self._way
 
     def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
         """What the figures say now, and what else was found when all of health was looked at last."""
@@ -181,23 +189,16 @@ class _NetworkSampler:
         self._topology: NetworkTopology | None = None
         self._published: Reading[tuple[Publication, ...]] = Reading(None)
         self._names: Reading[NetworkNames] = Reading(None)
-        self._published_at = -math.inf  # monotonic
-        self._filters: tuple[float, Filters] = (-math.inf, {})  # of which publications, and what drops packets
+        self.published_at = -math.inf  # monotonic
 
-    def filters(self, topology: NetworkTopology) -> "Filters":
-        """What drops packets on their way, read again as often as what is published."""
-        from ctrscope.discovery.forwarded import read_filters
-
-        if self._filters[0] != self._published_at:
-            self._filters = self._published_at, read_filters(self._hostfs, topology)
-        return self._filters[1]
-
-    def read(self, snapshot: Snapshot) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
+    def read(
+        self, snapshot: Snapshot, at_once: bool = False
+    ) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
         from ctrscope.discovery.link_rates import link_rates_between
         from ctrscope.discovery.topology import TopologyReader
 
         self._reader = self._reader or TopologyReader(self._hostfs)
-        is_due = time.monotonic() - self._published_at >= _PUBLICATIONS_EVERY
+        is_due = at_once or time.monotonic() - self.published_at >= _PUBLICATIONS_EVERY
         earlier, (topology, gaps) = self._topology, self._reader.read(snapshot, sockets=is_due)
         self._topology = topology
         if topology is None:
@@ -208,7 +209,7 @@ class _NetworkSampler:
 
             self._published = find_publications(self._hostfs, snapshot, topology)
             self._names = read_network_names(self._hostfs, snapshot)
-            self._published_at = time.monotonic()
+            self.published_at = time.monotonic()
         rates = link_rates_between(earlier, topology) if earlier is not None else {}
         gaps += (*self._published.gaps, *self._names.gaps)
         if self._names.value is not None:

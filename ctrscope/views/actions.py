@@ -18,7 +18,7 @@ class Action(NamedTuple):
     title: str  # one or two words
     tooltip: str  # one sentence
     group: str
-    rank: int = 0  # place on the key bar, from 1; what does not fit there is dropped from the end; 0: not on the bar
+    rank: int = 0  # place on the key bar, the lowest first; what does not fit there is dropped from the end; 0: not on the bar
 
 
 ANYWHERE = (
@@ -38,9 +38,9 @@ ANYWHERE = (
         "go to",
         "Go to what is related: p process, c cgroup, n namespaces, i interface, l logs, o page and more. esc comes back.",
         "Anywhere",
-        9,
+        16,
     ),
-    Action("app.back", "escape", "app.back", "back", "Go back to where one came from.", "Anywhere", 1),
+    Action("app.back", "escape", "app.back", "back", "Go back to where one came from.", "Anywhere", -1),
     Action("app.help", "question_mark", "app.help", "help", "Explain this screen: its keys, signs and columns.", "Anywhere", 8),
     Action("app.palette", "colon,ctrl+p", "app.command_palette", "commands", "Find any command by name.", "Anywhere", 10),
     Action(
@@ -120,15 +120,15 @@ CONTAINERS = (
 CONTAINER = (
     Action("container.back", "escape,backspace", "back", "back", "Go back to where the page was opened.", "Page", 1),
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
-    Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page", 14),
+    Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
     Action("container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4),
 )
 
 LONG_TEXT = (
     Action(
-        "text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 4
+        "text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 5
     ),
-    Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 5),
+    Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 17),
     Action("text.previous", "N", "match(-1)", "previous", "Go to the match before, towards the beginning.", "Logs and files"),
     Action(
         "text.filter",
@@ -137,12 +137,12 @@ LONG_TEXT = (
         "filter",
         "Show only the lines that match a regular expression.",
         "Logs and files",
-        5,
+        6,
     ),
-    Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 6),
-    Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 6),
+    Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 19),
+    Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 20),
     Action(
-        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 5
+        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 18
     ),
 )
 

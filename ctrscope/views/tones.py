@@ -52,6 +52,22 @@ TONES: Mapping[str, str] = {
     "alarm": "bold $background on $error",
 }
 
+#: Role of a piece of the network map → tone.
+MAP_TONES: Mapping[str, str] = {
+    "branch": "idle",
+    "title": "strong",
+    "link": "plain",
+    "kind": "muted",
+    "address": "muted",
+    "namespace": "muted",
+    "container": "accent",
+    "port": "strong",
+    "sign": "accent",
+    "rate": "plain",
+    "trouble": "act",
+    "dim": "idle",
+}
+
 #: Severity → sign and tone.
 SEVERITIES: Mapping[Severity, tuple[str, str]] = {
     Severity.CRITICAL: ("●", "act"),

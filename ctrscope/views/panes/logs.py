@@ -342,8 +342,8 @@ class LogsPane(TextPane):
         if not page.lines and page.is_first and page.is_last and page.unfinished is None:
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
-        older = f" and {len(log.source.paths) - 1} older" if len(log.source.paths) > 1 else ""
-        return left, f"{log.source.format} {format_bytes(log.size())}{older}: {inert(log.source.paths[-1])}"
+        older = f" with {len(log.source.paths) - 1} older" if len(log.source.paths) > 1 else ""
+        return left, f"{inert(log.source.paths[-1])}{older}, {format_bytes(log.size())}"
 
 
 def clean(text: str) -> str:

@@ -124,6 +124,8 @@ class ContainerScreen(SampleScreen):
         text = self.text
         if text is not None and text.is_typing:
             return action.id == "container.back"
+        if action.id == "app.back":
+            return False  # the page's own
         if action in LONG_TEXT:
             return text is not None and (action.id not in ("text.follow", "text.time") or isinstance(text, LogsPane))
         if action.id == "container.secrets":

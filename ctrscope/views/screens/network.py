@@ -22,23 +22,9 @@ from ctrscope.views.jumps import Item
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.table import TableScreen
-from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.tones import MAP_TONES, Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
-_TONES: Mapping[str, str] = {
-    "branch": "idle",
-    "title": "strong",
-    "link": "plain",
-    "kind": "muted",
-    "address": "muted",
-    "namespace": "muted",
-    "container": "accent",
-    "port": "strong",
-    "sign": "accent",
-    "rate": "plain",
-    "trouble": "act",
-    "dim": "idle",
-}
 _STEP = 20  # cells by which the map is moved sideways
 
 
@@ -210,7 +196,7 @@ def _row(drawn: MapLine, shift: int) -> tuple[Cell, ...]:
     for part in drawn.parts:
         text, shift = part.text[shift:], max(0, shift - len(part.text))
         if text:
-            parts.append((text, _TONES[part.role]))
+            parts.append((text, MAP_TONES[part.role]))
     return (Cell(drawn.text, parts=tuple(parts)),)
 
 

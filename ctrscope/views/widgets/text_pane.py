@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.events import Key
 from textual.widgets import Input, Static
 
-from ctrscope.render.safe import inert, shorten
+from ctrscope.render.safe import cell_width, inert
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
 
@@ -82,8 +82,9 @@ class TextPane(Vertical):
         parts: list[Part] = [" ", *([self._message] if self._message else left)]
         text, tone = right if isinstance(right, tuple) else (right, "muted")
         room = self.size.width - width_of(parts) - 3
-        text = shorten(text, max(0, room))
-        self.query_one(".words", Static).update(line(*parts, " " * max(1, room - len(text) + 1), (text, tone)))
+        if cell_width(text) > room:  # of a path the end tells most
+            text = f"…{text[len(text) - room + 1 :]}" if room > 1 and text.isascii() else ""
+        self.query_one(".words", Static).update(line(*parts, " " * max(1, room - cell_width(text) + 1), (text, tone)))
 
     def ask(self, what: str, hint: str = "") -> None:
         """Open the field."""
