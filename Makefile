@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VM := tests/lab/vm.sh
 
-.PHONY: run test lint format test-v2 lock engines-up engines-down clean
+.PHONY: run test lint format test-v2 test-moments lock engines-up engines-down clean
 
-run: $(READY) ## open the dashboard
-	@$(BIN)/ctrscope
+run: $(READY) ## open the dashboard; where there are no containers, over a demo
+	@if [ "$$(id -u)" = 0 ] && [ -z "$$($(BIN)/ctrscope ps -q)" ]; then $(BIN)/ctrscope demo; else $(BIN)/ctrscope; fi
 
 test: $(READY) ## every test that this machine can run; names each skip with its reason
 	@$(BIN)/pytest
@@ -23,6 +23,9 @@ format: $(READY) ## put the source in its format
 
 test-v2: $(READY) ## the live comparison in a cgroup-v2 + systemd virtual machine; the first time takes 10 minutes and 2 GB
 	@tests/lab/test-v2 $(BIN)/python
+
+test-moments: $(READY) ## kill launcher, monitor or init at 200 random moments (root): nothing may be left
+	@$(BIN)/python -m tests.kernel.nothing_left --moments 200
 
 engines-up: $(READY) ## one container of every kind on this machine (root), until ^C
 	@$(BIN)/python -m tests.live.up

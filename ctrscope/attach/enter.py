@@ -12,29 +12,20 @@ import os
 import select
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 from ctrscope.attach import inside, syscalls
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
-from ctrscope.attach.terminal import EscapeKeys, Likeness, carry, is_interactive, raw_mode, read_likeness
+from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, send_signal
+from ctrscope.attach.terminal import EscapeKeys, Likeness, is_interactive, read_likeness
 from ctrscope.model.gap import ParseError
-from ctrscope.model.value import Value
 from ctrscope.probes.proc_pid_stat import parse_stat
 
-_FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-_PATIENCE = 2000  # milliseconds that a command gets to end after its terminal is gone
 _MESSAGE_LIMIT = 8192
 ESCAPE = b"\x10\x11"  # ctrl-p ctrl-q, as docker attach has it
-
-
-class _Started(Value, frozen=True):
-    """The command, running."""
-
-    pidfd: int
-    master: int | None  # our end of its terminal
 
 
 def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
@@ -47,7 +38,7 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
         ours, theirs = open_channel()
         stack.enter_context(ours)
         likeness = stack.enter_context(read_likeness()) if is_interactive() else None
-        signals = stack.enter_context(_caught_signals())
+        signals = stack.enter_context(caught_signals())
         with theirs, opened_target(plan) as target:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
@@ -59,13 +50,13 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
         try:
             started = _await_start(plan, child, ours, signals, stack)
             try:
-                _attend(started, signals, EscapeKeys(escape))
+                attend(started, signals, EscapeKeys(escape))
             except BaseException:
-                _signal(started.pidfd, signal.SIGKILL)
+                send_signal(started.pidfd, signal.SIGKILL)
                 raise
         finally:
             # The go-between is never killed where that can be helped: whom it did not reap would be left to the host's init.
-            status = _exit_status(os.waitpid(child, 0)[1])
+            status = exit_status(os.waitpid(child, 0)[1])
     return status
 
 
@@ -133,13 +124,13 @@ def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, rep
         report.send(PIDFD, handle=os.pidfd_open(entrant))
         # What is open here would keep namespaces alive, and pipes of ours open, for as long as the command runs.
         os.closerange(0, os.sysconf("SC_OPEN_MAX"))
-        os._exit(_exit_status(os.waitpid(entrant, 0)[1]))
+        os._exit(exit_status(os.waitpid(entrant, 0)[1]))
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)
 
 
-def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stack: ExitStack) -> _Started:
+def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stack: ExitStack) -> Started:
     """Read what the entrant says until exec closes the socket. Errors: CannotAttach when it does not come that far."""
     pidfd: int | None = None
     master: int | None = None
@@ -149,7 +140,7 @@ def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stac
     while True:
         if signals in dict(poll.poll()):
             for number in os.read(signals, _MESSAGE_LIMIT):
-                if number in _FORWARDED:
+                if number in FORWARDED:
                     os.kill(child, signal.SIGKILL)
                     raise CannotAttach(f"interrupted by signal {number} while entering {plan.name}", 128 + number)
             continue
@@ -169,67 +160,4 @@ def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stac
             os.kill(child, signal.SIGKILL)
             raise CannotAttach(f"{plan.name}: it ended while it was being entered")
         else:
-            return _Started(pidfd, master)
-
-
-def _attend(started: _Started, signals: int, escape: EscapeKeys) -> None:
-    """Wait for the command, passing signals on and carrying its terminal."""
-
-    def pass_on(number: int) -> bool:
-        if number in _FORWARDED:
-            _signal(started.pidfd, number)
-        # An interactive shell ignores SIGTERM. What it does not survive is the loss of its terminal.
-        return started.master is None or number not in (signal.SIGHUP, signal.SIGTERM)
-
-    if started.master is None:
-        poll = select.poll()
-        poll.register(started.pidfd, select.POLLIN)
-        poll.register(signals, select.POLLIN)
-        while started.pidfd not in dict(poll.poll()):
-            for number in os.read(signals, _MESSAGE_LIMIT):
-                pass_on(number)
-        return
-    with raw_mode():
-        carry(started.master, started.pidfd, signals, pass_on, escape)
-    poll = select.poll()
-    poll.register(started.pidfd, select.POLLIN)
-    if not poll.poll(0):
-        _hang_up(started.master)
-        if not poll.poll(_PATIENCE):
-            _signal(started.pidfd, signal.SIGKILL)
-
-
-def _hang_up(master: int) -> None:
-    """Close our end of the terminal: its foreground processes get SIGHUP. The number stays taken until it is closed again."""
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), master, inheritable=False)
-
-
-def _signal(pidfd: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # it ended by itself
-        signal.pidfd_send_signal(pidfd, number)
-
-
-@contextmanager
-def _caught_signals() -> Iterator[int]:
-    """Signals come as bytes on the descriptor that this yields. Those that were ignored (nohup) stay ignored."""
-    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    previous = {}
-    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        for number in (*_FORWARDED, signal.SIGWINCH):
-            if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None):
-                previous[number] = handler
-                signal.signal(number, lambda number, frame: None)
-        yield reader
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(wakeup)
-        os.close(reader)
-        os.close(writer)
-
-
-def _exit_status(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+            return Started(pidfd, master)

@@ -30,6 +30,7 @@ from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
 from ctrscope.attach.tools import mount_beside
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
+from ctrscope.probes.open_files import put_back_open_files
 
 ENDED = 125  # the exit status when ctrscope itself failed
 PIDFD, TERMINAL, WARNING, REFUSED = b"P", b"T", b"W", b"R"  # the first byte of a message to the outside
@@ -101,9 +102,10 @@ def become_command(
     """Join the rest and exec. *parent* is a pidfd of the go-between."""
     try:
         os.setsid()
-        _keep_from_exec()
+        keep_from_exec()
         # Inside its own user namespace an ordinary user is uid 0 as well.
         _join_cgroups(plan.cgroups, report, delegated=NamespaceType.USER in joined or os.geteuid() != 0)
+        put_back_open_files()
         _take_limits(plan.confinement, report)
         if plan.credentials is not None:
             _leave_groups()
@@ -127,23 +129,23 @@ def become_command(
         _change_directory(plan, target)
         os.umask(0o022)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if select.select([parent], [], [], 0)[0]:
+        if _has_ended(parent):
             os._exit(ENDED)  # it died before we asked to be told
         if filter_ is not None and (plan.credentials is None or plan.credentials.no_new_privs):
             with _step("loading its seccomp filter"):
                 load_filter(filter_)
-        execute(plan)
+        execute(plan.argv, plan.environment, inside=plan.root)
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)
 
 
-def _keep_from_exec() -> None:
-    """Close whatever our caller left open (``3<secret``) at exec, too; our own descriptors do so from the start."""
+def keep_from_exec(kept: int = 0) -> None:
+    """Close whatever our caller left open (``3<secret``) at exec, too, but the first *kept* of them; our own do so anyway."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
             try:
-                os.set_inheritable(int(name), False)
+                os.set_inheritable(int(name), int(name) <= 2 + kept)
             except OSError:
                 continue  # EBADF: the one that listed them
 
@@ -187,6 +189,12 @@ def _take_limits(confinement: Confinement, report: Report) -> None:
             write_own("oom_score_adj", str(confinement.oom_score_adj))
         except PermissionError:
             report.send(WARNING, text="its oom_score_adj is lower than ours, which stays: not permitted to lower it")
+
+
+def _has_ended(pidfd: int) -> bool:
+    poller = select.poll()  # select(2) takes no descriptor beyond 1023
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _set_limit(limit: ResourceLimit) -> bool:

@@ -10,24 +10,28 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ctrscope.attach.environment import DEFAULT_PATH
-from ctrscope.attach.request import AttachPlan, CannotAttach
+from ctrscope.attach.request import CannotAttach
 
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
 _MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c
 _HEAD = 256  # as the kernel: BINPRM_BUF_SIZE
 
 
-def execute(plan: AttachPlan) -> NoReturn:
-    """Exec the command, looking it up in its own PATH. Errors: CannotAttach."""
-    name = plan.argv[0]
-    path = plan.environment.get("PATH", DEFAULT_PATH)
-    candidates = [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
+def candidates(name: str, path: str) -> list[str]:
+    """Where a program of that name may be, in the order in which it is looked for."""
+    return [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
+
+
+def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool) -> NoReturn:
+    """Exec a command, looking it up in its own PATH; *inside* a container only what is its own. Errors: CannotAttach."""
+    name = argv[0]
+    path = environment.get("PATH", DEFAULT_PATH)
     reason = None
-    for candidate in candidates:
+    for candidate in candidates(name, path):
         try:
-            if plan.root:
-                _execute_inside(candidate, plan.argv, plan.environment, _MAX_INTERPRETERS)
-            os.execve(candidate, plan.argv, plan.environment)  # noqa: S606 -- that is what it is for
+            if inside:
+                _execute_inside(candidate, argv, environment, _MAX_INTERPRETERS)
+            os.execve(candidate, list(argv), environment)  # noqa: S606 -- that is what it is for
         except (FileNotFoundError, NotADirectoryError):
             if os.path.exists(candidate):
                 raise CannotAttach(

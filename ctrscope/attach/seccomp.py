@@ -18,7 +18,7 @@ _FILTER_LIMIT = 32768  # bytes: BPF_MAXINSNS instructions of eight bytes each
 _UNKNOWN_SYSCALL = -1
 
 #: include/uapi/linux/seccomp.h; the low 16 bits of ERRNO and TRACE carry a number.
-_ACTIONS = {
+ACTIONS = {
     "SCMP_ACT_KILL": 0x0000_0000,
     "SCMP_ACT_KILL_THREAD": 0x0000_0000,
     "SCMP_ACT_KILL_PROCESS": 0x8000_0000,
@@ -28,7 +28,7 @@ _ACTIONS = {
     "SCMP_ACT_LOG": 0x7FFC_0000,
     "SCMP_ACT_ALLOW": 0x7FFF_0000,
 }
-_OPERATORS = {f"SCMP_CMP_{name}": number for number, name in enumerate(("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"), 1)}
+OPERATORS = {f"SCMP_CMP_{name}": number for number, name in enumerate(("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"), 1)}
 #: SECCOMP_FILTER_FLAG_… that a new filter of one thread can have; TSYNC means nothing then.
 _FLAGS = {"SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4, "SECCOMP_FILTER_FLAG_TSYNC": 0}
 
@@ -184,7 +184,7 @@ def _add(library: ctypes.CDLL, context: int, rule: Rule, default: int, where: st
 
 
 def _compared(argument: Argument, where: str) -> _Comparison:
-    operator = _OPERATORS.get(argument.op)
+    operator = OPERATORS.get(argument.op)
     if (
         operator is None
         or not 0 <= argument.index <= 5
@@ -196,9 +196,9 @@ def _compared(argument: Argument, where: str) -> _Comparison:
 
 
 def _action(where: str, name: str, number: int | None) -> int:
-    if name not in _ACTIONS:
+    if name not in ACTIONS:
         raise ParseError(f"{where}: {name} is not supported")  # SCMP_ACT_NOTIFY asks a program that we are not
-    action = _ACTIONS[name]
+    action = ACTIONS[name]
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
         action |= (1 if number is None else number) & 0xFFFF  # EPERM
     return action

@@ -51,7 +51,7 @@ _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE = 1
-_MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
 _AT_FDCWD = -100
 _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -144,9 +144,10 @@ def open_tree(handle: int, *, recursive: bool = True) -> int:
     return _check(_libc.syscall(_OPEN_TREE, handle, b"", flags))
 
 
-def move_mount(handle: int, target: str) -> None:
-    """Attach a detached mount. Errors: ENOENT, EINVAL, EPERM."""
-    _check(_libc.syscall(_MOVE_MOUNT, handle, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH))
+def move_mount(handle: int, target: str | int) -> None:
+    """Attach a detached mount to a path, or to what is held open. Errors: ENOENT, EINVAL, EPERM."""
+    where = (_AT_FDCWD, os.fsencode(target), 0) if isinstance(target, str) else (target, b"", _MOVE_MOUNT_T_EMPTY_PATH)
+    _check(_libc.syscall(_MOVE_MOUNT, handle, b"", *where[:2], _MOVE_MOUNT_F_EMPTY_PATH | where[2]))
 
 
 def seccomp_filter(program: bytes, flags: int) -> None:

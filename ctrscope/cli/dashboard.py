@@ -39,6 +39,7 @@ class Dashboard:
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
+        from ctrscope.probes.open_files import raise_open_files
         from ctrscope.views.acting import Acts
         from ctrscope.views.app import CtrscopeApp
         from ctrscope.views.asking import Asked
@@ -47,7 +48,7 @@ class Dashboard:
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
         noticer = Noticer(HostFs(environment.host.root))
         app = CtrscopeApp(
-            Sampler(environment.host, read_configuration(environment).thresholds, noticer),
+            Sampler(environment.host, read_configuration(environment).thresholds, noticer, keep_open=raise_open_files()),
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),

@@ -1,7 +1,6 @@
 """``ctrscope limit``: change what a running container may use, without its engine."""
 
 import argparse
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -10,9 +9,9 @@ from ctrscope.cli.consent import ask, refuse_unless_allowed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
-from ctrscope.model import cgroup
+from ctrscope.model import cgroup, quantity
 from ctrscope.model.container import Container, EngineName
-from ctrscope.model.quantity import format_bytes
+from ctrscope.model.quantity import format_bytes, parse_bytes
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_table
 
@@ -28,10 +27,6 @@ examples:
   ctrscope limit web --pids 100 --yes             for scripts
   ctrscope limit web --cpus max                   no limit of its own
 """
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_LONGEST = 32  # characters of a size: more bytes than that no kernel can count
-_LEAST_CPUS = 0.01  # a quota of 1 ms in a period of 100 ms: the kernel takes no less
 
 
 class Limit:
@@ -85,11 +80,10 @@ def parse_size(text: str) -> cgroup.Limit:
     """``128M``, ``1.5g``, ``134217728``, ``max``."""
     if text == "max":
         return "max"
-    found = _SIZE.fullmatch(text)
-    if found is None or len(text) > _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 128M or 1.5G, nor max")
-    number, unit = found[1], _UNITS[found[2].lower()]
-    return int(float(number) * unit) if "." in number else int(number) * unit
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor max") from None
 
 
 def parse_cpus(text: str) -> float | Literal["max"]:
@@ -97,12 +91,9 @@ def parse_cpus(text: str) -> float | Literal["max"]:
     if text == "max":
         return "max"
     try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not _LEAST_CPUS <= number < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of CPUs from {_LEAST_CPUS} up, nor max")
-    return number
+        return quantity.parse_cpus(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor max") from None
 
 
 def parse_count(text: str) -> cgroup.Limit:

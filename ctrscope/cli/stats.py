@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _FIRST = 0.2
 #: Seconds after which a stream looks at the whole host, whatever seems to have changed.
 _WHOLE_EVERY = 30.0
-#: Interface files that a stream may keep open: twenty a container.
-_MOST_OPEN = 65536
 _HOME, _TO_END_OF_LINE, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
 _EXAMPLES = """\
 CPU % is of one CPU; OF LIMIT is of what it may use. A limit with ↑ is that of a cgroup above the container's, one in
@@ -59,8 +57,10 @@ class Stats:
 
     def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print one answer, or one after another until ^C."""
+        from ctrscope.probes.open_files import raise_open_files
+
         is_stream = arguments.interval is not None or arguments.count is not None
-        ticks = _Ticks(environment, arguments.id, keep_open=_may_keep_open() if is_stream else 0)
+        ticks = _Ticks(environment, arguments.id, keep_open=raise_open_files() if is_stream else 0)
         wanted = arguments.count if is_stream else 1
         status: int = ExitStatus.DONE
         try:
@@ -171,17 +171,6 @@ def fitting(lines: list[str], room: int) -> list[str]:
 def _row(snapshot: Snapshot, rates: dict[str, Rates], container: Container) -> StatsRow:
     key = container.key
     return StatsRow(container, snapshot.stats.get(key), snapshot.effective.get(key), rates.get(key), snapshot.traffic.get(key))
-
-
-def _may_keep_open() -> int:
-    """How many files may stay open: what the hard limit allows us, without some for everything else."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(0, max(soft, wanted) - 256)
 
 
 def _height(environment: Environment) -> int:

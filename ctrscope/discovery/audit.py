@@ -85,7 +85,7 @@ class _Gatherer:
         container = self._container
         found: dict[str, Any] = {}
         options, asked = self._read_options()
-        specified = _updated(self._read_specified(), asked)
+        specified = with_limits_of(self._read_specified(), asked)
         if container.pid is None:
             found |= self._from_specified(specified)
         elif container.sandbox is not None:
@@ -322,7 +322,7 @@ class _Gatherer:
 _ASKED = ("capabilities", "no_new_privs", "mounts", "masked_paths", "readonly_paths", "all_devices")
 
 
-def _updated(bundle: Specified | None, engine: Specified | None) -> Specified | None:
+def with_limits_of(bundle: Specified | None, engine: Specified | None) -> Specified | None:
     """What the bundle asks for, with the limits of the engine's file, which ``docker update`` writes and leaves the bundle."""
     if bundle is None or engine is None:
         return bundle or engine

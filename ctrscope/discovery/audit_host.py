@@ -1,10 +1,13 @@
 """What the rules of ``audit`` need to know of the host itself.
 
-*Source:* proc_sys(5), proc_pid_mountinfo(5), dockerd(8) and its ``daemon.json``, dpkg(1) ``/var/lib/dpkg/status``, apk
-``/lib/apk/db/installed``, kernel document admin-guide/LSM.
+*Source:* proc_sys(5), proc_pid_mountinfo(5), dockerd(8) and its ``daemon.json``, dpkg(1) ``/var/lib/dpkg/status``, Debian's
+changelogs, apk ``/lib/apk/db/installed``, kernel document admin-guide/LSM.
 """
 
+import re
 import stat
+import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -112,6 +115,7 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
         sysctls=_read_sysctls(host),
         packages=packages,
         packages_source=source,
+        mended=_read_mended(host, packages or {}),
     )
     return HostFacts(value, None if mounts is None else HostPaths(mounts), tuple(gaps))
 
@@ -213,6 +217,22 @@ def _read_packages(host: HostFs, gaps: list[Gap]) -> tuple[dict[str, str] | None
     gap = Gap(subject="host", fields=("packages",), source="/var/lib/dpkg/status", reason=Reason.UNAVAILABLE, detail=detail)
     gaps.append(gap)
     return None, ""
+
+
+def _read_mended(host: HostFs, packages: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """What a distribution says it mended without a newer release: CVE numbers in the changelog of each package."""
+    found = {}
+    for name in packages:
+        with suppress(OSError, EOFError, zlib.error):  # minimal installations leave the documentation out
+            compressed = host.read(f"/usr/share/doc/{name}/changelog.Debian.gz", limit=4 << 20)
+            found[name] = parse_changelog(compressed)
+    return found
+
+
+def parse_changelog(compressed: bytes) -> tuple[str, ...]:
+    """CVE numbers that a changelog names. Errors: zlib.error."""
+    text = zlib.decompressobj(wbits=31).decompress(compressed, 16 << 20)
+    return tuple(sorted({number.decode() for number in re.findall(rb"CVE-\d{4}-\d{4,7}", text)}))
 
 
 def parse_dpkg(text: bytes) -> dict[str, str]:

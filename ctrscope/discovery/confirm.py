@@ -21,11 +21,18 @@ from ctrscope.probes.proc_pid_stat import Stat
 
 _LIVE = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.CREATING)
 #: Their state says that a container exists, never that it runs: a PID that is gone means stopped, as their own tools say.
-_STATUS_IS_IMPLIED = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, EngineName.LXC, EngineName.NSPAWN)
+_STATUS_IS_IMPLIED = (
+    EngineName.RUNC,
+    EngineName.CRUN,
+    EngineName.CONTAINERD,
+    EngineName.LXC,
+    EngineName.NSPAWN,
+    EngineName.CTRSCOPE,
+)
 #: Programs that make namespaces and wait for what they started in them, by comm.
 ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nspawn")
 #: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
-SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", *ISOLATORS)
+SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", "ctrscope-mon", *ISOLATORS)
 _DECLARED = Declared.__struct_fields__
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
 _START_TOLERANCE = 5.0

@@ -26,7 +26,7 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 
 #: Runtimes that engines drive: their record gives way to the engine's when that is found later.
-_DRIVEN = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD)
+_DRIVEN = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, EngineName.CTRSCOPE)
 
 
 def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) -> Snapshot:

@@ -20,6 +20,7 @@ _INFRASTRUCTURE = frozenset(
     {
         "conmon",
         "conmonrs",
+        "ctrscope-mon",
         "containerd",
         "containerd-shim",
         "dockerd",

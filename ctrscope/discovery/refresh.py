@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 
 import msgspec
 
 from ctrscope.discovery.notes import PAUSED_NOTE
-from ctrscope.discovery.stats import read_stats
+from ctrscope.discovery.stats import read_idle, read_stats
+from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.gap import Gap, ParseError
 from ctrscope.model.snapshot import Snapshot
@@ -20,31 +23,48 @@ from ctrscope.probes.proc_pid_stat import read_stat
 def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, limits: bool = True) -> Snapshot | None:
     """The same containers with new figures; None when one of them ended, so that the host has to be looked at anew.
 
-    *limits*: whether they are read too, or taken over.
-    *Cost:* one stat line and the cgroup's figures of every running container.
+    *limits*: whether they are read too, and what moves where nothing ran; else both are taken over.
+    *Cost:* a few reads of every running container; of those that did anything one stat line and the cgroup's figures.
     """
+    idle = {} if limits else read_idle(hostfs, layout, snapshot)
     for container in snapshot.containers:
-        if container.pid is not None and not _is_same(hostfs, container):
+        # An init that ends uses CPU time.
+        if container.pid is not None and container.key not in idle and not _is_same(hostfs, container):
             return None
-    stats, effective, traffic, gaps = read_stats(
-        snapshot.containers, hostfs, layout, snapshot.host, None if limits else snapshot
-    )
-    if not limits:
-        gaps = _with_limit_gaps(gaps, snapshot.figure_gaps)
+    renewed = _with_figures(hostfs, layout, snapshot, None if limits else snapshot, idle)
     containers = tuple(
-        _with_status(container, frozen=figures.frozen) if (figures := stats.get(container.key)) is not None else container
+        _with_status(container, frozen=figures.frozen)
+        if (figures := renewed.stats.get(container.key)) is not None
+        else container
         for container in snapshot.containers
     )
+    return msgspec.structs.replace(renewed, taken_at=now(), monotonic_ns=time.monotonic_ns(), containers=containers)
+
+
+def add_figures(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, known: Snapshot | None) -> Snapshot:
+    """A snapshot that was made without figures, with them. *known*: an earlier one, of which as much is taken over as above."""
+    idle: Mapping[str, CgroupStats] = {}
+    if known is not None:
+        starts = {one.key: one.starttime_ticks for one in snapshot.containers}
+        known = msgspec.structs.replace(
+            known,
+            containers=tuple(one for one in known.containers if starts.get(one.key) == one.starttime_ticks),
+            figure_gaps=tuple(gap for gap in known.figure_gaps if gap.subject.removeprefix("container ") in starts),
+        )
+        idle = read_idle(hostfs, layout, known)
+    return _with_figures(hostfs, layout, snapshot, known, idle)
+
+
+def _with_figures(
+    hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, known: Snapshot | None, idle: Mapping[str, CgroupStats]
+) -> Snapshot:
+    with hostfs.closing_unread() if known is None else nullcontext():
+        stats, effective, traffic, gaps = read_stats(snapshot.containers, hostfs, layout, snapshot.host, known, idle)
+    if known is not None:
+        gaps = _with_limit_gaps(gaps, known.figure_gaps)
+    others = snapshot.gaps[: len(snapshot.gaps) - len(snapshot.figure_gaps)]
     return msgspec.structs.replace(
-        snapshot,
-        taken_at=now(),
-        monotonic_ns=time.monotonic_ns(),
-        containers=containers,
-        stats=stats,
-        effective=effective,
-        traffic=traffic,
-        gaps=snapshot.gaps[: len(snapshot.gaps) - len(snapshot.figure_gaps)] + gaps,
-        figure_gaps=gaps,
+        snapshot, stats=stats, effective=effective, traffic=traffic, gaps=others + gaps, figure_gaps=gaps
     )
 
 

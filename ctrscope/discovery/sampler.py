@@ -42,8 +42,11 @@ _PLAN = Plan(namespaces=True, addresses=True, stats=True, stopped=True)
 #: Seconds between two readings of what is not read with every sample, while somebody looks at it.
 _CGROUPS_EVERY, _NAMESPACES_EVERY, _PUBLICATIONS_EVERY, _DIAGNOSIS_EVERY = 1.8, 3.0, 5.0, 5.0
 _SOURCES_EVERY = 5.0
-#: And of health, while nobody does: the header counts what is wrong on every screen.
-_DIAGNOSIS_AT_LEAST_EVERY = 30.0
+#: And of health, while nobody does: the header counts what is wrong on every screen. Where that takes long, it takes a
+#: hundredth of the time at most.
+_DIAGNOSIS_AT_LEAST_EVERY, _DIAGNOSIS_SHARE = 30.0, 0.01
+#: Of the whole host, for what shows nowhere else; longer where the kernel tells us of whatever starts, ends or is changed.
+_WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 10.0
 
 
 class _Kept(Generic[T]):
@@ -53,25 +56,36 @@ class _Kept(Generic[T]):
         self._read = read
         self._reading: Reading[T] = Reading(None)
         self._read_at = -math.inf
+        self.cost = 0.0  # CPU time that the last reading took, in seconds
 
     def get(self, snapshot: Snapshot, seconds: float) -> Reading[T]:
-        if time.monotonic() - self._read_at >= seconds:
+        started, used = time.monotonic(), time.thread_time()
+        if started - self._read_at >= seconds:
             self._reading = self._read(snapshot)
-            self._read_at = time.monotonic()
+            self._read_at, self.cost = time.monotonic(), time.thread_time() - used
         return self._reading
 
 
 class Sampler:
     """Takes samples; keeps only the previous snapshot, and the last of what is not read every time.
 
-    *noticer*: notices what happens between two samples; without it, events are what two snapshots show.
+    *noticer*: notices what happens between two samples; without it, events are what two snapshots show. *keep_open*: how many
+    interface files may stay open.
     """
 
-    def __init__(self, hostfs: HostFs, thresholds: Thresholds | None = None, noticer: "Noticer | None" = None) -> None:
+    def __init__(
+        self,
+        hostfs: HostFs,
+        thresholds: Thresholds | None = None,
+        noticer: "Noticer | None" = None,
+        *,
+        keep_open: int = 0,
+    ) -> None:
         from ctrscope.probes.host_totals import HostTotalsReader  # psutil, for the dashboard only
 
         self._hostfs, self._thresholds = hostfs, thresholds or Thresholds()
-        self._watcher = Watcher(hostfs, _PLAN)
+        every = _WHOLE_EVERY if noticer is None or noticer.gaps else _WHOLE_EVERY_WHERE_NOTICED
+        self._watcher = Watcher(hostfs, _PLAN, whole_every=every, limits_every=every, keep_open=keep_open)
         self._previous: Snapshot | None = None
         self._events = EventWatcher(hostfs, noticer)
         self._totals = HostTotalsReader(hostfs)
@@ -143,7 +157,8 @@ class Sampler:
     def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
         """What the figures say now, and what else was found when all of health was looked at last."""
         found = diagnose_figures(snapshot, rates, snapshot.effective, self._thresholds)
-        seconds = _DIAGNOSIS_EVERY if focus.findings else _DIAGNOSIS_AT_LEAST_EVERY
+        seldom = max(_DIAGNOSIS_AT_LEAST_EVERY, self._diagnosis.cost / _DIAGNOSIS_SHARE)
+        seconds = _DIAGNOSIS_EVERY if focus.findings else seldom
         whole = self._diagnosis.get(snapshot, seconds).value or ()
         known = {(finding.rule, finding.subject) for finding in found}
         more = [finding for finding in whole if (finding.rule, finding.subject) not in known]

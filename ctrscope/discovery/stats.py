@@ -10,7 +10,7 @@ from ctrscope.model.gap import Gap, ParseError, Reason
 from ctrscope.model.host import Host
 from ctrscope.model.network import Traffic
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.probes.cgroup_stats import read_cgroup_stats
+from ctrscope.probes.cgroup_stats import read_cgroup_stats, reread_idle
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_net import read_traffic
@@ -39,10 +39,11 @@ def read_stats(
     layout: CgroupLayout | None,
     host: Host,
     known: Snapshot | None = None,
+    idle: Mapping[str, CgroupStats] = {},
 ) -> Figures:
     """Read them. A container without a cgroup of its own has none, with a Gap: they would be another's.
 
-    *known*: a snapshot whose limits still hold, so that only what moves is read.
+    *known*: a snapshot whose limits still hold, so that only what moves is read. *idle*: figures that need no reading.
     """
     if layout is None:
         return Figures({}, {}, {}, ())
@@ -52,6 +53,9 @@ def read_stats(
     gaps: list[Gap] = []
     ancestry = Ancestry(hostfs, layout)
     of_network: dict[int, Traffic | None] = {}
+    told: dict[str, list[Gap]] = {}
+    for gap in known.figure_gaps if known is not None and idle else ():
+        told.setdefault(gap.subject, []).append(gap)
     for container in containers:
         if container.pid is None:
             continue
@@ -66,6 +70,10 @@ def read_stats(
         if not container.has_own_cgroup:
             gaps.append(shared_cgroup_gap(container, "stats"))
             continue
+        if known is not None and key in idle:
+            stats[key], effective[key] = idle[key], known.effective[key]
+            gaps += told.get(f"container {key}", ())
+            continue
         before = None if known is None else known.stats.get(key)
         value, more = read_cgroup_stats(hostfs, layout, container.cgroup, f"container {key}", known=before)
         gaps += more
@@ -74,6 +82,20 @@ def read_stats(
             limits = None if known is None or before is None or before.ino != value.ino else known.effective.get(key)
             effective[key] = limits or ancestry.limits(container.cgroup, value)
     return Figures(stats, effective, traffic, tuple(gaps))
+
+
+def read_idle(hostfs: HostFs, layout: CgroupLayout | None, known: Snapshot) -> dict[str, CgroupStats]:
+    """Figures of the containers in which nothing ran since the snapshot, by key."""
+    found: dict[str, CgroupStats] = {}
+    for container in known.containers if layout is not None else ():
+        assert layout is not None
+        key, cgroup = container.key, container.cgroup
+        before = known.stats.get(key)
+        if before is None or cgroup is None or container.pid is None or key not in known.effective:
+            continue
+        if (value := reread_idle(hostfs, layout, cgroup, before)) is not None:
+            found[key] = value
+    return found
 
 
 def _read_traffic(hostfs: HostFs, pid: int) -> Traffic | None:

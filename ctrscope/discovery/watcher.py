@@ -7,15 +7,15 @@ shows in neither.
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.plan import Plan
-from ctrscope.discovery.refresh import refresh, watched
+from ctrscope.discovery.refresh import add_figures, refresh, watched
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 
-#: Seconds after which limits, which somebody has to change by hand, are read again.
-_LIMITS_EVERY = 5.0
 #: A whole look that somebody asks for waits until this many times as long has passed as the last one took.
 _REST = 9.0
 
@@ -23,8 +23,10 @@ _REST = 9.0
 class Watcher:
     """Keeps the previous snapshot only.
 
-    *whole_every*: seconds after which the whole host is looked at, whatever seems to have changed. *select*: what of a whole
-    look is watched. *keep_open*: how many interface files may stay open between two looks.
+    *whole_every*: seconds after which the whole host is looked at, whatever seems to have changed. *limits_every*: seconds
+    after which everything of every cgroup is read again: limits, which somebody has to change by hand, and what moves where
+    nothing runs. *select*: what of a whole look is watched. *keep_open*: how many interface files may stay open between two
+    looks.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Watcher:
         plan: Plan,
         *,
         whole_every: float = 5.0,
+        limits_every: float = 5.0,
         select: Callable[[Snapshot], Snapshot] | None = None,
         keep_open: int = 0,
     ) -> None:
-        self._hostfs, self._plan, self._keep_open = hostfs, plan, keep_open
-        self._whole_every, self._select = whole_every, select
+        self._hostfs, self._plan = hostfs, plan
+        hostfs.keep_open(keep_open)
+        self._whole_every, self._limits_every, self._select = whole_every, limits_every, select
         self._layout = read_layout(hostfs)
         self._previous: Snapshot | None = None
         self._watched: tuple[int, ...] = ()
@@ -56,25 +60,25 @@ class Watcher:
             self._whole_at = 0.0
         if limits:
             self._limits_at = 0.0
-        self._previous = self._refreshed(started) or self._discovered(started)
+        limits = started - self._limits_at >= self._limits_every
+        if limits:
+            self._limits_at = started
+        self._previous = self._refreshed(started, limits) or self._discovered(started, limits)
         return self._previous
 
-    def _refreshed(self, started: float) -> Snapshot | None:
+    def _refreshed(self, started: float, limits: bool) -> Snapshot | None:
         previous = self._previous
         if previous is None or started - self._whole_at > self._whole_every:
             return None
         if watched(self._hostfs, previous) != self._watched:
             return None
-        limits = started - self._limits_at >= _LIMITS_EVERY
-        if limits:
-            self._limits_at = started
         return refresh(self._hostfs, self._layout, previous, limits=limits)
 
-    def _discovered(self, started: float) -> Snapshot:
-        # What is open may be of containers that are gone.
-        self._hostfs.keep_open(self._keep_open)
-        snapshot = discover(self._hostfs, self._plan)
-        self._whole_at = self._limits_at = started
+    def _discovered(self, started: float, limits: bool) -> Snapshot:
+        snapshot = discover(self._hostfs, msgspec.structs.replace(self._plan, stats=False))
+        if self._plan.stats:
+            snapshot = add_figures(self._hostfs, self._layout, snapshot, None if limits else self._previous)
+        self._whole_at = started
         self._whole_took, self._whole_wanted = time.monotonic() - started, False
         self._watched = watched(self._hostfs, snapshot)
         return snapshot if self._select is None else self._select(snapshot)

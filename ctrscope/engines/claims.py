@@ -122,6 +122,8 @@ def _match(parts: list[str], depth: int) -> tuple[EngineName, str, _Role, str | 
         return EngineName.LXC, name, "payload", None
     if depth == 2 and parent in _CONTAINERD_NAMESPACES and not name.endswith(_UNITS):
         return EngineName.CONTAINERD, name, "payload", parent
+    if depth == 2 and parent == "ctrscope" and not name.endswith(_UNITS):
+        return EngineName.CTRSCOPE, name, "payload", None
     for prefix, engine in _SCOPES:
         if name.startswith(prefix) and name.endswith(".scope") and len(name) > len(prefix) + len(".scope"):
             return engine, name[len(prefix) : -len(".scope")], "payload", None
@@ -146,6 +148,8 @@ def _match_full_id(parts: list[str], depth: int, full_id: str) -> tuple[EngineNa
             return EngineName.CONTAINERD, full_id, "payload", parent
         if parent in ("lxc", "lxc.payload"):
             return EngineName.LXC, full_id, "payload", None
+        if depth == 2 and parent == "ctrscope":
+            return EngineName.CTRSCOPE, full_id, "payload", None
         return None
     # "kubepods-….slice:cri-containerd:ID": a path for the systemd driver that the cgroupfs driver took literally.
     prefix = before[:-1].rpartition(":")[2]

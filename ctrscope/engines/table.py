@@ -97,6 +97,7 @@ ENGINES: tuple[EngineEntry, ...] = (
         EngineName.RUNC, "oci_runtime", "Runc", ("/run/runc", "/run/youki"), ("{run}/runc", "{run}/youki"), ("runc", "youki")
     ),
     EngineEntry(EngineName.CRUN, "oci_runtime", "Crun", ("/run/crun",), ("{run}/crun",), ("crun",)),
+    EngineEntry(EngineName.CTRSCOPE, "launcher", "Launcher", ("/run/ctrscope",), ("{run}/ctrscope",), ("ctrscope-mon",)),
 )
 
 

@@ -1,51 +1,26 @@
 """An audit as one HTML file that needs nothing else: findings, containers, who shares which namespace, the network, gaps.
 
 No script runs that is not in it, nothing is loaded, and every text of the host is escaped: a policy in the file
-forbids the rest.
+forbids the rest. What is the same of many containers stands there once; printed, everything is unfolded.
 """
 
 from collections.abc import Sequence
 from html import escape
 
+from ctrscope import __version__
+from ctrscope.export.html_parts import SCRIPT, STYLE
 from ctrscope.model.audit_report import AuditReport
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.namespace import NamespaceType
-from ctrscope.render.audit import summary
+from ctrscope.render.audit import group_findings, summary
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.matrix import MatrixRow
 from ctrscope.render.safe import inert, inert_command
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'"
-_STYLE = """\
-:root { color-scheme: light dark; --line: #8884; --dim: #777;
-  --critical: #b00020; --high: #c2410c; --medium: #a16207; --low: #2563eb; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem;
-  border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
-table { border-collapse: collapse; width: 100%; font-size: .87rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; }
-td, th { border-bottom: 1px solid var(--line); } code, td.code {
-  font: .82rem ui-monospace, monospace; overflow-wrap: anywhere; }
-.dim { color: var(--dim); } .critical, .high, .medium, .low { font-weight: 600; }
-.critical { color: var(--critical); }
-.high { color: var(--high); } .medium { color: var(--medium); } .low { color: var(--low); }
-.counts span { margin-right: 1.4rem; } .picture { overflow-x: auto; } details { margin: .2rem 0; } summary { cursor: pointer; }
-input { font: inherit; padding: .35rem .6rem; width: 24rem; max-width: 100%; }
-@media print { input { display: none; }
-  details:not([open]) > * { display: block; } body { margin: 0; max-width: none; } }
-@media (prefers-color-scheme: dark) {
-  :root { --critical: #ff6b81; --high: #fb923c; --medium: #facc15; --low: #60a5fa; } }
-"""
-#: Shows the rows of findings that hold what is typed. Its digest stands in the policy.
-_SCRIPT = """\
-document.getElementById("search").addEventListener("input", event => {
-  const wanted = event.target.value.toLowerCase();
-  for (const row of document.querySelectorAll("#findings tbody tr")) {
-    row.hidden = !row.textContent.toLowerCase().includes(wanted);
-  }
-});
-"""
+#: Rows of evidence that are shown at once; of more, the reader unfolds them.
+_FEW = 4
 
 
 def format_html(
@@ -55,7 +30,7 @@ def format_html(
     import base64
     import hashlib
 
-    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     name = _text(report.host.hostname or "host")
     return [
         "<!DOCTYPE html>",
@@ -63,50 +38,98 @@ def format_html(
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(digest)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Audit of {name}</title>",
-        f"<style>\n{_STYLE}</style></head><body>",
-        f"<h1>Audit of {name}</h1>",
-        f"<p>{_text(summary(report))}<br>",
-        f'<span class="dim">{_text(report.taken_at)}, Linux {_text(report.host.kernel or "?")}</span></p>',
+        f"<style>\n{STYLE}</style></head><body>",
+        f"<header><h1>Security audit of {name}</h1>",
+        *_facts(report),
+        "</header>",
         *_counts(report),
+        *_contents(report, containers, bool(picture)),
         *_findings(report),
         *_accepted(report),
         *_containers(report, containers),
         *_matrix(matrix),
-        *(["<h2>Network</h2>", '<div class="picture">', *_embedded(picture), "</div>"] if picture else []),
+        *(['<h2 id="network">Network</h2>', '<div class="picture">', *_embedded(picture), "</div>"] if picture else []),
         *_gaps(report),
         *_rules(report),
-        f"<script>{_SCRIPT}</script>",
+        f"<script>{SCRIPT}</script>",
         "</body></html>",
     ]
 
 
+def _facts(report: AuditReport) -> list[str]:
+    host = report.host
+    facts = {
+        "taken": report.taken_at,
+        "host": f"{host.hostname or '?'}, Linux {host.kernel or '?'} {host.machine or ''}, cgroup {host.cgroup_version or '?'}",
+        "read as": "root" if host.privileges.euid == 0 else f"uid {host.privileges.euid}",
+        "scope": summary(report),
+        "by": f"ctrscope {__version__} audit, read-only: nothing on the host was changed, no daemon asked",
+    }
+    return ['<dl class="facts">', *(f"<dt>{label}</dt><dd>{_text(value)}</dd>" for label, value in facts.items()), "</dl>"]
+
+
 def _counts(report: AuditReport) -> list[str]:
-    parts = []
+    """One box for each severity; it shows or hides its findings."""
+    lines = ['<div class="counts">']
     for severity in Severity:
-        count = sum(1 for one in report.findings if one.severity is severity)
-        parts.append(f'<span class="{severity}">{severity} {count}</span>')
-    return [f'<p class="counts">{"".join(parts)}</p>']
+        members = [one for one in report.findings if one.severity is severity]
+        subjects = len({one.subject.id for one in members})
+        lines.append(
+            f'<label class="{severity}"><input type="checkbox" checked value="{severity}"><b>{len(members)}</b> {severity}'
+            f"<small>{len(group_findings(members))} kinds, {subjects} affected</small></label>"
+        )
+    return [*lines, "</div>"]
+
+
+def _contents(report: AuditReport, containers: Sequence[Container], has_picture: bool) -> list[str]:
+    parts = {
+        "findings": f"Findings ({len(report.findings)})",
+        **({"accepted": f"Accepted ({len(report.accepted)})"} if report.accepted else {}),
+        "containers": f"Containers ({len(containers)})",
+        "namespaces": "Namespaces",
+        **({"network": "Network"} if has_picture else {}),
+        "gaps": f"Not checked ({len(report.gaps)})",
+        "rules": f"Rules ({len(report.rules)})",
+    }
+    return ["<nav>", *(f'<a href="#{key}">{words}</a>' for key, words in parts.items()), "</nav>"]
 
 
 def _findings(report: AuditReport) -> list[str]:
+    meanings = {rule.id: rule.meaning for rule in report.rules}
     lines = [
-        f"<h2>Findings ({len(report.findings)})</h2>",
-        '<p><input id="search" type="search" placeholder="search findings" aria-label="search findings"></p>',
-        '<table id="findings"><thead><tr><th>severity<th>of<th>finding, evidence, what to do</tr></thead><tbody>',
+        f'<h2 id="findings">Findings ({len(report.findings)})</h2>',
+        '<p class="tools"><input id="search" type="search" placeholder="search: container, rule, file, words …" '
+        'aria-label="search findings"> <span id="shown"></span></p>',
     ]
-    lines += [_finding(one) for one in report.findings]
-    return [*lines, "</tbody></table>"]
+    if not report.findings:
+        lines.append("<p>Nothing was found.</p>")
+    for group in group_findings(report.findings):
+        lines += _finding(group, meanings)
+    return lines
 
 
-def _finding(one: Finding) -> str:
-    evidence = "".join(f"<br><code>{_text(item.source)}: {_text(item.value)}</code>" for item in one.evidence)
-    references = _text("; ".join(one.references))
-    return (
-        f'<tr><td class="{one.severity}">{one.severity}<td>{_text(one.subject.name)}'
-        f'<br><span class="dim">{_text(one.subject.kind)}</span>'
-        f"<td>{_text(one.title)}{evidence}<br>→ {_text(one.remedy)}"
-        f'<br><span class="dim">{_text(one.rule)}{" · " + references if references else ""}</span></tr>'
-    )
+def _finding(group: Sequence[Finding], meanings: dict[str, str]) -> list[str]:
+    first = group[0]
+    rows = [
+        f'<tr><td>{_text(one.subject.name)}<td class="code">{_text(item.source)}<td class="code">{_text(item.value)}</tr>'
+        for one in group
+        for item in one.evidence
+    ]
+    table = ["<table><thead><tr><th>of<th>read from<th>says</tr></thead><tbody>", *rows, "</tbody></table>"]
+    if len(rows) > _FEW:
+        table = [f"<details><summary>evidence: {len(rows)} rows</summary>", *table, "</details>"]
+    count = len({one.subject.id for one in group})
+    about = f"{count} {_text(first.subject.kind)}s" if count > 1 else f"{_text(first.subject.kind)} {_text(first.subject.name)}"
+    references = "".join(f"<li>{_text(one)}</li>" for one in first.references)
+    return [
+        f'<article class="finding {first.severity}" data-severity="{first.severity}">',
+        f'<h3><span class="badge">{first.severity}</span> {_text(first.title)}</h3>',
+        f'<p class="dim">{about} · <code>{_text(first.rule)}</code> · {_text(meanings.get(first.rule, ""))}</p>',
+        *table,
+        f'<p class="remedy"><b>What to do:</b> {_text(first.remedy)}</p>',
+        *([f'<ul class="references">{references}</ul>'] if references else []),
+        "</article>",
+    ]
 
 
 def _accepted(report: AuditReport) -> list[str]:
@@ -116,36 +139,48 @@ def _accepted(report: AuditReport) -> list[str]:
         f"<tr><td>{_text(one.finding.subject.name)}<td>{_text(one.finding.title)}<td>{_text(one.reason)}<td>{_text(one.expires)}</tr>"
         for one in report.accepted
     ]
-    return [f"<h2>Accepted ({len(rows)})</h2>", "<table><tr><th>of<th>finding<th>reason<th>until</tr>", *rows, "</table>"]
+    head = "<table><thead><tr><th>of<th>finding<th>reason<th>until</tr></thead><tbody>"
+    return [f'<h2 id="accepted">Accepted ({len(rows)})</h2>', head, *rows, "</tbody></table>"]
 
 
 def _containers(report: AuditReport, containers: Sequence[Container]) -> list[str]:
-    worst: dict[str, list[Finding]] = {}
+    found: dict[str, list[Finding]] = {}
     for finding in report.findings:
-        worst.setdefault(finding.subject.id, []).append(finding)
+        found.setdefault(finding.subject.id, []).append(finding)
     lines = [
-        f"<h2>Containers ({len(containers)})</h2>",
-        "<table><tr><th>name<th>engine<th>status<th>pid<th>image<th>command<th>findings<th>worst</tr>",
+        f'<h2 id="containers">Containers ({len(containers)})</h2>',
+        '<table class="wide"><thead><tr><th>name<th>engine<th>status<th>pid<th>image<th>command',
+        *(f'<th class="number">{severity}' for severity in Severity),
+        "</tr></thead><tbody>",
     ]
-    for one in containers:
-        found = worst.get(one.key, [])
-        bad = f'<td class="{found[0].severity}">{found[0].severity}' if found else "<td>"
-        lines.append(
-            f"<tr><td>{_text(one.name)}<td>{one.engine}<td>{one.status}<td>{one.pid or ''}<td>{_text(one.image or '')}"
-            f'<td class="code">{escape(inert_command(one.command or ()))}<td>{len(found)}{bad}</tr>'
+    for one in sorted(containers, key=lambda one: found[one.key][0].severity.rank if one.key in found else len(Severity)):
+        counts = [sum(1 for each in found.get(one.key, ()) if each.severity is severity) for severity in Severity]
+        cells = (
+            f'<td class="number {severity if count else ""}">{count or ""}'
+            for severity, count in zip(Severity, counts, strict=True)
         )
-    return [*lines, "</table>"]
+        lines.append(
+            f'<tr><td><a href="#findings" data-find="{_text(one.name)}">{_text(one.name)}</a><td>{one.engine}<td>{one.status}'
+            f"<td>{one.pid or ''}<td>{_text(one.image or '')}"
+            f'<td class="code">{escape(inert_command(one.command or ()))}{"".join(cells)}</tr>'
+        )
+    return [*lines, "</tbody></table>"]
 
 
 def _matrix(matrix: Sequence[MatrixRow]) -> list[str]:
     head = "".join(f"<th>{type_}" for type_ in NamespaceType)
-    lines = ["<h2>Namespaces</h2>", f"<table><tr><th>{head}</tr>"]
+    lines = [
+        '<h2 id="namespaces">Namespaces</h2>',
+        '<p class="dim">The same letter in a column is the same namespace; host is that of the host.</p>',
+        f'<table class="wide"><thead><tr><th>{head}</tr></thead><tbody>',
+    ]
     for row in matrix:
         cells = "".join(
-            f'<td class="code{" high" if cell.is_host and row.key != "host" else ""}">{_text(cell.text)}' for cell in row.cells
+            f'<td class="code{" shared" if cell.is_host and row.key != "host" else ""}">{_text(cell.text)}'
+            for cell in row.cells
         )
         lines.append(f"<tr><td>{escape(row.label)}{cells}</tr>")
-    return [*lines, "</table>"]
+    return [*lines, "</tbody></table>"]
 
 
 def _embedded(picture: Sequence[str]) -> list[str]:
@@ -154,12 +189,14 @@ def _embedded(picture: Sequence[str]) -> list[str]:
 
 
 def _gaps(report: AuditReport) -> list[str]:
+    heading = f'<h2 id="gaps">Not checked ({len(report.gaps)})</h2>'
     if not report.gaps:
-        return ["<h2>Not checked</h2>", "<p>Everything that was asked could be checked.</p>"]
+        return [heading, "<p>Everything that was asked could be checked.</p>"]
     lines = [f"<li>{escape(describe_gap(gap))}</li>" for gap in report.gaps]
     return [
-        f"<h2>Not checked ({len(lines)})</h2>",
-        f"<details open><summary>{len(lines)} gaps</summary><ul>",
+        heading,
+        "<p>What could not be read is no pass.</p>",
+        f"<details><summary>{len(lines)} gaps</summary><ul>",
         *lines,
         "</ul></details>",
     ]
@@ -167,15 +204,16 @@ def _gaps(report: AuditReport) -> list[str]:
 
 def _rules(report: AuditReport) -> list[str]:
     rows = [
-        f"<tr><td><code>{_text(rule.id)}</code><td>{rule.checked}<td>{_text(rule.meaning)}"
-        f"<td class=dim>{_text('; '.join(rule.references))}</tr>"
+        f"<tr><td><code>{_text(rule.id)}</code><td>{_text(rule.meaning)}"
+        f'<td class="number">{rule.checked or "–"}<td class="dim">{_text("; ".join(rule.references))}</tr>'
         for rule in report.rules
     ]
+    head = '<table class="wide"><thead><tr><th>rule<th>meaning<th class="number">checked on<th>references</tr></thead><tbody>'
     return [
-        f"<h2>Rules ({len(rows)})</h2>",
-        "<details><summary>what was asked</summary><table><tr><th>rule<th>checked on<th>meaning<th>references</tr>",
+        f'<h2 id="rules">Rules ({len(rows)})</h2>',
+        f"<details><summary>what was asked</summary>{head}",
         *rows,
-        "</table></details>",
+        "</tbody></table></details>",
     ]
 
 

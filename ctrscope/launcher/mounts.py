@@ -71,6 +71,11 @@ def parse_options(options: Sequence[str]) -> Options:
     )
 
 
+def known_options() -> list[str]:
+    """Those that are not left to the file system."""
+    return [*_FLAGS, *_RECURSIVE, *PROPAGATIONS, "tmpcopyup"]
+
+
 def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None) -> None:
     """Make one mount. *source* is a detached copy of what is to be bound, where its name leads there no more."""
     options = parse_options(mount.options)
@@ -83,7 +88,7 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
     target = make_inside(root, mount.destination, directory=not is_file)
     try:
         if source is not None:
-            syscalls.move_mount(source, path_of(target))
+            syscalls.move_mount(source, target)
         elif options.is_bind:
             if not os.path.exists(where):
                 raise LauncherError(f"mount {mount.destination}: its source {where} does not exist")
@@ -92,9 +97,8 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
             _mount_new(target, mount, options)
         _finish(root, mount.destination, options, target)
     except OSError as error:
-        raise LauncherError(
-            f"mount {mount.destination} ({mount.type or 'bind'} of {mount.source or 'nothing'}, {','.join(mount.options)}): {error.strerror}"
-        ) from error
+        what = f"{mount.type or 'bind'} of {mount.source or 'nothing'}, {','.join(mount.options)}"
+        raise LauncherError(f"mount {mount.destination} ({what}): {error.strerror}") from error
     finally:
         os.close(target)
 
@@ -175,7 +179,9 @@ def mount_cgroups(root: int, mount: Mount, directories: Mapping[str, str], *, ow
         os.close(make_inside(root, mount.destination, directory=True))
         _mount_hierarchy(root, mount.destination, "", directories[""], options, own_namespace=own_namespace)
         return
-    tmpfs = Mount(destination=mount.destination, type="tmpfs", source="tmpfs", options=("nosuid", "nodev", "noexec", "mode=755"))
+    tmpfs = Mount(
+        destination=mount.destination, type="tmpfs", source="tmpfs", options=("nosuid", "nodev", "noexec", "mode=755")
+    )
     mount_inside(root, tmpfs, "/")
     names: dict[str, list[str]] = {}
     for controller, directory in directories.items():
@@ -230,8 +236,7 @@ def _copy(below: int, top: int) -> None:
     import subprocess
 
     pid = os.readlink("/proc/self")  # by the number that this /proc has for us
-    done = subprocess.run(
-        ["cp", "-a", f"/proc/{pid}/fd/{below}/.", f"/proc/{pid}/fd/{top}"], capture_output=True, text=True, check=False
-    )  # noqa: S603, S607
+    names = (f"/proc/{pid}/fd/{below}/.", f"/proc/{pid}/fd/{top}")
+    done = subprocess.run(["cp", "-a", *names], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
         raise OSError(errno.EIO, done.stderr.strip())

@@ -8,6 +8,7 @@ has no power over them afterwards; what is refused then is tried again after, as
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.launcher.errors import LauncherError
@@ -63,11 +64,11 @@ def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callab
 
 def become_root() -> None:
     """Be root of a user namespace that was entered, so that what is made there is root's. Not mapped: all stays."""
-    for change in (lambda: os.setgroups([]), lambda: os.setresgid(0, 0, 0), lambda: os.setresuid(0, 0, 0)):
-        try:
-            change()
-        except OSError:
-            continue  # EPERM: setgroups is denied to ordinary users; EINVAL: 0 is not mapped
+    with suppress(PermissionError):  # it is denied to ordinary users
+        os.setgroups([])
+    with suppress(OSError):  # EINVAL: 0 is not mapped
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
 
 
 def write_maps(pid: int, linux: Linux) -> None:
@@ -101,7 +102,9 @@ def _run_mapper(program: str, pid: int, mappings: Sequence[IdMapping]) -> None:
     try:
         done = subprocess.run([program, str(pid), *words], capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError:
-        raise LauncherError(f"{program} is not installed: it takes that to map more than one's own id (package uidmap)") from None
+        raise LauncherError(
+            f"{program} is not installed: it takes that to map more than one's own id (package uidmap)"
+        ) from None
     if done.returncode:
         raise LauncherError(f"{program}: {done.stderr.strip()}")
 

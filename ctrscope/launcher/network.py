@@ -162,28 +162,20 @@ def disconnect(root: str, container_id: str) -> None:
         os.unlink(f"{root}/{_FILE}")
 
 
-def name_files(hostname: str, plan: NetworkPlan | None) -> Mapping[str, str]:
-    """Path in the container → text of hosts, hostname and resolv.conf, which every container has of its own."""
-    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    if plan is not None:
-        lines.append(f"{plan.address.partition('/')[0]}\t{hostname}")
-    else:
-        lines.append(f"127.0.1.1\t{hostname}")
-    files = {"/etc/hosts": lines, "/etc/hostname": [hostname]}
-    if plan is not None:
-        files["/etc/resolv.conf"] = _resolvers()
-    return {path: "".join(f"{line}\n" for line in text) for path, text in files.items()}
+def find_plan(root: str, container_id: str) -> NetworkPlan | None:
+    """What a container has, if it is on the bridge. Errors: LauncherError."""
+    network = _read(root)
+    return network.containers.get(container_id) if network else None
 
 
-def _resolvers() -> list[str]:
-    """Lines of the host's resolv.conf, without what only the host itself can reach."""
+def find_resolvers() -> str:
+    """Which file tells containers on the bridge who resolves names: one that does not name our loopback, if there is any."""
     for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
-        with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            lines = [line.strip() for line in file if line.split()[:1] in (["nameserver"], ["search"], ["options"])]
-            lines = [line for line in lines if not line.startswith(("nameserver\t127.", "nameserver 127.", "nameserver ::1"))]
-            if any(line.startswith("nameserver") for line in lines):
-                return lines
-    return []
+        with suppress(OSError), open(path, "rb") as file:
+            words = [line.split() for line in file]
+            if any(line[:1] == [b"nameserver"] and not line[-1].startswith((b"127.", b"::1")) for line in words):
+                return path
+    return "/etc/resolv.conf"
 
 
 def _new_network() -> _Network:

@@ -83,7 +83,9 @@ def pivot(root: int) -> None:
     try:
         syscalls.pivot_root(".", ".")
     except OSError as error:
-        raise LauncherError(f"pivot_root: {error.strerror}; it takes a root of the host that can be moved, not a ramdisk") from error
+        raise LauncherError(
+            f"pivot_root: {error.strerror}; it takes a root of the host that can be moved, not a ramdisk"
+        ) from error
     # The old root lies over the new one. Whatever is unmounted below it must not reach the host.
     syscalls.mount(None, ".", None, syscalls.MS_SLAVE | syscalls.MS_REC)
     syscalls.unmount(".", syscalls.MNT_DETACH)

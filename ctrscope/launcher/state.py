@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.launcher.cgroup import Cgroups
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.network import NetworkPlan
 from ctrscope.launcher.spec import Spec, read_part
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
@@ -35,8 +35,7 @@ class State(Value, frozen=True, kw_only=True):
     annotations: Mapping[str, str] = {}
     pid: int | None = None  # of init, as the host counts
     starttime_ticks: int | None = None
-    systemd_cgroup: bool = False
-    network: NetworkPlan | None = None  # on the bridge
+    cgroups: Cgroups | None = None
     name: str | None = None  # what a person called it
     image: str | None = None
     monitor_pid: int | None = None
@@ -79,6 +78,11 @@ def directory_of(root: str, container_id: str) -> str:
     return f"{root}/{container_id}"
 
 
+def directory_exists(root: str, container_id: str) -> bool:
+    """Whether there is anything of that container."""
+    return os.path.isdir(directory_of(root, container_id))
+
+
 def make_directory(root: str, container_id: str) -> None:
     """Make the state directory; whoever makes it has the ID. Errors: LauncherError when it is taken."""
     directory = directory_of(root, container_id)
@@ -102,6 +106,7 @@ def locked(root: str, container_id: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # init has a copy of the descriptor
         os.close(handle)
 
 

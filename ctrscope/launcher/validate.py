@@ -13,7 +13,7 @@ from ctrscope.model.gap import ParseError
 
 NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts")
 PROPAGATIONS = ("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
-_RLIMITS = (
+RLIMITS = (
     "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO", "RTTIME",
     "SIGPENDING", "STACK",
 )  # fmt: skip
@@ -61,7 +61,7 @@ def validate_process(process: Process, where: str = "$.process") -> None:
     seen = set()
     for number, limit in enumerate(process.rlimits):
         place = f"{where}.rlimits[{number}]"
-        _one_of(f"{place}.type", limit.type, [f"RLIMIT_{name}" for name in _RLIMITS])
+        _one_of(f"{place}.type", limit.type, [f"RLIMIT_{name}" for name in RLIMITS])
         _expect(limit.type not in seen, f"{place}.type", "every type once", limit.type)
         seen.add(limit.type)
         _unsigned(f"{place}.hard", limit.hard, 64)

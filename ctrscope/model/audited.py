@@ -109,6 +109,7 @@ class AuditedHost(Value, frozen=True, kw_only=True):
     sysctls: Mapping[str, str] = {}  # "kernel.kptr_restrict" → "0"; what this kernel lacks is not there
     packages: Mapping[str, str] | None = None  # engines and runtimes: package → version; None: no package database known
     packages_source: str = ""
+    mended: Mapping[str, tuple[str, ...]] = {}  # package → CVE numbers that its changelog names; without one it is not there
 
 
 class Audited(Value, frozen=True, kw_only=True):

@@ -79,6 +79,7 @@ class HostFs:
         self.root = os.path.normpath(root)
         self._native = self.root == "/"
         self._kept: dict[str, int] = {}  # path → descriptor that stays open
+        self._reread: set[str] = set()  # those of them that were read of late
         self._keep_at_most = 0
 
     def keep_open(self, at_most: int) -> None:
@@ -88,6 +89,14 @@ class HostFs:
             os.close(descriptor)
         self._kept.clear()
 
+    @contextmanager
+    def closing_unread(self) -> Iterator[None]:
+        """Close what stays open and is not read meanwhile: it may be of what is gone."""
+        self._reread.clear()
+        yield
+        for path in self._kept.keys() - self._reread:
+            os.close(self._kept.pop(path))
+
     def reread(self, path: str) -> bytes:
         """Content of an interface file of cgroupfs that is read again and again: opening it is most of what reading it costs.
 
@@ -95,6 +104,7 @@ class HostFs:
         """
         descriptor = self._kept.get(path)
         if descriptor is not None:
+            self._reread.add(path)
             try:
                 # From the beginning, where seq_file makes its content anew.
                 chunk = os.pread(descriptor, 2 * _ONE_PIECE, 0)
@@ -106,6 +116,7 @@ class HostFs:
                 os.close(self._kept.pop(path))
         if self._native and len(self._kept) < self._keep_at_most and path not in self._kept:
             descriptor = self._kept[path] = os.open(path, _OPEN)
+            self._reread.add(path)
             chunk = os.pread(descriptor, 2 * _ONE_PIECE, 0)
             if len(chunk) < _ONE_PIECE:
                 return chunk

@@ -50,7 +50,7 @@ def jumps_from(item: Item, found_about: Collection[str] = ()) -> list[Jump]:
     path = item.cgroup or (container.cgroup.path if container is not None and container.cgroup is not None else None)
     if path is not None:
         found.append(Jump("c", "cgroups", path, "cgroup", inert(path)))
-    net = container.namespaces.net if container is not None else None
+    net = container.namespaces.net if container is not None and container.is_running else None
     if item.namespace is not None:
         found.append(Jump("n", "namespaces", str(item.namespace), "namespaces", str(item.namespace)))
     elif container is not None and container.is_running:

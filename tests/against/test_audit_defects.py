@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.live import docker as live_docker
-from tests.live.defects import DEFECTS, DOCKER_ONLY, HARDENED, HARDENED_DOCKER, Defect, Options, bundle_spec
+from tests.live.defects import DEFECTS, DOCKER_ONLY, HARDENED, HARDENED_DOCKER, Defect, Options, bundle_spec, has_apparmor
 from tests.live.image import make_rootfs
 from tests.live.machine import LAB, CommandFailedError, remove_cgroups, remove_directory, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
@@ -119,7 +119,7 @@ class Engine:
         if self.name == "docker":
             run("docker", "rm", "-f", *self.started, check=False, timeout=300)
         elif self.name == "podman":
-            podman("rm", "-f", "-t", "0", *self.started, check=False)
+            podman("rm", "-f", "-t", "0", "--ignore", *self.started, check=False)
         else:
             for name in self.started:
                 run("runc", "delete", "-f", name, check=False)
@@ -144,10 +144,15 @@ def makes(engine: str, rule: str, defect: Defect) -> bool:
     return defect.options is not None
 
 
-def root_has(capability: str) -> bool:
-    number = {"": 0, "CAP_SYS_RESOURCE": 24}[capability]
+def is_possible(defect: Defect) -> bool:
+    """Whether this host allows it: root may lack a capability, and the kernel AppArmor."""
+    if defect.needs == "apparmor":
+        return has_apparmor()
     bounding = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
-    return bool(int(bounding.split()[1], 16) >> number & 1)
+    return not defect.needs or bool(int(bounding.split()[1], 16) >> _NUMBER[defect.needs] & 1)
+
+
+_NUMBER = {"CAP_SYS_RESOURCE": 24}
 
 
 class Audited:
@@ -180,7 +185,7 @@ def audited(request: pytest.FixtureRequest) -> Iterator[Audited]:
             except CommandFailedError as error:
                 found.failed[rule] = str(error)
 
-        chosen = [one for one, defect in DEFECTS.items() if makes(name, one, defect) and root_has(defect.needs)]
+        chosen = [one for one, defect in DEFECTS.items() if makes(name, one, defect) and is_possible(defect)]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(start, chosen))
         running = [engine.full_name(rule) for rule in ("hardened", "partner", *chosen) if rule not in found.failed]
@@ -233,8 +238,8 @@ def test_of_a_defect_is_said_what_it_is_and_nothing_else(audited: Audited, rule:
     engine = audited.engine.name
     if not makes(engine, rule, defect):
         pytest.skip(f"{engine} cannot be told so")
-    if not root_has(defect.needs):
-        pytest.skip(f"root lacks {defect.needs} here")
+    if not is_possible(defect):
+        pytest.skip(f"not on this host: {defect.needs}")
     assert rule not in audited.failed, audited.failed[rule]
     expected = {rule} | (defect.also if engine == "docker" else defect.also - DOCKER_ONLY)
     found = audited.rules(rule)

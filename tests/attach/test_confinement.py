@@ -89,7 +89,10 @@ def test_the_compiled_filter_does_what_the_profile_says() -> None:
     ("profile", "message"),
     [
         (Profile("SCMP_ACT_NOTIFY"), "defaultAction: SCMP_ACT_NOTIFY is not supported"),
-        (Profile("SCMP_ACT_ALLOW", flags=("SECCOMP_FILTER_FLAG_NEW_LISTENER",)), "flags: SECCOMP_FILTER_FLAG_NEW_LISTENER is not supported"),
+        (
+            Profile("SCMP_ACT_ALLOW", flags=("SECCOMP_FILTER_FLAG_NEW_LISTENER",)),
+            "flags: SECCOMP_FILTER_FLAG_NEW_LISTENER is not supported",
+        ),
     ],
 )
 def test_what_is_not_supported_is_said_with_its_place(profile: Profile, message: str) -> None:

@@ -86,6 +86,28 @@ def test_the_dashboard_without_a_terminal_is_one_line_that_names_ps(run: Run, ar
     assert "ctrscope ps" in done.err
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_is_locked_when_asked_and_some_always(verb: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+
+    class Stub:
+        name, help = verb, ""
+
+        def prepare_parser(self, parser: object) -> None: ...
+
+        def run(self, *unused: object) -> int:
+            events.append("run")
+            return 0
+
+    monkeypatch.setattr("ctrscope.cli.load_verb", lambda where: Stub())
+    monkeypatch.setattr("ctrscope.lock.lock", lambda **unused: events.append("lock") or ())
+    run(verb, "--read-only")
+    assert events == ["lock", "run"]  # in that order
+    events.clear()
+    run(verb)
+    assert events == (["lock", "run"] if verb in ("audit", "snapshot", "diagnose") else ["run"])
+
+
 def test_an_unexpected_error_is_one_line_and_a_traceback_only_with_debug(
     awkward: Host, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,10 @@
 """What is gathered for an audit: of a running host, of an image, and what could not be read."""
 
+import gzip
 from pathlib import Path
 
-from ctrscope.discovery.audit import PLAN, gather, secret_arguments
-from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
+from ctrscope.discovery.audit import PLAN, gather, secret_arguments, with_limits_of
+from ctrscope.discovery.audit_host import parse_apk, parse_changelog, parse_dpkg
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.docker_options import parse_options
@@ -107,3 +108,17 @@ def test_package_databases_are_read() -> None:
     dpkg += b"Package: podman\nStatus: deinstall ok config-files\nVersion: 4\n"
     assert parse_dpkg(dpkg) == {"runc": "1.1.5+ds1-1"}
     assert parse_apk(b"P:runc\nV:1.2.6-r0\n\nP:musl\nV:1.2\n") == {"runc": "1.2.6-r0"}
+
+
+def test_a_changelog_names_what_a_distribution_mended() -> None:
+    text = b"runc (1.1.5+ds1-1+deb12u1) bookworm-security; urgency=high\n\n  * CVE-2024-21626: fd leak (CVE-2024-21626)\n"
+    assert parse_changelog(gzip.compress(text)) == ("CVE-2024-21626",)
+
+
+def test_limits_are_those_of_dockers_own_file_which_an_update_changes() -> None:
+    _, engine = parse_options(_HOST_CONFIG, "h", _CONFIG % _ID.encode(), "c")
+    bundle = parse_specified(b'{"linux": {"resources": {"memory": {"limit": 4096}, "pids": {"limit": 5}}}}', "config.json")
+    both = with_limits_of(bundle, engine)
+    assert both is not None
+    assert (both.source, both.memory, both.pids) == ("config.json", 1 << 20, None)
+    assert (with_limits_of(bundle, None), with_limits_of(None, engine)) == (bundle, engine)

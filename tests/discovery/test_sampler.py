@@ -129,6 +129,7 @@ def test_a_container_that_ended_is_noticed_at_once(host: HostTree) -> None:
     assert names(sampler) == [("box", "running")]
 
     (host.path / "proc/40/stat").unlink()
+    host.file("/sys/fs/cgroup/box/cpu.stat", "usage_usec 1001\nuser_usec 500\nsystem_usec 501\n")  # ending takes time
 
     assert names(sampler) == [("box", "stopped")]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ctrscope.discovery import watcher as watcher_module
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.watcher import Watcher
 from ctrscope.model.cgroup import EffectiveLimit
@@ -44,14 +43,50 @@ def memory(snapshot: Snapshot) -> tuple[object, object, object]:
 def test_what_moves_is_read_every_time_and_limits_are_taken_over(host: HostTree) -> None:
     watcher = Watcher(host.fs, _PLAN)
     assert memory(watcher.look()) == (100, 1000, EffectiveLimit(value=1000, limited_by="/box"))
+    run(host)
     host.file("/sys/fs/cgroup/box/memory.current", "200\n")
     host.file("/sys/fs/cgroup/box/memory.max", "2000\n")
     assert memory(watcher.look()) == (200, 1000, EffectiveLimit(value=1000, limited_by="/box"))
 
 
-def test_limits_are_read_again_after_a_while(host: HostTree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher_module, "_LIMITS_EVERY", 0.0)
+def run(host: HostTree) -> None:
+    """Let something in the container have run."""
+    host.file("/sys/fs/cgroup/box/cpu.stat", "usage_usec 1001\nuser_usec 500\nsystem_usec 501\n")
+
+
+def test_where_nothing_ran_the_figures_are_taken_over_but_not_pressure_and_not_a_pause(host: HostTree) -> None:
+    host.file("/sys/fs/cgroup/box/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=7\n")
+    for resource in ("memory", "io"):
+        host.file(f"/sys/fs/cgroup/box/{resource}.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
     watcher = Watcher(host.fs, _PLAN)
+    first = watcher.look()
+    host.file("/sys/fs/cgroup/box/memory.current", "200\n")
+    host.file("/sys/fs/cgroup/box/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=9\n")
+    host.file("/sys/fs/cgroup/box/cgroup.events", "populated 1\nfrozen 1\n")
+
+    second = watcher.look()
+
+    assert memory(second) == (100, 1000, EffectiveLimit(value=1000, limited_by="/box"))
+    before, after = first.stats[KEY], second.stats[KEY]
+    assert after.pressure is not None
+    assert (after.pressure["cpu"].some.total, after.frozen) == (9, True)
+    assert (after.read_at_ns or 0) > (before.read_at_ns or 0)
+    assert [gap.source for gap in second.figure_gaps] == [gap.source for gap in first.figure_gaps]
+
+    run(host)
+    assert memory(watcher.look())[0] == 200
+
+
+@pytest.mark.parametrize("limits_every", [0.0, 60.0])
+def test_a_whole_look_takes_over_what_did_not_run(host: HostTree, limits_every: float) -> None:
+    watcher = Watcher(host.fs, _PLAN, whole_every=-1.0, limits_every=limits_every)
+    watcher.look()
+    host.file("/sys/fs/cgroup/box/memory.current", "200\n")
+    assert memory(watcher.look())[0] == (100 if limits_every else 200)
+
+
+def test_limits_are_read_again_after_a_while(host: HostTree) -> None:
+    watcher = Watcher(host.fs, _PLAN, limits_every=0.0)
     watcher.look()
     host.file("/sys/fs/cgroup/box/memory.max", "2000\n")
     assert memory(watcher.look()) == (100, 2000, EffectiveLimit(value=2000, limited_by="/box"))

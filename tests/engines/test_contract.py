@@ -19,8 +19,8 @@ from tests.hostfs import DenyingHostFs
 if TYPE_CHECKING:
     from ctrscope.engines.table import EngineEntry
 
-#: ctrscope's own launcher has no engine module, and unclaimed containers have no engine.
-NAMES = tuple(name for name in EngineName if name not in (EngineName.CTRSCOPE, EngineName.UNCLAIMED))
+#: Unclaimed containers have no engine.
+NAMES = tuple(name for name in EngineName if name is not EngineName.UNCLAIMED)
 
 
 @pytest.fixture(params=NAMES, ids=str)

@@ -1,12 +1,17 @@
 """An audit in every form: well-formed, complete, and what a container calls itself does nothing."""
 
+import json
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from ctrscope.export.contract import encode_json
 from ctrscope.export.html import format_html
 from ctrscope.export.junit import format_junit
 from ctrscope.export.markdown import format_markdown
@@ -17,7 +22,9 @@ from ctrscope.model.finding import Finding, Severity, Subject
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.render.matrix import namespace_matrix
 from tests.awkward import HOST, HOSTILE, SNAPSHOT
+from tests.requirements import require
 
+_SCHEMAS = Path(__file__).parent / "schemas"
 _EVIL = "<script>alert(1)</script> \x1b[31m]]> & \" ' | `x` \udcff"
 
 
@@ -87,9 +94,8 @@ def test_the_page_loads_nothing_and_runs_only_what_its_policy_names() -> None:
     parsed = Page(text)
     assert [tag for tag, _ in parsed.elements].count("script") == 1
     assert not {tag for tag, _ in parsed.elements} & {"link", "img", "iframe", "object", "embed", "base", "form"}
-    assert not [
-        name for _, attributes in parsed.elements for name in attributes if name in ("src", "href") or name.startswith("on")
-    ]
+    assert not [name for _, attributes in parsed.elements for name in attributes if name == "src" or name.startswith("on")]
+    assert all(str(attributes.get("href", "#"))[0] == "#" for _, attributes in parsed.elements)
     assert "url(" not in text
     assert "@import" not in text
     policy = next(attributes["content"] for tag, attributes in parsed.elements if attributes.get("http-equiv"))
@@ -127,10 +133,31 @@ def test_sarif_names_rules_results_suppressions_and_gaps() -> None:
     assert len(run["invocations"][0]["toolExecutionNotifications"]) == 1
 
 
+def test_sarif_validates_against_the_schema_of_oasis() -> None:
+    schema = json.loads((_SCHEMAS / "sarif-schema-2.1.0.json").read_text())
+    assert schema["id"] == json.loads(encode_json(sarif(REPORT)))["$schema"]
+    validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
+    assert list(validator.iter_errors(json.loads(encode_json(sarif(REPORT))))) == []
+    wrong: Any = sarif(REPORT)
+    wrong["runs"][0]["results"][0]["level"] = "critical"  # which SARIF has no word for
+    assert len(list(validator.iter_errors(wrong))) == 1
+
+
+def test_junit_validates_against_the_schema_that_build_servers_use(tmp_path: Path) -> None:
+    require("xmllint")
+    file = tmp_path / "audit.xml"
+    file.write_text("\n".join(format_junit(REPORT)))
+    argv = ["xmllint", "--noout", "--schema", str(_SCHEMAS / "junit-10.xsd"), str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_junit_fails_what_was_found_and_skips_what_was_not_checked() -> None:
     root = ET.fromstring("\n".join(format_junit(REPORT)))
     cases = root.findall(".//testcase")
-    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == (str(len(cases)), "2", "2")
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == (str(len(cases)), "2", "2")
     by_rule = {one.get("classname"): one for one in cases}
     assert by_rule["security/b"].find("failure") is not None
     assert len(list(by_rule["security/c"])) == 0

@@ -145,6 +145,36 @@ def test_where_an_image_is_read_landlock_holds_too(tmp_path: Path, victim: Any) 
     assert said["read"] == said["list"] == "done"
 
 
+_WRITING_ONLY = """
+import ctypes, errno, json, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+victim, handled = int(sys.argv[1]), 1 << 1  # LANDLOCK_ACCESS_FS_WRITE_FILE and nothing else
+def link():
+    try:
+        os.readlink(f"/proc/{victim}/ns/net")
+        os.listdir(f"/proc/{victim}/root")
+        return "read"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+before = link()
+ruleset = libc.syscall(444, struct.pack("Q", handled), 8, 0)
+assert ruleset >= 0 and libc.syscall(446, ruleset, 0) == 0
+print(json.dumps([before, link(), open("/proc/version").read(5)]))
+"""
+
+
+def test_even_a_domain_that_handles_writing_only_hides_the_namespaces_of_others(victim: Any) -> None:
+    """Why Landlock is no part of the lock of a live host: its domains are kept from tracing, whatever they handle."""
+    require_root()
+    if landlock_version() is None:
+        pytest.skip("this kernel has no Landlock")
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITING_ONLY, str(victim.pid)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout) == ["read", "EACCES", "Linux"]
+
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_program_ends_everywhere_and_jumps_nowhere_outside(machine: str) -> None:
     program = assemble(machine, 4711)

@@ -4,7 +4,7 @@ import pytest
 
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.nat import rules_text
-from ctrscope.launcher.network import NetworkPlan, name_files, parse_port
+from ctrscope.launcher.network import parse_port
 from ctrscope.model.container import Port
 
 
@@ -64,19 +64,3 @@ def test_a_port_becomes_three_rules() -> None:
     assert lines.count("ip daddr 192.0.2.1 udp dport 8080 dnat to 10.1.2.3:80") == 2
     accepted = lines.index('oifname "ctrscope0" ip daddr 10.1.2.2 tcp dport 80 accept')
     assert accepted < lines.index('oifname "ctrscope0" drop')
-
-
-PLAN = NetworkPlan(bridge="ctrscope0", link="ctrscope0-1", address="10.1.2.2/24", gateway="10.1.2.1")
-
-
-def test_a_container_on_the_bridge_knows_its_own_name() -> None:
-    files = name_files("web", PLAN)
-    assert "10.1.2.2\tweb\n" in files["/etc/hosts"]
-    assert files["/etc/hostname"] == "web\n"
-    assert "/etc/resolv.conf" in files
-
-
-def test_without_a_network_nobody_is_asked_for_names() -> None:
-    files = name_files("web", None)
-    assert "127.0.1.1\tweb\n" in files["/etc/hosts"]
-    assert "/etc/resolv.conf" not in files

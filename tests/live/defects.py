@@ -5,6 +5,7 @@ its bundle. ``{files}`` is a directory with what is mounted, ``{partner}`` anoth
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 Options = Mapping[str, str | bool | tuple[str, ...] | None]
@@ -37,9 +38,17 @@ class Defect(NamedTuple):
     change: Change | None = None  # of a bundle; None: runc knows no such thing
     also: frozenset[str] = frozenset()  # rules that say something too, since it cannot be had without
     command: tuple[str, ...] = SLEEP
-    needs: str = ""  # capability that the engine needs for it
+    needs: str = ""  # capability that the engine needs for it, or "apparmor"
     podman: Options | None = None  # where podman says it in other words, or docker cannot
     may: frozenset[str] = frozenset()  # rules that may say something too, as this host is
+
+
+def has_apparmor() -> bool:
+    """Whether a container can have a profile here: that of Docker, which it loads when it starts."""
+    try:
+        return "docker-default" in Path("/sys/kernel/security/apparmor/profiles").read_text()
+    except OSError:
+        return False
 
 
 def bundle_spec(template: Spec, rootfs: str) -> Spec:
@@ -47,6 +56,8 @@ def bundle_spec(template: Spec, rootfs: str) -> Spec:
     spec = template
     spec["process"].update(terminal=False, args=["/bin/sleep", "100000"], rlimits=[], user={"uid": 1000, "gid": 1000})
     spec["process"]["capabilities"] = {name: [] for name in ("bounding", "effective", "permitted")}
+    if has_apparmor():
+        spec["process"]["apparmorProfile"] = "docker-default"
     spec["root"] = {"path": rootfs, "readonly": True}
     linux = spec["linux"]
     linux["resources"].update(memory={"limit": 64 << 20}, pids={"limit": 32}, cpu={"quota": 50000, "period": 100000})
@@ -164,6 +175,9 @@ DEFECTS: dict[str, Defect] = {
     "cap-net-raw": _capability("NET_RAW"),
     "ambient-capabilities": Defect(None, _sets("NET_BIND_SERVICE", uid=1000), podman={"cap-add": "NET_BIND_SERVICE"}),
     "seccomp-disabled": Defect({"security-opt": (_NNP, "seccomp=unconfined")}, lambda spec: spec["linux"].pop("seccomp")),
+    "apparmor-unconfined": Defect(
+        {"security-opt": (_NNP, "apparmor=unconfined")}, lambda spec: spec["process"].pop("apparmorProfile"), needs="apparmor"
+    ),
     "no-new-privs": Defect({"security-opt": None}, _set("process/noNewPrivileges", False)),
     "root-without-userns": Defect(_ROOT, _ROOT_SPEC),
     "setuid-reachable": Defect(
@@ -266,5 +280,6 @@ DEFECTS: dict[str, Defect] = {
         None,
         _BY_ROOT | _also("host-root", "host-user", "no-new-privs", "sysfs-writable", "proc-sys-writable", "cgroup-writable"),
         needs="CAP_SYS_RESOURCE",
+        may=_also("apparmor-unconfined"),
     ),
 }

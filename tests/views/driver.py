@@ -15,6 +15,7 @@ from ctrscope.model.gap import Reading
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.acting import Acts, Attach, Limits, Proposal
 from ctrscope.views.app import CtrscopeApp
+from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.find import Find
@@ -64,6 +65,7 @@ async def dashboard(
     limit: Callable[[Container, Limits], Proposal] = lambda container, limits: Proposal((), "", tuple),
     read_only: bool = False,
     find: Find = lambda snapshot, query: Reading(()),
+    asked: Asked | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -71,7 +73,7 @@ async def dashboard(
     """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
     acts = Acts(attach, limit) if attach is not None else None
-    app = DrivenApp(source or silent, acts, read_only, find, clock=lambda: now)
+    app = DrivenApp(source or silent, acts, read_only, find, asked=asked, clock=lambda: now)
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
             for sample in samples[:-1]:
@@ -112,6 +114,17 @@ async def settle(pilot: Pilot[None]) -> None:
         if not pilot.app.screen._layout_required:
             return
         await pilot.pause(1 / 60)
+
+
+async def until(pilot: Pilot[None], text: str) -> str:
+    """Wait until *text* is on the screen; the whole screen. For what runs aside."""
+    for _ in range(400):
+        await settle(pilot)
+        shown = "\n".join(screen_lines(pilot))
+        if text in shown:
+            return shown
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{text!r} is not on the screen:\n{shown}")
 
 
 def app_of(pilot: Pilot[None]) -> DrivenApp:

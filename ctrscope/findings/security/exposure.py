@@ -133,7 +133,7 @@ RULES = (
         (),
         all_addresses,
         "name an address: -p 127.0.0.1:8080:80",
-        (cis("14"), nist("4.3.3")),
+        (cis("14"), PSS_BASELINE),
     ),
     Rule(
         "security/privileged-port",
@@ -142,7 +142,7 @@ RULES = (
         (),
         privileged_ports,
         "publish it above 1023",
-        (cis("8"),),
+        (cis("8"), PSS_BASELINE),
     ),
     Rule(
         "security/sshd",
@@ -151,7 +151,7 @@ RULES = (
         ("processes",),
         sshd,
         "remove it: docker exec, kubectl exec or ctrscope attach lead in",
-        (cis("7"), nist("4.1.3")),
+        (cis("7"), nist("4.1.2")),
     ),
     Rule(
         "security/default-bridge",

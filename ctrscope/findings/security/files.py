@@ -383,7 +383,7 @@ def _plain(path: str) -> str:
 
 
 _M = ("mounts",)
-_MOUNT_REFERENCES = (cis("6"), PSS_BASELINE, nist("4.4.4"))
+_MOUNT_REFERENCES = (cis("6"), PSS_BASELINE, nist("4.5.5"))
 RULES = (
     Rule(
         "security/host-root-mounted",
@@ -401,7 +401,7 @@ RULES = (
         _M,
         shared_root,
         "give it a root of its own: pivot_root(2), unshare --root, or an engine",
-        (nist("4.4.4"),),
+        (nist("4.5.5"), "mount_namespaces(7)"),
     ),
     Rule(
         "security/engine-socket",
@@ -410,7 +410,7 @@ RULES = (
         ("mounts",),
         engine_socket,
         "do not mount it; a proxy that allows single requests is better than the socket",
-        (cis("32"), PSS_BASELINE, nist("4.4.4")),
+        (cis("32"), PSS_BASELINE, nist("4.5.5")),
     ),
     Rule(
         "security/sensitive-mount",
@@ -428,7 +428,7 @@ RULES = (
         _M,
         credentials,
         "do not mount it; hand in the one secret that is needed",
-        (*_MOUNT_REFERENCES, nist("4.3.5")),
+        _MOUNT_REFERENCES,
     ),
     Rule(
         "security/service-account-token",
@@ -491,7 +491,7 @@ RULES = (
         _M,
         sysfs,
         "mount sysfs read-only",
-        (PSS_BASELINE,),
+        (nist("4.4.3"), "sysfs(5)"),
     ),
     Rule(
         "security/cgroup-writable",
@@ -500,7 +500,7 @@ RULES = (
         _M,
         cgroupfs,
         "mount it read-only, with a cgroup namespace of its own",
-        ("CVE-2022-0492", cis("25")),
+        ("CVE-2022-0492", nist("4.4.3"), "cgroups(7)"),
     ),
     Rule(
         "security/lxcfs-writable",
@@ -518,7 +518,7 @@ RULES = (
         ("devices",),
         block_devices,
         "no --device of a disk: mount a directory of it",
-        (cis("18"), PSS_BASELINE),
+        (cis("18"), nist("4.4.3")),
     ),
     Rule(
         "security/host-device",
@@ -527,7 +527,7 @@ RULES = (
         ("devices",),
         char_devices,
         "give the one device that it needs, without m",
-        (cis("18"), PSS_BASELINE),
+        (cis("18"), nist("4.4.3")),
     ),
     Rule(
         "security/all-devices-allowed",

@@ -1,53 +1,16 @@
 """What of the host makes every container on it weaker.
 
-*Source:* proc_sys_kernel(5), CIS Docker Benchmark sections 2 and 3, the advisories of runc, containerd, Docker and Podman.
-*Versions:* the table of releases is of 2026-01-15.
+*Source:* proc_sys_kernel(5), CIS Docker Benchmark v1.6 sections 2 and 3; releases: ``releases.py``.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
+from ctrscope.findings.security.releases import open_holes
 from ctrscope.findings.security.rule import Defect, HostRule, nist
 from ctrscope.model.audited import AuditedHost
 from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Severity
 
-#: Package → (first release with the fix, releases of older branches that have it too, CVE, what it is about).
-_FIXED: tuple[tuple[tuple[str, ...], str, tuple[str, ...], str, str], ...] = (
-    (("runc",), "1.0.0", (), "CVE-2019-5736", "a container overwrites the runtime"),
-    (("runc",), "1.1.12", (), "CVE-2024-21626", "a leaked directory of the host leads out"),
-    (("runc",), "1.2.8", ("1.3.3",), "CVE-2025-31133", "masked paths are swapped while they are mounted"),
-    (
-        ("containerd", "containerd.io"),
-        "1.4.3",
-        ("1.3.9",),
-        "CVE-2020-15257",
-        "the shim's socket is in reach of host networking",
-    ),
-    (
-        ("containerd", "containerd.io"),
-        "1.6.1",
-        ("1.5.10", "1.4.13"),
-        "CVE-2022-23648",
-        "volumes of an image read files of the host",
-    ),
-    (
-        ("docker.io", "docker-ce", "moby-engine", "docker"),
-        "18.09.2",
-        ("18.06.2",),
-        "CVE-2019-5736",
-        "a container overwrites the runtime",
-    ),
-    (
-        ("docker.io", "docker-ce", "moby-engine", "docker"),
-        "25.0.6",
-        ("23.0.15", "26.1.5", "27.1.1"),
-        "CVE-2024-41110",
-        "authorization is bypassed",
-    ),
-    (("podman",), "4.9.4", ("5.0.1",), "CVE-2024-1753", "a build mounts the host's root"),
-    (("crun",), "1.4.4", (), "CVE-2022-27650", "inheritable capabilities are given by default"),
-)
 #: Setting → (is it lax, title, severity).
 _SETTINGS: tuple[tuple[str, Callable[[str], bool], str, Severity, str], ...] = (
     (
@@ -133,32 +96,19 @@ def no_lsm(host: AuditedHost) -> Iterator[Defect]:
 
 
 def versions(host: AuditedHost) -> Iterator[Defect]:
-    """Packages older than the release that has the fix. Distributions put fixes into old releases, which the number hides."""
-    for names, fixed, branches, cve, words in _FIXED:
-        for name in names:
-            version = (host.packages or {}).get(name)
-            if version is None or not is_older(version, fixed, branches):
+    """Packages that are in the range of an advisory, unless the distribution says that it mended that one."""
+    for name, version in (host.packages or {}).items():
+        mended = host.mended.get(name)
+        for one, fixed in open_holes(name, version):
+            if mended is not None and one.cve in mended:
                 continue
-            yield Defect(
-                f"{name} {version} is older than {fixed}, which fixed {cve} ({words}); your distribution may have put it in",
-                (Evidence(source=host.packages_source, value=f"{name} {version}"),),
-            )
-
-
-def is_older(version: str, fixed: str, branches: tuple[str, ...] = ()) -> bool:
-    """Whether a package version is before the fix: in its own branch, where that got it too."""
-    own = numbers(version)
-    for one in branches:
-        if own[:2] == numbers(one)[:2]:
-            return own < numbers(one)
-    return own < numbers(fixed)
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """``1:20.10.24+dfsg1-1`` → (20, 10, 24): the upstream version without epoch and revision."""
-    upstream = version.partition(":")[2] or version
-    match = re.match(r"\d{1,6}(\.\d{1,6}){0,3}", upstream)
-    return tuple(map(int, match.group().split("."))) if match else ()
+            found = [Evidence(source=host.packages_source, value=f"{name} {version}")]
+            if mended is None:
+                doubt = "; your distribution may have put it in: its changelog is not there"
+            else:
+                doubt = ", and its changelog does not name it"
+                found.append(Evidence(source=f"/usr/share/doc/{name}/changelog.Debian.gz", value=f"no {one.cve}"))
+            yield Defect(f"{name} {version} is older than {fixed}, which mended {one.cve} ({one.words}){doubt}", tuple(found))
 
 
 def settings(name: str, is_lax: Callable[[str], bool], words: str) -> Callable[[AuditedHost], Iterator[Defect]]:
@@ -184,7 +134,7 @@ HOST_RULES = (
         ("docker_hosts",),
         docker_api,
         "let it listen on its socket only; ssh leads there too (DOCKER_HOST=ssh://)",
-        ("CIS Docker Benchmark v1.6 2.7", nist("4.3.1")),
+        ("CIS Docker Benchmark v1.6 2.7", nist("4.3.2")),
     ),
     HostRule(
         "security/userns-remap-off",
@@ -193,7 +143,7 @@ HOST_RULES = (
         ("docker_remaps",),
         userns_remap,
         "userns-remap in daemon.json, or a rootless engine",
-        ("CIS Docker Benchmark v1.6 2.9",),
+        ("CIS Docker Benchmark v1.6 2.9", "user_namespaces(7)"),
     ),
     HostRule(
         "security/socket-mode",
@@ -202,7 +152,7 @@ HOST_RULES = (
         ("open_sockets",),
         socket_mode,
         "chmod 660, and a group of those who are root anyway",
-        ("CIS Docker Benchmark v1.6 3.16",),
+        ("CIS Docker Benchmark v1.6 3.16, 3.24", nist("4.5.4")),
     ),
     HostRule(
         "security/state-mode",
@@ -211,7 +161,7 @@ HOST_RULES = (
         ("lax_directories",),
         directory_mode,
         "chmod o-w",
-        ("CIS Docker Benchmark v1.6 3",),
+        ("CIS Docker Benchmark v1.6 3.6", nist("4.5.5")),
     ),
     HostRule(
         "security/no-lsm",
@@ -220,7 +170,7 @@ HOST_RULES = (
         ("lsm",),
         no_lsm,
         "boot with lsm=…,apparmor or with SELinux",
-        ("CIS Docker Benchmark v1.6 5.2", nist("4.5.1")),
+        ("CIS Docker Benchmark v1.6 5.2", nist("4.4.3")),
     ),
     HostRule(
         "security/old-version",

@@ -116,7 +116,7 @@ RULES = (
         "cgroup namespace: it sees the cgroups of all others",
         "The names of all cgroups are in sight.",
         "--cgroupns=private",
-        cis("25"),
+        "cgroup_namespaces(7)",
     ),
     _rule(
         "mnt",

@@ -104,7 +104,7 @@ def beyond_default(audited: Audited) -> Iterator[Defect]:
     """Capabilities that no engine gives unasked."""
     more = sorted(set(audited.capabilities or ()) - _DEFAULT - _DANGEROUS)
     if more and acts_on_host(audited) and not is_privileged(audited):
-        title = f"{len(more)} capabilities beyond the default set: {', '.join(more)}"
+        title = f"{len(more)} {'capability' if len(more) == 1 else 'capabilities'} beyond the default set: {', '.join(more)}"
         yield Defect(title, (evidence(audited, "capabilities", f"CapEff has {', '.join(more)}"),))
 
 
@@ -242,7 +242,15 @@ RULES = (
         _capability("CAP_SYS_BOOT", "kexec_load(2) starts another kernel; reboot(2) in the host's PID namespace restarts it"),
     ),
     _of("beyond-default", Severity.MEDIUM, "More than engines give by default.", beyond_default),
-    _of("net-raw", Severity.LOW, "CAP_NET_RAW forges packets.", net_raw),
+    Rule(
+        "security/cap-net-raw",
+        Severity.LOW,
+        "CAP_NET_RAW forges packets.",
+        _NEEDS,
+        net_raw,
+        _DROP,
+        (cis("4"), PSS_RESTRICTED, "capabilities(7)"),
+    ),
     Rule(
         "security/ambient-capabilities",
         Severity.LOW,
@@ -295,7 +303,7 @@ RULES = (
         ("uid", "has_user_namespace"),
         root,
         "run as an ordinary user (--user), or map users (--userns, userns-remap, hostUsers: false)",
-        (PSS_RESTRICTED, nist("4.4.3"), "user_namespaces(7)"),
+        ("CIS Docker Benchmark v1.6 4.1", PSS_RESTRICTED, nist("4.1.2"), "user_namespaces(7)"),
     ),
     Rule(
         "security/userns-opt-out",

@@ -120,7 +120,7 @@ RULES = (
         _P,
         deleted,
         "restart the container; if no update was made, keep /proc/PID/exe for whoever investigates",
-        (nist("4.4.5"),),
+        (nist("4.4.4"),),
     ),
     Rule(
         "security/temporary-executable",
@@ -129,6 +129,6 @@ RULES = (
         _P,
         temporary,
         "keep /proc/PID/exe for whoever investigates; mount temporary directories noexec",
-        (nist("4.4.5"), "memfd_create(2)"),
+        (nist("4.4.4"), "memfd_create(2)"),
     ),
 )

@@ -68,7 +68,6 @@ def latest(audited: Audited) -> Iterator[Defect]:
 
 
 _L = ("limits",)
-_NIST = nist("4.4.3")
 RULES = (
     Rule(
         "security/no-memory-limit",
@@ -77,7 +76,7 @@ RULES = (
         _L,
         _unlimited("memory", "memory"),
         "--memory, resources.limits.memory; at once: ctrscope limit ID --memory 512m",
-        (cis("11"), _NIST),
+        (cis("11"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/no-pids-limit",
@@ -86,7 +85,7 @@ RULES = (
         _L,
         _unlimited("pids", "processes"),
         "--pids-limit; at once: ctrscope limit ID --pids 512",
-        (cis("29"), _NIST),
+        (cis("29"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/no-cpu-limit",
@@ -95,7 +94,7 @@ RULES = (
         _L,
         _unlimited("cpus", "CPU time"),
         "--cpus, resources.limits.cpu; at once: ctrscope limit ID --cpus 2",
-        (cis("12"), _NIST),
+        (cis("12"), "kernel document cgroup-v2"),
     ),
     Rule(
         "security/oom-protected",
@@ -131,6 +130,6 @@ RULES = (
         (),
         latest,
         "name a version, or better a digest: image@sha256:…",
-        (cis("28"), nist("4.1.5")),
+        (cis("28"), nist("4.2.2")),
     ),
 )

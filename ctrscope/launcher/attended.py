@@ -1,0 +1,41 @@
+"""A container from its making to its end, with somebody who waits: ``run``, and ``exec`` without ``--detach``."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from ctrscope.attach.session import Started, attend, caught_signals, exit_status
+from ctrscope.attach.terminal import EscapeKeys, is_interactive, read_window_size
+from ctrscope.launcher import lifecycle
+from ctrscope.launcher.lifecycle import Made, Wish
+from ctrscope.launcher.spec import Spec
+
+
+def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:
+    """Run it to its end and delete it, unless *keep*; returns its exit status, 128+N when signal N ended it."""
+    made = lifecycle.create(wish, spec)
+    warn(made.warnings)
+    try:
+        lifecycle.start(wish.root, wish.id)
+        lifecycle.await_program(made)
+        return attend_made(made)
+    finally:
+        if not keep:
+            warn(lifecycle.delete(wish.root, wish.id, force=True))
+
+
+def attend_made(made: Made) -> int:
+    """Wait for a program that is our child, with our terminal if it has one; returns its exit status."""
+    with ExitStack() as stack:
+        signals = stack.enter_context(caught_signals())
+        pidfd = os.pidfd_open(made.pid)
+        stack.callback(os.close, pidfd)
+        if made.terminal is not None:
+            stack.callback(os.close, made.terminal)
+            if is_interactive():
+                import fcntl
+                import termios
+
+                fcntl.ioctl(made.terminal, termios.TIOCSWINSZ, read_window_size())
+        attend(Started(pidfd, made.terminal), signals, EscapeKeys(b""))
+        return exit_status(os.waitpid(made.pid, 0)[1])

@@ -1,0 +1,435 @@
+"""What can be done with a container: create, start, kill, delete, pause, resume, update, and run one program more in it.
+
+*Source:* OCI runtime specification, runtime.md "Operations". *Errors:* LauncherError, SpecError. Whatever is made is written
+to the state before, so that ``delete`` with force removes it, whoever was killed at whatever moment.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import NoReturn
+
+import msgspec
+from msgspec.structs import replace
+
+from ctrscope.attach import syscalls
+from ctrscope.attach.channel import Channel, open_channel
+from ctrscope.launcher import cgroup, init, join, talk
+from ctrscope.launcher import state as states
+from ctrscope.launcher.confine import Confined, limit, plan_confinement
+from ctrscope.launcher.errors import LauncherError
+from ctrscope.launcher.mounts import parse_options
+from ctrscope.launcher.namespaces import open_joined, write_maps
+from ctrscope.launcher.spec import Process, Resources, Spec
+from ctrscope.launcher.state import FIFO, State
+from ctrscope.model.container import Port
+from ctrscope.model.timestamp import rfc3339
+from ctrscope.model.value import Value
+from ctrscope.probes.cgroupfs import read_frozen, read_layout
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_cgroup import read_cgroup
+
+_PR_SET_CHILD_SUBREAPER = 36
+_LISTEN_FDS = "LISTEN_FDS"
+
+
+class Wish(Value, frozen=True, kw_only=True):
+    """What is asked for besides the specification."""
+
+    id: str
+    root: str  # where state is kept
+    bundle: str
+    pid_file: str | None = None
+    console_socket: str | None = None
+    preserved: int = 0  # descriptors from 3 on
+    systemd_cgroup: bool = False
+    new_keyring: bool = True
+    ports: tuple[Port, ...] | None = None  # to publish on the launcher's own bridge; None: no such network
+    name: str | None = None
+    image: str | None = None
+    remove_at_exit: bool = False
+
+
+class Made(Value, frozen=True, kw_only=True):
+    """A process that waits for its start, our child."""
+
+    pid: int
+    channel: Channel
+    terminal: int | None  # our end, where nobody waits for it at a socket
+    warnings: tuple[str, ...]
+
+
+def create(wish: Wish, spec: Spec) -> Made:
+    """Make a container that waits for its start. What fails leaves nothing behind."""
+    if spec.process is None:
+        raise LauncherError("$.process: expected a program to run, found nothing")
+    confined = plan_confinement(spec.process, spec.linux.seccomp)
+    cgroups = cgroup.plan_cgroups(spec, wish.id, systemd=wish.systemd_cgroup)
+    rootfs = os.path.realpath(os.path.join(wish.bundle, spec.root.path))
+    if not os.path.isdir(rootfs):
+        raise LauncherError(f"$.root.path: {rootfs} is not a directory")
+    state = State(
+        id=wish.id,
+        bundle=wish.bundle,
+        rootfs=rootfs,
+        created=rfc3339(time.time()),
+        annotations=spec.annotations,
+        cgroups=cgroups,
+        name=wish.name,
+        image=wish.image,
+        remove_at_exit=wish.remove_at_exit,
+    )
+    states.make_directory(wish.root, wish.id)
+    with states.locked(wish.root, wish.id):
+        try:
+            states.write_state(wish.root, state)
+            states.write_spec(wish.root, wish.id, spec)
+            if wish.ports is not None:
+                from ctrscope.launcher.network import plan_network
+
+                plan_network(wish.root, wish.id, wish.ports)
+            return _make(wish, spec, state, confined)
+        except BaseException:
+            _undo(wish.root, wish.id)
+            raise
+
+
+def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
+    assert spec.process is not None
+    assert state.cgroups is not None
+    warnings = list(confined.warnings)
+    pid = 0
+
+    def became(text: str) -> None:
+        nonlocal pid, state
+        pid = int(text)
+        state = replace(state, pid=pid, starttime_ticks=states.read_starttime(pid))
+        states.write_state(wish.root, state)
+
+    def run_hooks(_: str) -> None:
+        if wish.ports is not None:
+            from ctrscope.launcher.network import connect
+
+            warnings.extend(connect(wish.root, wish.id, pid))
+        _run_hooks("prestart", spec, state, "creating")
+        _run_hooks("createRuntime", spec, state, "creating")
+
+    fifo = f"{states.directory_of(wish.root, wish.id)}/{FIFO}"
+    os.mkfifo(fifo, 0o600)
+    with ExitStack() as held:
+        making = init.Making(
+            spec=spec,
+            state=state,
+            program=_program(wish, spec.process, confined, is_init=True),
+            cgroups=state.cgroups,
+            joined=open_joined(spec.linux),
+            sources=_open_sources(spec, wish.bundle),
+            fifo=os.open(fifo, os.O_RDWR | os.O_CLOEXEC),
+        )
+        for handle in (making.fifo, *making.joined.values(), *making.sources.values()):
+            held.callback(os.close, handle)
+        go_between, channel = _fork(lambda theirs: init.begin(making, theirs))
+        terminal = _listen(
+            channel,
+            {
+                talk.IDS: lambda _: write_maps(go_between, spec.linux),
+                talk.PID: became,
+                talk.CGROUPS: lambda _: warnings.extend(cgroup.place(making.cgroups, spec.linux.resources, pid)),
+                talk.HOOKS: run_hooks,
+                talk.LIMITS: lambda _: warnings.extend(limit(pid, confined)),
+            },
+            go_between,
+            end=talk.READY,
+        )
+        if making.program.console is not None:
+            os.close(making.program.console)
+    _write_pid(wish.pid_file, pid)
+    return Made(pid=pid, channel=channel, terminal=terminal, warnings=tuple(warnings))
+
+
+def start(root: str, container_id: str) -> None:
+    """Let it begin; returns once it executes its program, or has ended."""
+    with states.locked(root, container_id):
+        state = states.read_state(root, container_id)
+        status = states.read_status(root, state)
+        if status != "created":
+            raise LauncherError(f"cannot start a container that is {status}: {container_id}")
+        fifo = f"{states.directory_of(root, container_id)}/{FIFO}"
+        handle = os.open(fifo, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            os.write(handle, b".")
+            os.unlink(fifo)
+            poll = select.poll()
+            poll.register(handle, 0)  # POLLERR: who reads has executed its program, which closes its end
+            poll.poll()
+        finally:
+            os.close(handle)
+        spec = states.read_spec(root, container_id)
+        try:
+            _run_hooks("poststart", spec, state, "running")
+        except LauncherError:
+            kill(root, container_id, signal.SIGKILL, everybody=True)
+            raise
+
+
+def await_program(made: Made) -> None:
+    """After the start: that it executed its program. Errors: LauncherError as it says why it did not."""
+    with made.channel:
+        talk.listen(made.channel, {})
+
+
+def kill(root: str, container_id: str, number: int, *, everybody: bool = False) -> None:
+    """Signal its init, or all of its processes."""
+    state = states.read_state(root, container_id)
+    alive = states.is_alive(state)
+    if everybody and state.cgroups is not None:
+        if number == signal.SIGKILL:
+            cgroup.kill_all(state.cgroups)
+        else:
+            for pid in cgroup.read_pids(state.cgroups):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+    elif not alive:
+        raise LauncherError(f"container not running: {container_id}")
+    if alive and state.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(state.pid, number)
+    if number == signal.SIGKILL and alive and state.cgroups is not None:
+        with suppress(LauncherError):  # a frozen one dies when it is thawed
+            cgroup.thaw(state.cgroups)
+
+
+def delete(root: str, container_id: str, *, force: bool) -> tuple[str, ...]:
+    """Remove what there is of it; returns warnings. One that runs is killed, with *force* only."""
+    with states.locked(root, container_id):
+        status = _find_status(root, container_id)
+        if status not in ("stopped", "created") and not force:
+            raise LauncherError(f"cannot delete container {container_id} that is not stopped: {status}")
+        return _undo(root, container_id)
+
+
+def read_status(root: str, state: State) -> str:
+    """As ``states.read_status``, and ``paused`` for what the freezer holds."""
+    status = states.read_status(root, state)
+    host, layout = HostFs(), None
+    if status == "running" and state.pid is not None:
+        layout = read_layout(host)
+    if layout is not None and state.pid is not None:
+        with suppress(OSError):  # it ended meanwhile
+            if read_frozen(host, layout, layout.membership(read_cgroup(host, state.pid))):
+                return "paused"
+    return status
+
+
+def read_pids(root: str, container_id: str) -> tuple[int, ...]:
+    """All processes in its cgroups, or its init when it has none."""
+    state = states.read_state(root, container_id)
+    pids = cgroup.read_pids(state.cgroups) if state.cgroups is not None else ()
+    return pids or ((state.pid,) if state.pid is not None and states.is_alive(state) else ())
+
+
+def read_process_table(pids: tuple[int, ...], options: tuple[str, ...]) -> list[str]:
+    """What ps(1) says of them. Errors: LauncherError."""
+    import subprocess
+
+    done = subprocess.run(["ps", *options], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    head, *lines = done.stdout.splitlines() or [""]
+    if done.returncode or "PID" not in head.split():
+        raise LauncherError(f"ps {' '.join(options)}: {done.stderr.strip() or 'no column PID'}")
+    column, known = head.split().index("PID"), {str(pid) for pid in pids}
+    return [head, *(line for line in lines if line.split()[column] in known)]
+
+
+def write_template(bundle: str, spec: Spec) -> None:
+    """Write a config.json where there is none yet. Errors: LauncherError."""
+    try:
+        with open(f"{bundle}/config.json", "xb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
+    except FileExistsError:
+        raise LauncherError(f"{bundle}/config.json exists; remove it first") from None
+
+
+def pause(root: str, container_id: str) -> None:
+    """Hold all of its processes by the freezer."""
+    cgroup.freeze(_running(root, container_id))
+
+
+def resume(root: str, container_id: str) -> None:
+    """Let them go on."""
+    cgroup.thaw(_running(root, container_id))
+
+
+def update(root: str, container_id: str, resources: Resources) -> tuple[str, ...]:
+    """Change its limits; returns warnings."""
+    return cgroup.update(_running(root, container_id), resources)
+
+
+def execute(wish: Wish, process: Process) -> Made:
+    """Run one program more in a container, as it would be one of its own."""
+    state = states.read_state(wish.root, wish.id)
+    status = states.read_status(wish.root, state)
+    if status == "stopped" or state.pid is None or state.cgroups is None:
+        raise LauncherError(f"cannot exec in a container that is {status}: {wish.id}: container not running")
+    spec = states.read_spec(wish.root, wish.id)
+    confined = plan_confinement(process, spec.linux.seccomp)
+    joining = join.plan(state, _program(wish, process, confined, is_init=False))
+    warnings, pid = list(confined.warnings), 0
+
+    def became(text: str) -> None:
+        nonlocal pid
+        pid = int(text)
+
+    try:
+        go_between, channel = _fork(lambda theirs: join.begin(joining, theirs))
+        terminal = _listen(
+            channel,
+            {
+                talk.CGROUPS: lambda _: cgroup.join(joining.cgroups, go_between),
+                talk.PID: became,
+                talk.LIMITS: lambda _: warnings.extend(limit(pid, confined)),
+            },
+            go_between,
+            end=b"",
+        )
+    finally:
+        os.close(joining.pidfd)
+    _write_pid(wish.pid_file, pid)
+    return Made(pid=pid, channel=channel, terminal=terminal, warnings=tuple(warnings))
+
+
+def _fork(begin: Callable[[Channel], NoReturn]) -> tuple[int, Channel]:
+    """Start the go-between, whose child will be ours once it has ended."""
+    syscalls.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    ours, theirs = open_channel()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            ours.close()
+            begin(theirs)
+        os._exit(125)
+    theirs.close()
+    return child, ours
+
+
+def _listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]], go_between: int, *, end: bytes) -> int | None:
+    """Do what is asked for until *end*. Errors: LauncherError, after which nobody is left of those that were started."""
+    try:
+        kind, terminal = talk.listen(channel, answers)
+        if kind != end:
+            raise LauncherError("it was killed while it was being made")
+    except BaseException:
+        channel.close()  # whoever waits for an answer ends
+        with suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        raise
+    os.waitpid(go_between, 0)
+    return terminal
+
+
+def _program(wish: Wish, process: Process, confined: Confined, *, is_init: bool) -> init.Program:
+    listened = os.environ.get(_LISTEN_FDS, "")
+    preserved = wish.preserved + (int(listened) if listened.isdecimal() else 0)
+    if listened.isdecimal() and is_init:
+        process = replace(process, env=(*process.env, f"{_LISTEN_FDS}={listened}", "LISTEN_PID=1"))
+    for number in range(3, 3 + preserved):
+        try:
+            os.fstat(number)
+        except OSError:
+            raise LauncherError(f"--preserve-fds {wish.preserved}: descriptor {number} is not open") from None
+    console = None
+    if wish.console_socket is not None:
+        if not process.terminal:
+            raise LauncherError("--console-socket: $.process.terminal is not true, so that there will be no terminal to send")
+        from ctrscope.launcher.console import connect_console
+
+        console = connect_console(wish.console_socket)
+    return init.Program(
+        process=process,
+        confined=confined,
+        is_init=is_init,
+        console=console,
+        preserved=preserved,
+        keyring=f"_ses.{wish.id}" if wish.new_keyring else None,
+    )
+
+
+def _open_sources(spec: Spec, bundle: str) -> dict[int, int]:
+    """With a user namespace root inside may not get to the names of what is bound: copies of the mounts, by number."""
+    found: dict[int, int] = {}
+    if spec.linux.find_namespace("user") is None or os.geteuid() != 0:
+        return found
+    for number, mount in enumerate(spec.mounts):
+        options = parse_options(mount.options)
+        if options.is_bind:
+            try:
+                handle = os.open(os.path.join(bundle, mount.source), os.O_PATH | os.O_CLOEXEC)
+            except OSError as error:
+                raise LauncherError(f"$.mounts[{number}].source: {mount.source}: {error.strerror}") from None
+            found[number] = syscalls.open_tree(handle, recursive=bool(options.flags & syscalls.MS_REC))
+            os.close(handle)
+    return found
+
+
+def _run_hooks(kind: str, spec: Spec, state: State, status: str) -> tuple[str, ...]:
+    hooks = {
+        "prestart": spec.hooks.prestart,
+        "createRuntime": spec.hooks.create_runtime,
+        "poststart": spec.hooks.poststart,
+        "poststop": spec.hooks.poststop,
+    }[kind]
+    if not hooks:
+        return ()
+    from ctrscope.launcher.hooks import run_hooks
+
+    return run_hooks(kind, hooks, state, status)
+
+
+def _undo(root: str, container_id: str) -> tuple[str, ...]:
+    """Remove everything that there may be, each whether or not it is there; the state goes last. Returns warnings."""
+    try:
+        state = states.read_state(root, container_id)
+    except LauncherError:  # it was killed before there was anything to write down
+        states.remove_directory(root, container_id)
+        return ()
+    if states.is_alive(state) and state.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGKILL)
+    if state.cgroups is not None:
+        cgroup.kill_all(state.cgroups)
+        cgroup.remove(state.cgroups)
+    if os.path.exists(f"{root}/network.json"):
+        from ctrscope.launcher.network import disconnect
+
+        disconnect(root, container_id)
+    warnings: tuple[str, ...] = ()
+    if os.path.exists(f"{states.directory_of(root, container_id)}/config.json"):
+        warnings = _run_hooks("poststop", states.read_spec(root, container_id), state, "stopped")
+    states.remove_directory(root, container_id)
+    return warnings
+
+
+def _find_status(root: str, container_id: str) -> str:
+    try:
+        return states.read_status(root, states.read_state(root, container_id))
+    except LauncherError:
+        return "stopped"  # it has a directory and no state: what made it was killed
+
+
+def _running(root: str, container_id: str) -> cgroup.Cgroups:
+    state = states.read_state(root, container_id)
+    if not states.is_alive(state) or state.cgroups is None:
+        raise LauncherError(f"container not running: {container_id}")
+    return state.cgroups
+
+
+def _write_pid(path: str | None, pid: int) -> None:
+    if path is not None:
+        # In one piece: engines wait for the file to be there.
+        new = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}.new"
+        with open(new, "w", encoding="ascii") as file:
+            file.write(str(pid))
+        os.rename(new, path)
