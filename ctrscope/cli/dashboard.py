@@ -1,6 +1,7 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -35,24 +36,31 @@ class Dashboard:
         # Textual draws on standard error.
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
-        from ctrscope.cli.configuration import read_configuration
+        from ctrscope.cli.configuration import load_configuration
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
         from ctrscope.probes.open_files import raise_open_files
         from ctrscope.views.acting import Acts
-        from ctrscope.views.app import CtrscopeApp
+        from ctrscope.views.app import CtrscopeApp, find_mistakes_in
         from ctrscope.views.asking import Asked
 
         acts = Acts(attach=partial(_attach, environment), limit=partial(_limit, environment))
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
+        configuration, complaints = load_configuration(find_mistakes_in)
+        for complaint in complaints:
+            environment.say(f"ctrscope: {complaint}")
+        if not environment.colour or configuration.theme == "none":
+            os.environ["NO_COLOR"] = "1"  # what Textual goes by
         noticer = Noticer(HostFs(environment.host.root))
         app = CtrscopeApp(
-            Sampler(environment.host, read_configuration(environment).thresholds, noticer, keep_open=raise_open_files()),
+            Sampler(environment.host, configuration.thresholds, noticer, keep_open=raise_open_files()),
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
             asked=Asked(log=partial(_open_log, environment.host), files=partial(_config_files, environment.host)),
+            preferences=configuration,
+            complaints=complaints,
         )
         noticer.start()
         try:

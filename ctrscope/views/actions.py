@@ -3,7 +3,7 @@
 The bindings, the key bar, the help screen and the command palette are all made from these rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from textual.binding import Binding
@@ -249,6 +249,26 @@ _KEY_NAMES = {
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
+
+
+#: The same the other way round, and what else people write.
+_NAMED_KEYS = {name: key for key, name in _KEY_NAMES.items()} | {"return": "enter", "del": "delete", "ins": "insert"}
+
+
+def keys_of(text: str) -> str:
+    """Textual's names of keys that a person wrote, with spaces between them: ``^p esc`` is ``ctrl+p,escape``."""
+    return ",".join(_key_of(word) for word in text.split())
+
+
+def _key_of(word: str) -> str:
+    if len(word) > 1 and word.startswith("^"):
+        return f"ctrl+{word[1:].lower()}"
+    return _NAMED_KEYS.get(word, word if len(word) == 1 else _NAMED_KEYS.get(word.lower(), word.lower()))
+
+
+def rebound(actions: Iterable[Action], keys: Mapping[str, str]) -> tuple[Action, ...]:
+    """The same actions with the keys that somebody gave them, by id."""
+    return tuple(one._replace(keys=keys_of(keys[one.id])) if one.id in keys else one for one in actions)
 
 
 def bindings(actions: Iterable[Action]) -> list[Binding]:

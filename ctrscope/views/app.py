@@ -14,17 +14,20 @@ from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Subject
 from ctrscope.model.match import Match
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
 from ctrscope.views.acting import Acts
-from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
+from ctrscope.views.actions import ANYWHERE, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
+from ctrscope.views.columns import FIELDS
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
 from ctrscope.views.jumps import Jump, jumps_from
 from ctrscope.views.panes import PANES
+from ctrscope.views.preferences import find_mistakes
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from ctrscope.views.screens.ask import AskScreen
@@ -42,7 +45,7 @@ from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
-from ctrscope.views.tones import THEME
+from ctrscope.views.themes import THEMES, choose_theme, variables_of
 from ctrscope.views.widgets.status_header import HeaderState
 
 _SCREENS: Mapping[str, type[SampleScreen]] = {
@@ -57,6 +60,10 @@ _SCREENS: Mapping[str, type[SampleScreen]] = {
 }
 #: Kind of a finding's subject → the screen that shows it.
 _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}
+
+#: Own actions of everything that may be in front, and columns that may be chosen, by name.
+_ACTIONS = {**{name: screen.ACTIONS for name, screen in _SCREENS.items()}, "container": ContainerScreen.ACTIONS}
+_COLUMNS = {"containers": tuple(FIELDS)}
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 
@@ -83,12 +90,20 @@ class CtrscopeApp(App[None]):
         find: Find,
         *,
         asked: Asked | None = None,
+        preferences: Preferences | None = None,
+        complaints: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
-        interval: float = INTERVALS[0],
     ) -> None:
-        super().__init__()
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        preferences = preferences or Preferences()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = choose_theme(
+            "none" if self.no_color else preferences.theme, self.console.color_system, os.environ.get("COLORFGBG", "")
+        )
+        self.preferences = preferences
+        self.set_keymap({name: keys_of(keys) for name, keys in preferences.bound.items()})
         self.sampled: Signal[Sample] = Signal(self, "sampled")
         self.latest: Sample | None = None
         self.shown: Sample | None = None  # the latest, or the one that was latest when the screen was paused
@@ -101,16 +116,25 @@ class CtrscopeApp(App[None]):
         self._acts = acts  # None: what is shown is not this host, live
         self._find = find
         self._read_only = read_only
-        self._interval = interval
+        self._interval = preferences.refresh
+        self._complaints = complaints  # about what was set; inert
         self._focused = Focus()
         self.sampler = SamplerThread(source, lambda: self._focused, self.post_message)
 
     def on_mount(self) -> None:
         """Start sampling."""
         self.sampler.start()
+        if self.preferences.screen != self.DEFAULT_MODE:
+            self.switch_mode(self.preferences.screen)
+        for complaint in self._complaints:
+            self.notify(complaint, title="config.toml", severity="warning", timeout=15, markup=False)
         self.request_sample()
         self._timer = self.set_interval(self._interval, self.request_sample)
         self.set_interval(1.0, self._refresh_header)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables, for themes of others."""
+        return variables_of(self.current_theme)
 
     def on_unmount(self) -> None:
         """Let the sampler go; it is not waited for."""
@@ -340,6 +364,11 @@ class CtrscopeApp(App[None]):
         finally:
             self.request_sample()
         self.notify(f"left {inert(container.name)}, exit status {status}", markup=False)
+
+
+def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:
+    """(key of config.toml, what is wrong with it) of everything that there is not here."""
+    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS))
 
 
 def attach_text(container: Container, types: Sequence[NamespaceType]) -> str:

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.acting import Acts, Attach, Limits, Proposal
 from ctrscope.views.app import CtrscopeApp
@@ -66,6 +67,8 @@ async def dashboard(
     read_only: bool = False,
     find: Find = lambda snapshot, query: Reading(()),
     asked: Asked | None = None,
+    preferences: Preferences | None = None,
+    complaints: Sequence[str] = (),
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -73,7 +76,13 @@ async def dashboard(
     """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
     acts = Acts(attach, limit) if attach is not None else None
-    app = DrivenApp(source or silent, acts, read_only, find, asked=asked, clock=lambda: now)
+    app = DrivenApp(
+        *(source or silent, acts, read_only, find),
+        asked=asked,
+        preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
+        complaints=complaints,
+        clock=lambda: now,
+    )
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
             for sample in samples[:-1]:

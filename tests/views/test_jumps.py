@@ -30,6 +30,11 @@ async def _jump(pilot: Pilot[None], *keys: str) -> SampleScreen:
     return screen
 
 
+def _filter_of(screen: SampleScreen) -> str:
+    assert isinstance(screen, EventsScreen)
+    return screen.filter
+
+
 @pytest.mark.parametrize(
     ("letter", "kind", "cursor"),
     [
@@ -120,11 +125,11 @@ async def test_events_of_one_container_are_shown_and_escape_clears_before_it_lea
         table_of(pilot).stand_on(APP)
         screen = await _jump(pilot, "g", "v")
         assert isinstance(screen, EventsScreen)
-        assert screen.filter == "name:app"
+        assert _filter_of(screen) == "name:app"
         assert "name:app" in "\n".join(screen_lines(pilot))
         await press(pilot, "escape")
         assert pilot.app.screen is screen
-        assert screen.filter == ""
+        assert _filter_of(screen) == ""
         await press(pilot, "escape")
         assert isinstance(pilot.app.screen, ContainersScreen)
 

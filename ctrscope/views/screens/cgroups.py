@@ -54,7 +54,7 @@ class CgroupsScreen(TableScreen):
 
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""
-        if action in CGROUPS:
+        if action.id.startswith("cgroups."):
             return bool(self._shown)
         return super().offers(action)
 

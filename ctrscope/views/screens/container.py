@@ -126,7 +126,7 @@ class ContainerScreen(SampleScreen):
             return action.id == "container.back"
         if action.id == "app.back":
             return False  # the page's own
-        if action in LONG_TEXT:
+        if action.id.startswith("text."):
             return text is not None and (action.id not in ("text.follow", "text.time") or isinstance(text, LogsPane))
         if action.id == "container.secrets":
             return PANES[self.tab].title in ("Environment", "Config")

@@ -13,7 +13,7 @@ from ctrscope.model.gap import Gap
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import shorten
-from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action
+from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action, rebound
 from ctrscope.views.jumps import Item, jumps_from
 from ctrscope.views.tones import Part
 from ctrscope.views.widgets.key_bar import KeyBar
@@ -119,7 +119,7 @@ class SampleScreen(Screen[None]):
 
     def actions(self) -> tuple[Action, ...]:
         """Every action of this screen."""
-        return (*self.ACTIONS, *SELECTED, *SCREENS, *ANYWHERE)
+        return rebound((*self.ACTIONS, *SELECTED, *SCREENS, *ANYWHERE), self.ctrscope.preferences.bound)
 
     def offers(self, action: Action) -> bool:
         """Whether the action would do something now. What would not is neither on the bar nor in the palette."""
