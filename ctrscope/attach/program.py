@@ -22,15 +22,18 @@ def candidates(name: str, path: str) -> list[str]:
     return [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
 
 
-def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool) -> NoReturn:
-    """Exec a command, looking it up in its own PATH; *inside* a container only what is its own. Errors: CannotAttach."""
+def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool, alone: bool = False) -> NoReturn:
+    """Exec a command, looking it up in its own PATH; *inside* a container only what is its own. Errors: CannotAttach.
+
+    *alone*: nobody else is in the container yet, so that what was looked at is still there under its name.
+    """
     name = argv[0]
     path = environment.get("PATH", DEFAULT_PATH)
     reason = None
     for candidate in candidates(name, path):
         try:
             if inside:
-                _execute_inside(candidate, argv, environment, _MAX_INTERPRETERS)
+                _execute_inside(candidate, argv, environment, alone=alone)
             os.execve(candidate, list(argv), environment)  # noqa: S606 -- that is what it is for
         except (FileNotFoundError, NotADirectoryError):
             if os.path.exists(candidate):
@@ -44,29 +47,34 @@ def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool
     raise CannotAttach(f"{name}: not found there" + ("" if "/" in name else f" (PATH is {path})"), NOT_FOUND)
 
 
-def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, str], depth: int) -> NoReturn:
+def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, str], *, alone: bool) -> NoReturn:
     """Exec a file of the container: the very one that was looked at, whatever its name means by then.
 
     A shell that is a link to /proc/self/exe, or names that as its interpreter, would be our own interpreter, run inside,
     where root could then overwrite it (CVE-2019-5736). Such links jump: what they say and where they lead differ. Hence a
     script's interpreter is started here rather than by the kernel, which would look its name up once more.
-    *Kernel:* before 6.14 a program that is executed by its descriptor has that number for its comm.
+    *Kernel:* a program that is executed by its descriptor has the file's name for its comm, before 6.14 that number, and not
+    the name of the link (``sh``) that it was called by.
     """
-    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    found, said = os.fstat(handle), os.path.realpath(path)
-    try:
-        same = os.path.samestat(found, os.lstat(said))
-    except OSError:
-        same = False
-    if not same or depth == 0:
-        raise CannotAttach(f"{path}: refused: it leads to a file outside the container", CANNOT_EXECUTE)
-    first = _first_line(path, found)
-    if first.startswith(b"#!") and (words := first[2:].split(maxsplit=1)):
+    name, arguments = path, argv
+    for _ in range(_MAX_INTERPRETERS + 1):
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        found, said = os.fstat(handle), os.path.realpath(path)
+        try:
+            same = os.path.samestat(found, os.lstat(said))
+        except OSError:
+            same = False
+        if not same:
+            break
+        first = _first_line(path, found)
+        if not first.startswith(b"#!") or not (words := first[2:].split(maxsplit=1)):
+            os.execve(name if alone else handle, list(argv if alone else arguments), environment)  # noqa: S606
         if not os.access(path, os.X_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.close(handle)
         interpreter, *argument = (os.fsdecode(word.strip()) for word in words)
-        _execute_inside(interpreter, (interpreter, *argument, path, *argv[1:]), environment, depth - 1)
-    os.execve(handle, list(argv), environment)  # noqa: S606
+        path, arguments = interpreter, (interpreter, *argument, path, *arguments[1:])
+    raise CannotAttach(f"{path}: refused: it leads to a file outside the container", CANNOT_EXECUTE)
 
 
 def _first_line(path: str, found: os.stat_result) -> bytes:

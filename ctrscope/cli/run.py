@@ -104,12 +104,16 @@ class Run:
         from ctrscope.launcher.errors import LauncherError
         from ctrscope.launcher.order import run_attached, run_detached
 
+        def warn(lines: tuple[str, ...]) -> None:
+            for line in lines:
+                environment.say(f"ctrscope: {inert(line)}")
+
         try:
             order = self._order(arguments, environment)
             if arguments.detach:
                 environment.stdout.write(f"{run_detached(order)}\n")
                 return ExitStatus.DONE
-            return run_attached(order, lambda line: environment.say(f"ctrscope: {inert(line)}"))
+            return run_attached(order, warn)
         except LauncherError as error:
             return say_error(environment, error)
         except OSError as error:

@@ -69,7 +69,8 @@ class Launcher:
         """Containers kept elsewhere (no XDG_RUNTIME_DIR): a supervisor's arguments end with the state directory."""
         roots: dict[tuple[str, int | None], None] = {}
         for stat in survey.processes.named(survey.supervisors, MONITOR):
-            root = (survey.processes.cmdline(stat.pid) or ("",))[-1].rpartition("/")[0]
+            # "ctrscope-monitor NAME DIRECTORY", one string.
+            root = " ".join(survey.processes.cmdline(stat.pid) or ()).partition(" ")[2].partition(" ")[2].rpartition("/")[0]
             # Anybody can give a process these arguments: what a user's names has to be the user's.
             if root.startswith("/") and root != _ROOT and (uid := survey.uid(stat.pid)) is not None:
                 roots[root, uid or None] = None

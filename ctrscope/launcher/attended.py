@@ -13,21 +13,24 @@ from ctrscope.launcher.spec import Spec
 
 def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:
     """Run it to its end and delete it, unless *keep*; returns its exit status, 128+N when signal N ended it."""
-    made = lifecycle.create(wish, spec)
-    warn(made.warnings)
-    try:
-        lifecycle.start(wish.root, wish.id)
-        lifecycle.await_program(made)
-        return attend_made(made)
-    finally:
-        if not keep:
-            warn(lifecycle.delete(wish.root, wish.id, force=True))
+    with caught_signals() as signals:  # from the beginning: what comes before it runs is passed on then
+        made = lifecycle.create(wish, spec)
+        warn(made.warnings)
+        try:
+            lifecycle.start(wish.root, wish.id)
+            lifecycle.await_program(made)
+            return attend_made(made, signals)
+        finally:
+            if not keep:
+                warn(lifecycle.delete(wish.root, wish.id, force=True))
 
 
-def attend_made(made: Made) -> int:
-    """Wait for a program that is our child, with our terminal if it has one; returns its exit status."""
+def attend_made(made: Made, signals: int) -> int:
+    """Wait for a program that is our child, with our terminal if it has one; returns its exit status.
+
+    *signals* delivers those that are to be passed on (``caught_signals``).
+    """
     with ExitStack() as stack:
-        signals = stack.enter_context(caught_signals())
         pidfd = os.pidfd_open(made.pid)
         stack.callback(os.close, pidfd)
         if made.terminal is not None:

@@ -7,10 +7,11 @@ paths, a private /dev. *Errors:* LauncherError that names the option and what is
 import os
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from ctrscope.attach.environment import DEFAULT_PATH
 from ctrscope.attach.seccomp import Profile
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.spec import (
     BlockIO,
     Capabilities,
@@ -53,6 +54,16 @@ _PERIOD = 100_000  # microseconds
 _NO_LIMIT = 2**64 - 1
 
 
+class ImageSettings(msgspec.Struct, rename="pascal"):
+    """What an image says about the process: the part ``config`` of its configuration."""
+
+    user: str = ""
+    env: list[str] | None = None
+    entrypoint: list[str] | None = None
+    cmd: list[str] | None = None
+    working_dir: str = ""
+
+
 class Wanted(Value, frozen=True, kw_only=True):
     """The options, as they were typed unless said otherwise."""
 
@@ -86,9 +97,12 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
     """
     is_ordinary = os.geteuid() != 0
     mappings = own_mappings(wanted.userns)
-    hostname = wanted.hostname or container_id[:12]
+    hostname = wanted.hostname or container_id[:64]
     capabilities = _capabilities(wanted.cap_add, wanted.cap_drop)
     no_new_privileges, has_filter, filter_file, profile = _security(wanted.security)
+    asked = (*(parse_tmpfs(text) for text in wanted.tmpfs), *(parse_volume(text) for text in wanted.volumes))
+    if root is None:
+        _check_places(asked)
     spec = Spec(
         oci_version=OCI_VERSION,
         process=Process(
@@ -107,14 +121,12 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
             *_system_mounts(wanted.network, is_mapped=bool(mappings), is_ordinary=is_ordinary),
             *(_tmpfs(path, "nosuid", "nodev", f"mode={mode}") for path, mode in (_WRITABLE if root is None else ())),
             *((_bind("/etc/resolv.conf"),) if wanted.network in ("host", "bridge") and root is not None else ()),
-            *(parse_tmpfs(text) for text in wanted.tmpfs),
-            *(parse_volume(text) for text in wanted.volumes),
+            *asked,
         ),
         linux=Linux(
             namespaces=_namespaces(wanted.network, is_mapped=bool(mappings)),
             uid_mappings=mappings[0] if mappings else (),
             gid_mappings=mappings[1] if mappings else (),
-            cgroups_path=f"/ctrscope/{container_id}",
             resources=_resources(wanted),
             seccomp=_seccomp(has_filter, filter_file, capabilities),
             masked_paths=_MASKED,
@@ -122,6 +134,14 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
         ),
     )
     return spec, wanted.user or image.user
+
+
+def _check_places(mounts: Iterable[Mount]) -> None:
+    """The host's own root is read-only: nothing can be made in it to mount something on."""
+    for mount in mounts:
+        where = mount.destination
+        if not os.path.exists(where) and not any(where.startswith(f"{path}/") for path, _ in _WRITABLE):
+            raise LauncherError(f"there is no {where} on this host, whose own root the container has: take one below /tmp", 2)
 
 
 def _command(command: tuple[str, ...], image: ImageSettings) -> tuple[str, ...]:
@@ -156,10 +176,10 @@ def _namespaces(network: str, *, is_mapped: bool) -> tuple[Namespace, ...]:
 
 
 def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple[Mount, ...]:
-    """/proc, /dev, /sys. sysfs belongs to the network namespace: whoever does not own that gets the host's."""
+    """/proc, /dev, /sys. sysfs is the network namespace's: whoever does not own that, or has the host's, gets the host's."""
     # An ordinary user has no group 5 (tty) unless it is mapped.
     terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *(() if is_ordinary else ("gid=5",)))
-    foreign = is_mapped and (network == "host" or network.startswith("/"))
+    is_hosts = network == "host" or (is_mapped and network.startswith("/"))
     quiet = ("nosuid", "noexec", "nodev")
     mounts = [
         Mount(destination="/proc", type="proc", source="proc", options=quiet),
@@ -167,17 +187,17 @@ def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple
         Mount(destination="/dev/pts", type="devpts", source="devpts", options=terminals),
         Mount(destination="/dev/shm", type="tmpfs", source="shm", options=(*quiet, "mode=1777", "size=65536k")),  # noqa: S108
         Mount(destination="/dev/mqueue", type="mqueue", source="mqueue", options=quiet),
-        _bind("/sys") if foreign else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
+        _bind("/sys") if is_hosts else Mount(destination="/sys", type="sysfs", source="sysfs", options=(*quiet, "ro")),
     ]
-    if not foreign and (not is_mapped or os.path.exists("/sys/fs/cgroup/cgroup.controllers")):
-        # Hierarchies of v1 cannot be mounted by the root of a user namespace.
+    # v1: no root of a user namespace may mount its hierarchies. v2: one that is there already is busy.
+    if not (is_hosts if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else is_mapped):
         mounts.append(Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=(*quiet, "relatime", "ro")))
     return tuple(mounts)
 
 
 def _bind(path: str) -> Mount:
-    """What the host has at that place, to be read."""
-    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "ro", "nosuid", "nodev", "noexec"))
+    """What the host has at that place and below, to be read."""
+    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "rro", "rnosuid", "rnodev", "rnoexec"))
 
 
 def _tmpfs(path: str, *options: str) -> Mount:
@@ -252,7 +272,9 @@ def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]) -> Prof
 
 
 def _resources(wanted: Wanted) -> Resources:
-    devices = (DeviceRule(allow=False, access="rwm"), *(DeviceRule(allow=True, type=type_, access="m") for type_ in "cb"))
+    refused = DeviceRule(allow=False, access="rwm")
+    made = (DeviceRule(allow=True, type=type_, access="m") for type_ in "cb")
+    used = (DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm") for major, minor in _DEVICES)
     cpu = Cpu(
         shares=_number("--cpu-shares", wanted.cpu_shares, 2, 262_144),
         quota=None if wanted.cpus is None else int(_quantity("--cpus", wanted.cpus, parse_cpus) * _PERIOD),
@@ -263,7 +285,8 @@ def _resources(wanted: Wanted) -> Resources:
     pids = _number("--pids", wanted.pids, 1, 1 << 22)
     weight = _number("--io-weight", wanted.io_weight, 10, 1000)
     return Resources(
-        devices=(*devices, *(DeviceRule(allow=True, type="c", major=a, minor=b, access="rwm") for a, b in _DEVICES)),
+        # An ordinary user gets no device that is not shown already, and may load no rules.
+        devices=(refused, *made, *used) if os.geteuid() == 0 else (),
         memory=None if memory is None else Memory(limit=memory),
         cpu=None if cpu == Cpu() else cpu,
         pids=None if pids is None else Pids(limit=pids),

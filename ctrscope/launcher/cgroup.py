@@ -167,6 +167,11 @@ def kill_all(cgroups: Cgroups) -> None:
 
 def remove(cgroups: Cgroups) -> None:
     """Remove them with whatever the container made below; what is gone already is fine. Errors: LauncherError."""
+    if cgroups.scope is not None:
+        from ctrscope.launcher.systemd import stop_scope
+
+        stop_scope(cgroups.scope)
+        _wait(lambda: not os.path.exists(cgroups.main or ""))
     for directory in cgroups.distinct:
         _remove_tree(directory)
         parent = os.path.dirname(directory)

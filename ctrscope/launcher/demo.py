@@ -20,8 +20,8 @@ from ctrscope.launcher.network import find_plan
 from ctrscope.launcher.state import State, default_root, is_alive, list_ids, read_spec, read_state
 
 _MARK = "CTRSCOPE_DEMO=1"
-#: Keeps the network namespace of a container that is gone, as a forgotten mount does.
-_LEFTOVER = "/run/ctrscope/demo-leftover"
+#: Keeps the network namespace of a container that is gone: so a CNI plug-in leaves one that it was not told to remove.
+_LEFTOVER = "/run/netns/cni-de300000-0000-4000-8000-000000000000"
 _LOCK = "/run/ctrscope/demo.lock"
 
 _SERVE = """
@@ -104,12 +104,13 @@ def _start_all(say: Callable[[str], None]) -> None:
         _Part("demo-client", ("--net", "bridge"), _ASK, (f"http://{web}/",)),
         _Part("demo-app", ("--net", "bridge"), _SERVE, ("127.0.0.1", "9000")),
         _Part("demo-sidecar", ("--net", "container:demo-app"), _ASK, ("http://127.0.0.1:9000/",)),
-        _Part("demo-throttled", ("--cpus", "0.2"), _WORK),
+        _Part("demo-throttled", ("--cpus", "0.1"), _WORK),
         _HUNGRY,
         _Part("demo-gone", (), _WAIT),
     ):
         _run(part, say)
     gone = next(state for state in _ours() if state.name == "demo-gone")
+    os.makedirs(os.path.dirname(_LEFTOVER), exist_ok=True)
     with open(_LEFTOVER, "wb"):
         pass
     say(f"mount --bind /proc/{gone.pid}/ns/net {_LEFTOVER}")
@@ -121,8 +122,9 @@ def _remove_all() -> None:
     _remove(state.id for state in _ours())
     with suppress(OSError):  # ENOENT: never made; EINVAL: not mounted yet
         unmount(_LEFTOVER, 0)
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # ENOENT; ENOTEMPTY and EBUSY: the directory is others', too
         os.unlink(_LEFTOVER)
+        os.rmdir(os.path.dirname(_LEFTOVER))
 
 
 def _ours() -> list[State]:

@@ -23,8 +23,8 @@ _ALWAYS = (
     *(DeviceRule(allow=True, type=type_, access="m") for type_ in "bc"),
     *(
         DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm")
-        # null zero full random urandom tty console ptmx, and every terminal of devpts
-        for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, None))
+        # null zero full random urandom tty ptmx, and every terminal of devpts: a container's console is one of those
+        for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
     ),
 )
 _ACCESS = {"m": 1, "r": 2, "w": 4}  # BPF_DEVCG_ACC_…
@@ -42,14 +42,19 @@ _PROG_TYPE_CGROUP_DEVICE, _ATTACH_CGROUP_DEVICE, _ALLOW_MULTI = 15, 6, 2
 
 def allow_devices(cgroups: Cgroups, rules: Sequence[DeviceRule]) -> tuple[str, ...]:
     """Enforce the rules; returns a warning where that cannot be done. Errors: LauncherError."""
+    forbids = any(not rule.allow for rule in rules)
     rules = [one for rule in (*rules, *_ALWAYS) for one in _of_either_type(rule)]
     directory = cgroups.directories.get("" if cgroups.is_v2 else "devices")
     if directory is None:
+        if not forbids:
+            return ()
         return ("no cgroup hierarchy for devices may be written: what $.linux.resources.devices forbids is not forbidden",)
     if cgroups.is_v2:
         try:
             _attach(directory, compile_rules(rules))
         except OSError as error:
+            if not forbids:
+                return ()
             why = error.strerror or "refused"
             return (
                 f"bpf(2): {why}: what $.linux.resources.devices forbids is not forbidden; it takes CAP_BPF and CAP_NET_ADMIN",

@@ -18,6 +18,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.layers import Budget, apply_layer
 
@@ -40,16 +41,6 @@ class _Index(msgspec.Struct):
 class _Manifest(msgspec.Struct):
     config: _Descriptor
     layers: list[_Descriptor]
-
-
-class ImageSettings(msgspec.Struct, rename="pascal"):
-    """What an image says about the process: the part ``config`` of its configuration."""
-
-    user: str = ""
-    env: list[str] | None = None
-    entrypoint: list[str] | None = None
-    cmd: list[str] | None = None
-    working_dir: str = ""
 
 
 class _RootFs(msgspec.Struct):
@@ -80,6 +71,8 @@ class Image:
         Errors: LauncherError, and then *root* holds a part.
         """
         budget, owner = Budget(root), (uid, gid)
+        if os.geteuid() == 0:
+            os.chown(root, uid, gid)
         for layer, diff_id in zip(self._layers, self._diff_ids, strict=True):
             where = f"{self._blobs.name}: layer {layer.digest[:19]}"
             with self._blobs.opened(layer) as blob:

@@ -24,7 +24,7 @@ from ctrscope.launcher.cgroup import Cgroups
 from ctrscope.launcher.confine import Confined, become, take_label
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.mounts import make_readonly, mask, mount_cgroups, mount_inside, parse_options, remount
-from ctrscope.launcher.rootfs import PROPAGATIONS, make_inside, open_root, pivot
+from ctrscope.launcher.rootfs import PROPAGATIONS, enter_in_place, make_inside, open_root, pivot
 from ctrscope.launcher.spec import Linux, Process, Spec
 from ctrscope.launcher.state import State
 from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, PID, READY, TERMINAL, ask, await_answer, fail
@@ -82,25 +82,26 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         os.umask(0)
         keep_from_exec(program.preserved)
         _raise_loopback(linux)
-        root = open_root(making.state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly)
+        is_apart = linux.has_new("mount")
+        root = open_root(making.state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly, is_apart=is_apart)
         _make_mounts(making, root, channel)
         _fill_dev(spec, root)
         os.close(make_inside(root, program.process.cwd, directory=True))
         ask(channel, HOOKS)
-        _run_hooks(making, "createContainer", "creating")
+        _run_hooks(making, "createContainer", "created")
         _set_names(spec)
         for path in linux.readonly_paths:
             make_readonly(root, path)
         for path in linux.masked_paths:
             mask(root, path)
         take_label(program.confined)
-        pivot(root)
+        pivot(root) if is_apart else enter_in_place(root)
         _finish_root(spec, root)
         environment = become_program(program, channel)
         channel.send(READY)
         os.read(making.fifo, 1)
         _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True)
+        execute(program.process.args, environment, inside=True, alone=True)
     except BaseException as error:
         fail(channel, error)
 
@@ -142,8 +143,7 @@ def become_program(program: Program, channel: Channel) -> dict[str, str]:
 
 
 def _raise_loopback(linux: Linux) -> None:
-    network = linux.find_namespace("network")
-    if network is not None and not network.path:
+    if linux.has_new("network"):
         end = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
         fcntl.ioctl(end.fileno(), _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
         end.close()
@@ -155,7 +155,7 @@ def _make_mounts(making: Making, root: int, channel: Channel) -> None:
 
     def join() -> None:
         ask(channel, CGROUPS)
-        if cgroup is not None and not cgroup.path:
+        if making.spec.linux.has_new("cgroup"):
             syscalls.unshare(NamespaceType.CGROUP)
 
     for number, mount in enumerate(making.spec.mounts):
@@ -239,12 +239,13 @@ def _find_program(process: Process) -> None:
     """Say now that it is not there, rather than at the start, when who asked for it is gone."""
     name = process.args[0]
     path = next((line[5:] for line in process.env if line.startswith("PATH=")), DEFAULT_PATH)
-    found = [candidate for candidate in candidates(name, path) if os.path.isfile(candidate)]
+    found = [candidate for candidate in candidates(name, path) if os.path.exists(candidate)]
     if not found:
         where = "no such file or directory" if "/" in name else f"executable file not found in $PATH ({path})"
         raise LauncherError(f'exec: "{name}": {where}', NOT_FOUND)
-    if not any(os.access(candidate, os.X_OK) for candidate in found):
-        raise LauncherError(f'exec: "{name}": permission denied', CANNOT_EXECUTE)
+    if not any(os.path.isfile(candidate) and os.access(candidate, os.X_OK) for candidate in found):
+        what = "is a directory: permission denied" if os.path.isdir(found[0]) else "permission denied"
+        raise LauncherError(f'exec: "{name}": {what}', CANNOT_EXECUTE)
 
 
 def _home(uid: int) -> str:

@@ -23,6 +23,7 @@ from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.mounts import parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
+from ctrscope.launcher.rootfs import unmount_in_place
 from ctrscope.launcher.spec import Process, Resources, Spec
 from ctrscope.launcher.state import FIFO, State
 from ctrscope.model.container import Port
@@ -71,6 +72,8 @@ def create(wish: Wish, spec: Spec) -> Made:
     rootfs = os.path.realpath(os.path.join(wish.bundle, spec.root.path))
     if not os.path.isdir(rootfs):
         raise LauncherError(f"$.root.path: {rootfs} is not a directory")
+    if rootfs == "/" and not spec.linux.has_new("mount"):
+        raise LauncherError("$.root.path: the host's own root takes a new mount namespace in $.linux.namespaces")
     state = State(
         id=wish.id,
         bundle=wish.bundle,
@@ -101,6 +104,10 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
     assert spec.process is not None
     assert state.cgroups is not None
     warnings = list(confined.warnings)
+    if not spec.linux.has_new("mount"):
+        warnings.append(
+            "$.linux.namespaces has no new mount namespace: the container's mounts are seen outside until it is deleted"
+        )
     pid = 0
 
     def became(text: str) -> None:
@@ -114,8 +121,8 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
             from ctrscope.launcher.network import connect
 
             warnings.extend(connect(wish.root, wish.id, pid))
-        _run_hooks("prestart", spec, state, "creating")
-        _run_hooks("createRuntime", spec, state, "creating")
+        _run_hooks("prestart", spec, state, "created")
+        _run_hooks("createRuntime", spec, state, "created")
 
     fifo = f"{states.directory_of(wish.root, wish.id)}/{FIFO}"
     os.mkfifo(fifo, 0o600)
@@ -307,6 +314,7 @@ def _fork(begin: Callable[[Channel], NoReturn]) -> tuple[int, Channel]:
     child = os.fork()
     if child == 0:
         with suppress(BaseException):
+            signal.set_wakeup_fd(-1)  # what reaches us is not told to who waits
             ours.close()
             begin(theirs)
         os._exit(125)
@@ -407,7 +415,10 @@ def _undo(root: str, container_id: str) -> tuple[str, ...]:
         disconnect(root, container_id)
     warnings: tuple[str, ...] = ()
     if os.path.exists(f"{states.directory_of(root, container_id)}/config.json"):
-        warnings = _run_hooks("poststop", states.read_spec(root, container_id), state, "stopped")
+        spec = states.read_spec(root, container_id)
+        if spec.linux.find_namespace("mount") is None:
+            unmount_in_place(state.rootfs)
+        warnings = _run_hooks("poststop", spec, state, "stopped")
     states.remove_directory(root, container_id)
     return warnings
 

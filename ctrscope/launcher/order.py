@@ -5,16 +5,15 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 
 from ctrscope.attach.terminal import is_interactive
-from ctrscope.launcher.attended import attend_made
-from ctrscope.launcher.build import Wanted, build_spec
+from ctrscope.launcher import attended
+from ctrscope.launcher.build import ImageSettings, Wanted, build_spec
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings
-from ctrscope.launcher.lifecycle import Made, Wish, await_program, create, start
+from ctrscope.launcher.lifecycle import Wish, await_program, create, start
 from ctrscope.launcher.removal import note_end, remove, unpacked
 from ctrscope.launcher.spec import Spec, load_spec
 from ctrscope.launcher.state import default_root, directory_of, locked, read_starttime, read_state, write_state
@@ -37,7 +36,7 @@ class Order(Value, frozen=True, kw_only=True):
     remove: bool = False
 
 
-def run_attached(order: Order, say: Callable[[str], None]) -> int:
+def run_attached(order: Order, say: Callable[[tuple[str, ...]], None]) -> int:
     """Run it with our standard streams, and wait; returns its exit status. Errors: LauncherError."""
     if order.wanted.terminal and not is_interactive():
         raise LauncherError("-t: standard input and output are no terminal: leave it out")
@@ -46,14 +45,12 @@ def run_attached(order: Order, say: Callable[[str], None]) -> int:
         has_terminal = spec.process.terminal and is_interactive()
         if not has_terminal and not order.interactive:
             _take_nothing_for(0)
-        made = create(wish, replace(spec, process=replace(spec.process, terminal=has_terminal)))
-        for warning in made.warnings:
-            say(warning)
+        spec = replace(spec, process=replace(spec.process, terminal=has_terminal))
         try:
-            _start(wish, made)
-            status = attend_made(made)
+            status = attended.run_attached(wish, spec, warn=say, keep=True)
         except BaseException:
-            remove(wish.root, wish.id)
+            with suppress(LauncherError):  # there is none, or it is not ours to know of any more
+                remove(wish.root, wish.id)
             raise
         finish(wish, status)
     return status
@@ -79,7 +76,8 @@ def run_detached(order: Order) -> str:
             for warning in made.warnings:
                 log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
             try:
-                _start(wish, made)
+                start(wish.root, wish.id)
+                await_program(made)
             except BaseException:
                 remove(wish.root, wish.id)
                 raise
@@ -96,11 +94,6 @@ def finish(wish: Wish, status: int) -> None:
         remove(wish.root, wish.id)
     else:
         note_end(wish.root, wish.id, status)
-
-
-def _start(wish: Wish, made: Made) -> None:
-    start(wish.root, wish.id)
-    await_program(made)
 
 
 @contextmanager

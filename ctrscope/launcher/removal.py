@@ -7,7 +7,6 @@ container's id and is locked until the container's state is there: one that is n
 import fcntl
 import os
 import select
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +14,8 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings, opened_image
 from ctrscope.launcher.lifecycle import delete
 from ctrscope.launcher.spec import IdMapping, Spec
 from ctrscope.launcher.state import State, default_root, list_ids, locked, read_starttime, read_state, write_state
@@ -37,6 +36,8 @@ def unpacked(
     reference: str, container_id: str, build: Callable[[ImageSettings], tuple[Spec, str]]
 ) -> Iterator[tuple[str, Spec, str]]:
     """An image unpacked, once *build* had nothing against it: its root directory, and what was built."""
+    from ctrscope.launcher.image import opened_image  # takes a third of what a container without one does
+
     sweep()
     directory = f"{image_root()}/{container_id}"
     with opened_image(reference) as image:
@@ -128,7 +129,9 @@ def _remove_tree(directory: str) -> None:
         for line in file:
             if f"{line.split()[4]}/".startswith(f"{real}/"):
                 raise LauncherError(f"{directory} is not removed: something is mounted at {line.split()[4]}")
-    shutil.rmtree(directory)
+    from shutil import rmtree
+
+    rmtree(directory)
 
 
 @contextmanager

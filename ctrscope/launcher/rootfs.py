@@ -6,6 +6,7 @@ there: a destination is walked with the root for "/" and held open (CVE-2019-199
 
 import os
 import stat
+from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.launcher.errors import LauncherError
@@ -22,18 +23,24 @@ _MOST_LINKS = 40
 _ATTR_RDONLY = 1
 
 
-def open_root(rootfs: str, propagation: str, *, readonly: bool) -> int:
-    """Mount the root file system over itself, apart from the host's; returns its descriptor."""
-    syscalls.mount(None, "/", None, PROPAGATIONS.get(propagation, PROPAGATIONS["rslave"]))
-    if "shared" in propagation:
-        syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
-    handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    root = syscalls.open_tree(handle)
-    os.close(handle)
-    if readonly and rootfs == "/":
-        # The host's own: what is mounted below it is not to be written either. Whatever is mounted on it has its place already.
-        syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
-    syscalls.move_mount(root, rootfs)
+def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) -> int:
+    """Mount the root file system over itself; returns its descriptor. *is_apart*: this mount namespace is all ours."""
+    try:
+        if is_apart:
+            # What is unbindable could not be copied: that comes once it is the root.
+            first = "rslave" if not propagation or "unbindable" in propagation else propagation
+            syscalls.mount(None, "/", None, PROPAGATIONS[first])
+        if is_apart and "shared" in propagation:
+            syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
+        handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = syscalls.open_tree(handle)
+        os.close(handle)
+        if readonly and rootfs == "/":
+            # The host's own: what is mounted below it is not to be written either. Every mount point is there already.
+            syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
+        syscalls.move_mount(root, rootfs)
+    except OSError as error:
+        raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
 
 
@@ -90,6 +97,18 @@ def pivot(root: int) -> None:
     syscalls.mount(None, ".", None, syscalls.MS_SLAVE | syscalls.MS_REC)
     syscalls.unmount(".", syscalls.MNT_DETACH)
     os.chdir("/")
+
+
+def enter_in_place(root: int) -> None:
+    """Without a mount namespace that is all ours nothing can be pivoted without the host: all that is left is chroot(2)."""
+    os.fchdir(root)
+    os.chroot(".")
+
+
+def unmount_in_place(rootfs: str) -> None:
+    """Take away what ``open_root`` mounted in the host's mount namespace, with all that is mounted below."""
+    with suppress(OSError):  # EINVAL: it was not mounted yet
+        syscalls.unmount(rootfs, syscalls.MNT_DETACH)
 
 
 def _mount_of(path: str) -> str:

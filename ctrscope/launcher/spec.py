@@ -295,6 +295,10 @@ class Linux(_Part, frozen=True):
         """What it says about namespaces of that type, in the specification's words; None is the runtime's own."""
         return next((one for one in self.namespaces if one.type == type_), None)
 
+    def has_new(self, type_: str) -> bool:
+        """Whether it gets a new namespace of that type."""
+        return any(one.type == type_ and not one.path for one in self.namespaces)
+
 
 class Spec(_Part, frozen=True):
     """The whole of it."""

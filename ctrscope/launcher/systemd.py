@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 
 from ctrscope.launcher.cgroup import Scope
 from ctrscope.launcher.errors import LauncherError, SpecError
@@ -83,6 +84,12 @@ def update_scope(scope: Scope, resources: Resources) -> None:
         _ask(scope.is_users, "call", *_MANAGER, *arguments)
 
 
+def stop_scope(scope: Scope) -> None:
+    """Have it forgotten. Systemd does so once it hears that it is empty, which it never does if we remove it first."""
+    with suppress(LauncherError):  # it is gone; or systemd is, and so is what it would have kept
+        _ask(scope.is_users, "call", *_MANAGER, "StopUnit", "ss", scope.name, "replace")
+
+
 def _limits(resources: Resources) -> list[tuple[str, ...]]:
     found: list[tuple[str, int | None]] = []
     if (memory := resources.memory) is not None:
@@ -107,7 +114,7 @@ def _ask(is_users: bool, *words: str) -> str:
     busctl = shutil.which("busctl")
     if busctl is None:
         raise LauncherError("--systemd-cgroup: there is no busctl, which comes with systemd")
-    argv = [busctl, "--user" if is_users else "--system", *words]
+    argv = [busctl, "--user" if is_users else "--system", "--", *words]  # the root slice is called -.slice
     done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         raise LauncherError(f"--systemd-cgroup: {words[-1] if words[0] != 'call' else words[4]}: {done.stderr.strip()}")

@@ -4,8 +4,6 @@
 """
 
 import os
-import pwd
-import shutil
 
 from ctrscope.attach.credentials import parse_passwd
 from ctrscope.launcher.errors import LauncherError
@@ -64,6 +62,9 @@ def _root_mappings() -> _Mappings:
 
 def _user_mappings(euid: int) -> _Mappings:
     """Ourselves as root; the others are those that were reserved for us, where the programs that may map them are there."""
+    import pwd
+    import shutil
+
     ours = (_line(0, euid, 1),), (_line(0, os.getegid(), 1),)
     if shutil.which("newuidmap") is None or shutil.which("newgidmap") is None:
         return ours

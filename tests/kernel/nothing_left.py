@@ -21,7 +21,7 @@ _NAME = "moment"
 _LIMITS = ("--memory", "64m", "--pids", "50", "--cpus", "0.5")
 _BRIDGE = ("--net", "bridge", "-p", "127.0.0.1:8080:80")
 _STATES = Path("/run/ctrscope/containers")
-_SETTLED = 10.0  # seconds
+_SETTLED, _PATIENCE = 10.0, 300.0  # seconds; a machine may be emulated
 
 
 class Scenario(NamedTuple):
@@ -117,7 +117,7 @@ class Running:
 
 def _ctrscope(*argv: str) -> None:
     """Run it to its end. Errors: AssertionError."""
-    status, said = Running(argv).end(60)
+    status, said = Running(argv).end(_PATIENCE)
     assert status == 0, f"ctrscope {' '.join(argv)}: {status}: {said}"
 
 
@@ -151,9 +151,9 @@ def _kill_at(scenario: Scenario, victim: str, moment: float) -> str:
 
 def _remove() -> list[tuple[int | None, str]]:
     """By its name; what was killed before that was written down, by the id that its directory has."""
-    done = [Running(("rm", "--force", _NAME)).end(60)]
+    done = [Running(("rm", "--force", _NAME)).end(_PATIENCE)]
     if _STATES.exists():
-        done += [Running(("rm", "--force", one.name)).end(60) for one in _STATES.iterdir() if one.is_dir()]
+        done += [Running(("rm", "--force", one.name)).end(_PATIENCE) for one in _STATES.iterdir() if one.is_dir()]
     return done
 
 

@@ -69,7 +69,13 @@ class Host:
 
     def picture(self) -> dict[str, str]:
         """Everything that the launcher may touch, as other programs tell it."""
-        commands = ("ip -o addr", "ip -o link", "ip route", "nft list ruleset", "cat /proc/sys/net/ipv4/ip_forward")
+        commands = (
+            "ip -4 -o addr",
+            "ip -br link | sort | cut -c1-16",
+            "ip route",
+            "nft list ruleset",
+            "cat /proc/sys/net/ipv4/ip_forward",
+        )
         found = {command: self.namespace.run("sh", "-c", command) for command in commands}
         return {**found, "files": str([one.name for one in self.root.iterdir() if one.is_file()])}
 

@@ -1,7 +1,7 @@
 """A world of a test's own, which can be compared whole with what it was, whatever else happens on this machine.
 
-It has namespaces of its own of every type but user, a part of each cgroup hierarchy as its root, and an empty /run. PID 1 of it is
-what runs in it, so that all ends with it.
+It has namespaces of its own of every type but user, a part of each cgroup hierarchy as its root, an empty /run and
+/var/lib. What runs in it is its PID 1: all ends with it.
 """
 
 import os
@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.live.machine import wait_for
 
 #: What Docker makes of a host: whatever it does not name is not forwarded.
 _DROPPING = "table ip filter {\n chain FORWARD {\n type filter hook forward priority filter; policy drop;\n }\n}\n"
@@ -27,7 +29,13 @@ def run_in_world(module: str, *arguments: str) -> int:
         enter = "".join(f"echo $$ > {file}\n" for file in files)
         unshare = 'exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child --propagation private "$@"'
         argv = ("sh", "-ec", enter + unshare, "sh", sys.executable, "-m", module, *arguments)
-        return subprocess.run(argv, check=False).returncode
+        with subprocess.Popen(argv) as process:
+            # Who waits outside has done with unshare(2) once it has a child; on v2 it may not stay where it was for that.
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            wait_for("a child", lambda: process.poll() is not None or children.read_text())
+            for file in files if process.poll() is None else ():
+                (file.parent / "harness/cgroup.procs").write_text(str(process.pid))
+            return process.wait()
 
 
 def make_world() -> None:
@@ -37,10 +45,11 @@ def make_world() -> None:
     places = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
     # Copies of containers' mounts would keep those busy.
     for place in sorted((place for place in places if place.startswith(("/run/", "/var/", "/tmp/"))), reverse=True):
-        subprocess.run(("umount", "-l", place), check=True)
+        subprocess.run(("umount", "-l", place), stderr=subprocess.DEVNULL, check=False)  # whose directory was removed is gone
     commands = f"""
         mount -t proc proc /proc
         mount -t tmpfs tmpfs /run
+        mount -t tmpfs tmpfs /var/lib
         ip link set lo up
         echo 0 > /proc/sys/net/ipv4/ip_forward
         nft -f - <<'END'
@@ -73,7 +82,7 @@ def take_picture() -> Picture:
         "address": ("ip", "-4", "-o", "addr"),
         "rule": ("nft", "list", "ruleset"),
         "namespace": ("lsns", "-rno", "NS,TYPE"),
-        "file": ("find", "/run", "-mindepth", "1"),
+        "file": ("find", "/run", "/var/lib", "-mindepth", "1"),
         "forwarding": ("cat", "/proc/sys/net/ipv4/ip_forward"),
     }
     found = {

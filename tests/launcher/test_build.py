@@ -1,6 +1,8 @@
 """From options to a specification, and what is said of options that mean nothing."""
 
 import os
+import pwd
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,8 @@ import msgspec
 import pytest
 
 from ctrscope.launcher import users
-from ctrscope.launcher.build import Wanted, build_spec
+from ctrscope.launcher.build import ImageSettings, Wanted, build_spec
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.image import ImageSettings
 from ctrscope.launcher.spec import IdMapping, Mount, Rlimit, Spec, User
 from ctrscope.launcher.users import find_user, own_mappings
 from ctrscope.launcher.validate import validate
@@ -217,10 +218,10 @@ def test_an_ordinary_user_is_root_inside_with_the_ids_reserved_for_it(monkeypatc
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "getegid", lambda: 1001)
     monkeypatch.setattr(users, "_read", lambda _, path: files.get(path, b""))
-    monkeypatch.setattr(users.pwd, "getpwuid", lambda _: type("Entry", (), {"pw_name": "alice"}))
-    monkeypatch.setattr(users.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: type("Entry", (), {"pw_name": "alice"}))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert own_mappings(None) == (lines((0, 1000, 1), (1, 100000, 65536)), lines((0, 1001, 1), (1, 200000, 1000)))
-    monkeypatch.setattr(users.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     assert own_mappings("auto") == (lines((0, 1000, 1)), lines((0, 1001, 1)))
     for text in ("host", "5:10"):
         with pytest.raises(LauncherError, match=f"--userns .*{text}"):

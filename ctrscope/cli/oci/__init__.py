@@ -24,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments is not None and arguments.has("debug"):
             raise
         message, status = f"{type(error).__name__}: {error} (--debug shows where)", 1
-    if arguments is not None:
-        from ctrscope.cli.oci.log import write_line
+    if arguments is not None and (path := arguments.find("log")):
+        from ctrscope.launcher.report import write_report
 
-        write_line(arguments, "error", message)
+        write_report(path, message, as_json=arguments.find("log-format") == "json")
     print(f"ctrscope-oci: {message}", file=sys.stderr)  # noqa: T201
     return status if arguments is not None and arguments.verb in ("run", "exec") else 1
 

@@ -26,7 +26,8 @@ OPTIONS = {
     "pause": "",
     "resume": "",
     "update": "r:resources= blkio-weight= cpu-period= cpu-quota= cpu-burst= cpu-share= cpu-rt-period= cpu-rt-runtime= "
-    "cpuset-cpus= cpuset-mems= kernel-memory= kernel-memory-tcp= memory= memory-reservation= memory-swap= pids-limit= cpu-idle=",
+    "cpuset-cpus= cpuset-mems= kernel-memory= kernel-memory-tcp= memory= memory-reservation= memory-swap= pids-limit= "
+    "cpu-idle=",
     "spec": "b:bundle= rootless",
     "features": "",
 }

@@ -64,8 +64,7 @@ def update_(arguments: Arguments) -> int:
 
 def spec_(arguments: Arguments) -> int:
     """Write a config.json to begin with."""
-    from ctrscope.launcher.build import Wanted, build_spec
-    from ctrscope.launcher.image import ImageSettings
+    from ctrscope.launcher.build import ImageSettings, Wanted, build_spec
 
     spec, _ = build_spec(Wanted(terminal=True, command=("sh",)), "ctrscope", "rootfs", ImageSettings())
     lifecycle.write_template(arguments.find("bundle") or ".", spec)

@@ -5,6 +5,7 @@ import sys
 
 from msgspec.structs import replace
 
+from ctrscope.attach.session import caught_signals
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
 from ctrscope.launcher.attended import attend_made, run_attached
@@ -49,9 +50,10 @@ def exec(arguments: Arguments) -> int:  # noqa: A001 -- the verb's name
     """Run one program more in a container."""
     wish = _wish(arguments)
     process = _process(arguments, wish)
-    made = lifecycle.execute(wish, process)
-    _warn(made.warnings)
-    return 0 if arguments.has("detach") else attend_made(made)
+    with caught_signals() as signals:
+        made = lifecycle.execute(wish, process)
+        _warn(made.warnings)
+        return 0 if arguments.has("detach") else attend_made(made, signals)
 
 
 def _wish(arguments: Arguments) -> Wish:
