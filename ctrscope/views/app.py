@@ -99,9 +99,8 @@ class CtrscopeApp(App[None]):
         preferences = preferences or Preferences()
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = choose_theme(
-            "none" if self.no_color else preferences.theme, self.console.color_system, os.environ.get("COLORFGBG", "")
-        )
+        wanted = "none" if self.no_color else preferences.theme
+        self.theme = choose_theme(wanted, self.console.color_system, os.environ.get("COLORFGBG", ""))
         self.preferences = preferences
         self.set_keymap({name: keys_of(keys) for name, keys in preferences.bound.items()})
         self.sampled: Signal[Sample] = Signal(self, "sampled")
