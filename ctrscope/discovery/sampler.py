@@ -46,7 +46,7 @@ _SOURCES_EVERY = 5.0
 #: hundredth of the time at most.
 _DIAGNOSIS_AT_LEAST_EVERY, _DIAGNOSIS_SHARE = 30.0, 0.01
 #: Of the whole host, for what shows nowhere else; longer where the kernel tells us of whatever starts, ends or is changed.
-_WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 10.0
+_WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 15.0
 
 
 class _Kept(Generic[T]):

@@ -93,6 +93,18 @@ SELECTED = (
         "Container",
         13,
     ),
+    Action(
+        "container.pause",
+        "p",
+        "freeze",
+        "pause it",
+        "Pause the container, or let it run again: its cgroup is frozen or thawed. Asks first.",
+        "Container",
+        15,
+    ),
+    Action(
+        "container.kill", "K", "kill", "kill", "Send a signal to the container's init. Asks which, and first.", "Container", 16
+    ),
     Action("container.copy", "y", "copy_id", "copy id", "Copy the full id of the container to the clipboard.", "Container", 11),
 )
 

@@ -14,7 +14,7 @@ from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, en
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
 from ctrscope.views.columns import FIELDS
-from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline, spread
+from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 #: Texts of a cell that are no value: such rows come last, whichever way the column is sorted.
@@ -208,11 +208,11 @@ def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[
 
 
 def _spark(history: History, now_ns: int) -> Callable[[Row], str]:
+    parts = history.parts(Metric.CPU, FIELDS["last_minute"].width, MINUTE_NS, now_ns)
+
     def draw(row: Row) -> str:
-        points = history.points(row.container.key, Metric.CPU, MINUTE_NS)
-        if all(value is None for _, value in points):
-            return ""
-        return sparkline(spread(points, now_ns, FIELDS["last_minute"].width, MINUTE_NS), cpu_top(row.stats))
+        values = history.highest(row.container.key, parts)
+        return "" if all(value is None for value in values) else sparkline(values, cpu_top(row.stats))
 
     return draw
 

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
@@ -18,6 +17,7 @@ from ctrscope.views.panes.opened import facts
 from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import SEVERITIES, line
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
+from ctrscope.views.widgets.words import Words
 
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 36
 
@@ -36,7 +36,7 @@ class FindingsScreen(TableScreen):
 
     def compose_words(self) -> Iterable[Widget]:
         """Build the box below the list."""
-        yield Static(id="detail")
+        yield Words(id="detail")
 
     def focus_of(self) -> Focus:
         """Ask for all of health, not only what the figures tell."""
@@ -85,7 +85,7 @@ class FindingsScreen(TableScreen):
         """Draw everything about the finding under the cursor."""
         finding = self._findings.get(self.table.cursor or "")
         lines = [] if finding is None else finding_lines(finding, self.size.width)
-        self.query_one("#detail", Static).update(Content("\n").join(lines))
+        self.query_one("#detail", Words).say(Content("\n").join(lines))
         self.show_actions()
 
     def open_row(self, key: str) -> None:

@@ -6,13 +6,13 @@ from typing import ClassVar
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.sample import Sample
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import RowTable
+from ctrscope.views.widgets.words import Words
 
 
 class TableScreen(SampleScreen):
@@ -51,8 +51,8 @@ class TableScreen(SampleScreen):
 
     def compose_words(self) -> Iterable[Widget]:
         """Build what stands below the table."""
-        yield Static(id="why")
-        yield Static(id="status")
+        yield Words(id="why")
+        yield Words(id="status")
 
     def on_mount(self) -> None:
         """Give the keys to the table."""
@@ -86,8 +86,8 @@ class TableScreen(SampleScreen):
 
     def draw_words(self) -> None:
         """Draw what stands below the table, and the keys."""
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self.total_text())
+        self.query_one("#why", Words).say(self._why())
+        self.query_one("#status", Words).say(self.total_text())
         self.show_actions()
 
     def _why(self) -> Content:
