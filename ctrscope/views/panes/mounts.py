@@ -75,7 +75,8 @@ def find_covered(mounts: Sequence[Mount]) -> frozenset[int]:
     """
     on: dict[tuple[int, str], int] = {(mount.parent_id, mount.mount_point): mount.mount_id for mount in mounts}
     ids = {mount.mount_id for mount in mounts}
-    root = next((mount.mount_id for mount in mounts if mount.parent_id not in ids), None)
+    roots = (mount.mount_id for mount in mounts if mount.parent_id not in ids or mount.parent_id == mount.mount_id)
+    root = next(roots, None)
 
     def reached(path: str) -> int | None:
         here, at = root, "/"

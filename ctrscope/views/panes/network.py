@@ -44,10 +44,12 @@ def draw(opened: Opened) -> list[Content]:
     network = opened.detail.network if opened.detail else None
     if network is None:
         lines += facts("addresses", inert(", ".join(container.addresses)), opened.width)
-        return [*lines, *([Content("")] if lines else []), *missing(opened, "network")]
     if lines:
         lines.append(Content(""))
-    lines += _way(opened)
+    if container.is_running:
+        lines += _way(opened)
+    if network is None:
+        return [*lines, *missing(opened, "network")]
     rows = [_link(link) for link in network.links]
     tones = ["idle" if link.state == "DOWN" or link.name == "lo" else "plain" for link in network.links]
     lines += table(_LINKS, rows, opened.width, tones) if rows else missing(opened, "links")
