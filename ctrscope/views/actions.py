@@ -38,7 +38,7 @@ ANYWHERE = (
         "go to",
         "Go to what is related: p process, c cgroup, n namespaces, i interface, l logs, o page and more. esc comes back.",
         "Anywhere",
-        16,
+        30,
     ),
     Action("app.back", "escape", "app.back", "back", "Go back to where one came from.", "Anywhere", -1),
     Action("app.help", "question_mark", "app.help", "help", "Explain this screen: its keys, signs and columns.", "Anywhere", 8),
@@ -140,7 +140,7 @@ LONG_TEXT = (
     Action(
         "text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 5
     ),
-    Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 17),
+    Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 31),
     Action("text.previous", "N", "match(-1)", "previous", "Go to the match before, towards the beginning.", "Logs and files"),
     Action(
         "text.filter",
@@ -151,10 +151,10 @@ LONG_TEXT = (
         "Logs and files",
         6,
     ),
-    Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 19),
-    Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 20),
+    Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 33),
+    Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
     Action(
-        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 18
+        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32
     ),
 )
 
