@@ -64,11 +64,11 @@ class LogReader:
         end = place or LogPlace(len(self._files) - 1, self._files[-1].end_of_lines())
         lines: list[LogLine] = []
         start, looked, is_first = end, 0, True
-        for line, finish in self._backwards(end):
+        for line, _, size in self._backwards(end):
             if len(lines) >= count or looked >= _AT_ONCE:
                 is_first = False
                 break
-            looked += finish - line.place.offset
+            looked += size
             start = line.place
             if keep is None or keep(line):
                 lines.append(line)
@@ -83,12 +83,12 @@ class LogReader:
         self._notice_rotation()
         lines: list[LogLine] = []
         end, looked, is_last = place, 0, True
-        for line, finish in self._forwards(place):
+        for line, finish, size in self._forwards(place):
             if len(lines) >= count or looked >= _AT_ONCE:
                 is_last = False
                 break
-            looked += finish - line.place.offset
-            end = LogPlace(line.place.file, finish)
+            looked += size
+            end = finish
             if keep is None or keep(line):
                 lines.append(line)
         if is_last:
@@ -134,33 +134,31 @@ class LogReader:
 
     # Lines
 
-    def _backwards(self, end: LogPlace) -> Iterator[tuple[LogLine, int]]:
-        """Each line before *end*, the last first, and the offset where it ends."""
+    def _backwards(self, end: LogPlace) -> Iterator[tuple[LogLine, LogPlace, int]]:
+        """Each line before *end*, the last first, where it ends, and the bytes that it takes."""
+        line = _Pieces()
         for number in range(end.file, -1, -1):
             file = self._files[number]
             offset = min(end.offset, file.size()) if number == end.file else file.end_of_lines()
-            line = _Pieces(number)
             for start, stop, raw in file.lines_before(offset):
                 record = parse_record(raw, self.source.format)
-                if line and not record.goes_on:
+                if line and (not record.goes_on or line.is_full):
                     yield line.take()
-                line.put_first(start, stop, record)
-                if line.is_full:
-                    yield line.take()
-            if line:
-                yield line.take()
+                line.put(LogPlace(number, start), LogPlace(number, stop), record)
+        if line:
+            yield line.take()
 
-    def _forwards(self, place: LogPlace) -> Iterator[tuple[LogLine, int]]:
-        """Each line from *place* on, and the offset where it ends. One without its rest is a line too: it may never come."""
+    def _forwards(self, place: LogPlace) -> Iterator[tuple[LogLine, LogPlace, int]]:
+        """Each line from *place* on, in the same words. One without its rest is a line too: the rest may never come."""
+        line = _Pieces()
         for number in range(place.file, len(self._files)):
-            line = _Pieces(number)
             for start, stop, raw in self._files[number].lines_after(place.offset if number == place.file else 0):
                 record = parse_record(raw, self.source.format)
-                line.put_last(start, stop, record)
+                line.put(LogPlace(number, start), LogPlace(number, stop), record)
                 if not record.goes_on or line.is_full:
                     yield line.take()
-            if line:
-                yield line.take()
+        if line:
+            yield line.take()
 
     def _unfinished(self, end: LogPlace) -> LogLine | None:
         """What stands behind the last newline of a console: a prompt. An engine writes whole records."""
@@ -191,12 +189,12 @@ class LogReader:
 
 
 class _Pieces:
-    """The records that one line was written in, as they come: from its beginning, or from its end."""
+    """The records that one line was written in, from its beginning or from its end; a file may end between two."""
 
-    def __init__(self, number: int) -> None:
-        self._file = number
-        self._records: list[tuple[int, LogRecord]] = []
-        self._length = self._end = 0
+    def __init__(self) -> None:
+        self._records: list[tuple[LogPlace, LogPlace, LogRecord]] = []
+        self._length = 0  # of the text; empty records count, too
+        self._size = 0
 
     def __bool__(self) -> bool:
         return bool(self._records)
@@ -205,19 +203,15 @@ class _Pieces:
     def is_full(self) -> bool:
         return self._length > _TEXT_LIMIT
 
-    def put_last(self, start: int, stop: int, record: LogRecord) -> None:
-        self._records.append((start, record))
-        self._end = stop
+    def put(self, start: LogPlace, end: LogPlace, record: LogRecord) -> None:
+        self._records.append((start, end, record))
         self._length += len(record.text) + _RECORD
+        self._size += end.offset - start.offset
 
-    def put_first(self, start: int, stop: int, record: LogRecord) -> None:
-        end = self._end if self._records else stop
-        self.put_last(start, end, record)
-
-    def take(self) -> tuple[LogLine, int]:
-        """The line, and the offset where it ends; nothing is left."""
-        records = sorted(self._records, key=lambda one: one[0])
-        start, first = records[0]
-        text = first.text if len(records) == 1 else "".join(record.text for _, record in records)
-        self._records, self._length = [], 0
-        return LogLine(LogPlace(self._file, start), text, first.at, first.stream), self._end
+    def take(self) -> tuple[LogLine, LogPlace, int]:
+        """The line, where it ends, and the bytes that it takes; nothing is left."""
+        records, size = sorted(self._records, key=lambda one: one[0]), self._size
+        start, _, first = records[0]
+        text = first.text if len(records) == 1 else "".join(record.text for _, _, record in records)
+        self._records, self._length, self._size = [], 0, 0
+        return LogLine(start, text, first.at, first.stream), records[-1][1], size

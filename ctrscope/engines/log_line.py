@@ -38,8 +38,9 @@ def parse_record(raw: bytes, format_: LogFormat) -> LogRecord:
             record = _decode(raw)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return LogRecord(_text(raw))
-        is_whole = record.log.endswith("\n")
-        return LogRecord(record.log[:-1] if is_whole else record.log, record.time, record.stream, not is_whole)
+        text = record.log.removesuffix("\n")
+        is_whole = text != record.log
+        return LogRecord(text.removesuffix("\r") if is_whole else text, record.time, record.stream, not is_whole)
     if format_ is LogFormat.CRI:
         parts = raw.split(b" ", 3)
         if len(parts) == 4 and parts[1] in _STREAMS and parts[2][:1] in (b"F", b"P"):

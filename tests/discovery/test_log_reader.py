@@ -226,3 +226,13 @@ def test_no_descriptor_stays_open_when_nobody_has_the_log_any_more(tmp_path: Pat
     assert set(os.listdir("/proc/self/fd")) > before
     del reader
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_line_in_whose_middle_the_file_was_rotated_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.1").write_text("2026-09-21T12:00:00Z stdout F before\n2026-09-21T12:00:01Z stdout P first half, \n")
+    (tmp_path / "x").write_text("2026-09-21T12:00:01Z stdout F second half\n2026-09-21T12:00:02Z stdout F after\n")
+    reader = _reader(tmp_path, "x.1", "x")
+    page = reader.after(LogPlace(0, 0), 2)
+    assert _texts(page) == ["before", "first half, second half"]
+    assert _texts(reader.after(page.end, 2)) == ["after"]
+    assert _texts(reader.before(None, 2)) == ["first half, second half", "after"]
