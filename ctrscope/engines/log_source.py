@@ -22,6 +22,7 @@ _FORMATS = {
     EngineName.PODMAN: LogFormat.CRI,
     EngineName.CONTAINERD: LogFormat.CRI,
     EngineName.CRI_O: LogFormat.CRI,
+    EngineName.CTRSCOPE: LogFormat.CRI,
 }
 #: Engines rotate a handful; whoever owns the directory may make more.
 _MOST_FILES = 100

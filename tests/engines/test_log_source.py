@@ -35,6 +35,7 @@ def test_parts_that_kubelet_rotated_are_told_by_their_date() -> None:
         (EngineName.CONTAINERD, "0.log", LogFormat.CRI),
         (EngineName.PODMAN, "ctr.log", LogFormat.CRI),
         (EngineName.CRI_O, "0.log", LogFormat.CRI),
+        (EngineName.CTRSCOPE, "log", LogFormat.CRI),
         (EngineName.LXC, "console.log", LogFormat.PLAIN),
     ],
 )
