@@ -29,9 +29,8 @@ def _opened(key: str = APP, **changes: Any) -> Opened:
 
 
 def _finding(title: str, severity: Severity = Severity.MEDIUM) -> Finding:
-    return Finding(
-        rule="health/x", severity=severity, subject=Subject(kind="container", id=APP, name="app"), title=title, evidence=(), remedy=""
-    )
+    subject = Subject(kind="container", id=APP, name="app")
+    return Finding(rule="health/x", severity=severity, subject=subject, title=title, evidence=(), remedy="")
 
 
 def _texts(opened: Opened) -> list[str]:
@@ -69,7 +68,8 @@ def test_what_does_not_fit_is_cut_and_hostile_text_is_inert() -> None:
 
 def test_of_one_that_ended_it_says_how() -> None:
     one = stopped("batch", exit_code=137, oom_killed=True, restart_count=4, image="busy:1")
-    assert how_it_does(_opened()._replace(container=one)) == ["exit status 137, killed for memory", "restarted 4 times", "image busy:1"]
+    wanted = ["exit status 137, killed for memory", "restarted 4 times", "image busy:1"]
+    assert how_it_does(_opened()._replace(container=one)) == wanted
 
 
 def test_of_one_without_figures_it_says_what_is_known() -> None:

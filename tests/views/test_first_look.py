@@ -1,4 +1,4 @@
-"""What somebody who has never seen the dashboard looks for, on a busy host: each in at most three keys from the first screen."""
+"""What somebody who has never seen the dashboard looks for on a busy host: each at most three keys from the first screen."""
 
 from msgspec import structs
 from textual.pilot import Pilot
