@@ -1,19 +1,12 @@
 """A host on which every string is trouble: spaces, markup, escape sequences, bytes that are not UTF-8, wide characters."""
 
-from ctrscope.model.cgroup import (
-    CgroupMembership,
-    CgroupStats,
-    CpuStats,
-    IoStats,
-    MemoryStats,
-    PidsStats,
-    Pressure,
-    PressureLine,
-)
+from ctrscope.model.cgroup import CgroupStats, CpuStats, IoStats, MemoryStats, PidsStats, Pressure, PressureLine
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, EngineName, EngineStatus, Evidence, Monitor, Pod, Port
-from ctrscope.model.detail import CapabilitySets, Detail, Limits, Mount, Overlay, Security
+from ctrscope.model.detail import CapabilitySets, Detail, Limits, Security
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.host import Host, Privileges
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.model.namespace import IdMapLine, NamespaceSet
 from ctrscope.model.network import Link, Network, Route
 from ctrscope.model.process import Process, Role

@@ -51,10 +51,11 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "rich": ("ctrscope.views",),
 }
 #: Who may open files of the host, connect or start programs: reading goes through HostFs and netlink (the older tables of
-#: iptables by getsockopt(2) on a socket that is connected to nothing), changing is for attach and act.
+#: iptables by getsockopt(2) on a socket that is connected to nothing), changing is for attach and act. cli.beside starts
+#: a copy of a process that reads.
 MAY_TOUCH = (
     "ctrscope.probes.hostfs", "ctrscope.probes.netlink", "ctrscope.probes.iptables_legacy", "ctrscope.probes.proc_connector",
-    "ctrscope.attach", "ctrscope.act", "ctrscope.launcher",
+    "ctrscope.attach", "ctrscope.act", "ctrscope.launcher", "ctrscope.cli.beside",
 )  # fmt: skip
 TOUCHING_MODULES = {"socket", "subprocess", "pty", "shutil", "tempfile", "pathlib", "glob"}
 TOUCHING_CALLS = {

@@ -24,8 +24,20 @@ def test_a_listing_does_without_what_python_takes_long_to_import(line: str) -> N
     assert [line for line in done.stderr.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED"]
 
 
-def test_the_command_line_starts_without_regular_expressions() -> None:
-    program = "import sys; before = 're' in sys.modules; import ctrscope.cli; print(before or 're' not in sys.modules)"
+@pytest.mark.parametrize("line", ["ps -a", "ns --deep"])
+def test_a_listing_does_without_the_types_of_figures_and_networks(line: str) -> None:
+    types = "ctrscope.model.cgroup", "ctrscope.model.network", "ctrscope.model.detail", "ctrscope.model.finding"
+    program = "import sys; from ctrscope.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", program, *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stderr.split()).isdisjoint(types)
+
+
+@pytest.mark.parametrize(
+    "modules", ["ctrscope.cli", "ctrscope.cli.attach, ctrscope.attach.enter, ctrscope.attach.plan, ctrscope.act.record"]
+)
+def test_the_command_line_starts_without_regular_expressions(modules: str) -> None:
+    program = f"import sys; before = 're' in sys.modules; import {modules}; print(before or 're' not in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"True\n"
 
 

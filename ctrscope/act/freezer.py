@@ -3,14 +3,13 @@
 *Source:* kernel documents cgroup-v2 (cgroup.freeze) and cgroup-v1/freezer-subsystem (freezer.self_freezing).
 """
 
-from shlex import quote
-
 from ctrscope.act.open_cgroup import PATIENCE, opened_cgroup, set_frozen
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
 from ctrscope.act.target import Target, check_target, choose_target, inner_directory, own_directory
 from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, ParseError
+from ctrscope.model.quoting import quote
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs

@@ -5,7 +5,8 @@
 
 import os
 import syslog
-from shlex import quote
+
+from ctrscope.model.quoting import quote
 
 
 def record(what: str, key: str, name: str) -> None:

@@ -8,13 +8,13 @@ outside excepted: the kernel drops the others.
 import os
 import re
 import signal
-from shlex import quote
 
 from ctrscope.act.record import record
 from ctrscope.act.refusal import CannotAct
 from ctrscope.act.target import Target, check_target, choose_target
 from ctrscope.model.container import Container
 from ctrscope.model.gap import ParseError
+from ctrscope.model.quoting import quote
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs

@@ -4,7 +4,7 @@
 """
 
 from ctrscope.act.refusal import CannotAct
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value

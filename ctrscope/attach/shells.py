@@ -5,9 +5,9 @@
 
 import stat
 from collections.abc import Iterable, Mapping
-from shlex import quote
 
 from ctrscope.attach.request import CannotAttach
+from ctrscope.model.quoting import quote
 from ctrscope.probes.hostfs import HostFs
 
 #: Shells in the order in which they are tried inside; the arguments after the first are for busybox.

@@ -122,7 +122,7 @@ class Attach:
             cgroup=arguments.cgroup,
             tools=arguments.tools,
         )
-        snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
+        snapshot = discover(environment.host, Plan(namespaces=False, addresses=False, only=arguments.id))
         container = find_or_say(environment, snapshot, arguments.id)
         if not arguments.thaw:
             if container.status is ContainerStatus.PAUSED and environment.is_tty:

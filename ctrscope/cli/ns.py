@@ -74,18 +74,30 @@ class Ns:
 
     def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print them."""
+        from ctrscope.cli.beside import beside
         from ctrscope.discovery.discover import discover
-        from ctrscope.discovery.namespaces import MOST_PROCESSES, read_namespaces
+        from ctrscope.discovery.namespace_census import Census, Taken
+        from ctrscope.discovery.namespaces import MOST_PROCESSES, read_namespaces, take_census
         from ctrscope.discovery.plan import Plan
 
         wanted = arguments.id
         plan = Plan(cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
         processes = ProcessTable(environment.host)
+        census = Census(environment.host, processes.pids())
+
+        def take() -> Taken:
+            take_census(census, deep=arguments.deep)
+            return census.hand_over()
+
+        taken = beside(take, Taken)
         snapshot = discover(environment.host, plan, processes)
+        census.take_over(taken())
         container = None if wanted is None else find_or_say(environment, snapshot, wanted)
         # Text shows what holds a namespace besides its processes; of thousands of these 20 ms are saved.
         most = MOST_PROCESSES if environment.json else _DOORS
-        found, gaps = read_namespaces(environment.host, snapshot, deep=arguments.deep, processes=processes, most_processes=most)
+        found, gaps = read_namespaces(
+            environment.host, snapshot, deep=arguments.deep, processes=processes, census=census, most_processes=most
+        )
         gaps = (*snapshot.gaps, *gaps)
         namespaces = tuple(
             one

@@ -52,11 +52,12 @@ def parse_arguments(verb: Verb, argv: Sequence[str]) -> "argparse.Namespace":
 
 
 class _Flags:
-    """Stands for an ArgumentParser as far as a line has options without a value, and at most one word besides."""
+    """Stands for an ArgumentParser as far as a line has options with any text or no value, and at most one word besides."""
 
     def __init__(self) -> None:
         self._defaults: dict[str, object] = {}
         self._flags: dict[str, tuple[str, bool]] = {}  # "-a" and "--all" → "all", True
+        self._texts: dict[str, tuple[str, bool]] = {}  # "-v" → "volumes", and that there may be several
         self._grouped: set[str] = set()  # those since the first group: of several argparse knows whether they go together
         self._has_groups = False
         self._word: tuple[str, str | None] | None = None  # the positional argument, and how many there may be of it
@@ -74,12 +75,14 @@ class _Flags:
         elif action in ("store_true", "store_false"):
             self._flags.update(dict.fromkeys(names, (dest, action == "store_true")))
             self._defaults.setdefault(dest, more.get("default", action == "store_false"))
-            if self._has_groups:
-                self._grouped.update(names)
         elif action != "version":
             default = more.get("default")
+            if nargs is None and not more.keys() & {"type", "choices", "required"}:
+                self._texts.update(dict.fromkeys(names, (dest, action == "append")))
             self._is_enough = self._is_enough and "required" not in more and not ("type" in more and isinstance(default, str))
             self._defaults[dest] = default
+        if self._has_groups:
+            self._grouped.update(names)
 
     def add_argument_group(self, *_: object) -> Any:
         """As of ArgumentParser."""
@@ -97,7 +100,20 @@ class _Flags:
 
     def parse(self, argv: Sequence[str]) -> Any:
         """The arguments, or None: argparse has to say what the line means."""
-        words = [argument for argument in argv if argument not in self._flags]
+        found: dict[str, Any] = {}
+        words, rest = [], iter(argv)
+        for argument in rest:
+            if argument in self._flags:
+                dest, value = self._flags[argument]
+                found[dest] = value
+            elif argument in self._texts:
+                dest, is_one_of_several = self._texts[argument]
+                text = next(rest, "-")
+                if text.startswith("-"):
+                    return None
+                found[dest] = [*found.get(dest, ()), text] if is_one_of_several else text
+            else:
+                words.append(argument)
         least, most = {None: (1, 1), "?": (0, 1), "*": (0, 1)}.get(self._word[1], (1, 0)) if self._word else (0, 0)
         if (
             not self._is_enough
@@ -106,7 +122,6 @@ class _Flags:
             or len(self._grouped.intersection(argv)) > 1
         ):
             return None
-        found: dict[str, object] = dict(self._flags[argument] for argument in argv if argument in self._flags)
         if self._word is not None:
             dest, nargs = self._word
             found[dest] = words if nargs == "*" else words[0] if words else None

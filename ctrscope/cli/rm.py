@@ -34,6 +34,7 @@ class Rm:
     def run(self, arguments: argparse.Namespace, environment: Environment) -> int:
         """Remove one after the other; the first that cannot be removed ends it."""
         refuse_unless_allowed(environment, self.name)
+        from ctrscope.act.record import record
         from ctrscope.launcher.errors import LauncherError
         from ctrscope.launcher.removal import find_ours, find_state, remove
         from ctrscope.launcher.state import default_root, is_alive
@@ -47,7 +48,9 @@ class Rm:
                 if state is not None and is_alive(state):
                     question = f"{container_id} runs, process {state.pid}. Kill and remove it?"
                     ask(environment, [], question, yes=arguments.force)
-                remove(default_root(), container_id)
+                for warning in remove(default_root(), container_id):
+                    environment.say(f"ctrscope: {inert(warning)}")
+                record("rm", f"ctrscope/{container_id}", container_id)
             except LauncherError as error:
                 raise CommandError(ExitStatus.FAILED, inert(str(error))) from error
             environment.stdout.write(f"removed {container_id}\n")

@@ -6,7 +6,6 @@ signal N ended it; 2 an option means nothing.
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.render.safe import inert
@@ -72,10 +71,6 @@ class Run:
         """Add the arguments."""
         parser.usage = "ctrscope run [OPTIONS] [-- CMD …]"
         parser.epilog = _EXAMPLES
-        source = parser.add_mutually_exclusive_group()
-        source.add_argument("--rootfs", metavar="DIR", help="the container's files; changes stay in there")
-        source.add_argument("--bundle", metavar="DIR", help="an OCI bundle: config.json says everything but the command")
-        source.add_argument("--image", metavar="LAYOUT[:TAG]", help="an OCI image layout, or an archive of one")
         parser.add_argument("--name", metavar="NAME", help="what to call it")
         parser.add_argument(
             "--net",
@@ -92,6 +87,10 @@ class Run:
         parser.add_argument("-t", "--tty", action="store_true", help="a terminal of its own")
         parser.add_argument("-d", "--detach", action="store_true", help="do not wait: print the id")
         parser.add_argument("--rm", action="store_true", help="remove it when it is over")
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("--rootfs", metavar="DIR", help="the container's files; changes stay in there")
+        source.add_argument("--bundle", metavar="DIR", help="an OCI bundle: config.json says everything but the command")
+        source.add_argument("--image", metavar="LAYOUT[:TAG]", help="an OCI image layout, or an archive of one")
         parser.set_defaults(argv=())  # what stands after --
 
     def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
@@ -168,6 +167,7 @@ def _find_network(text: str, environment: Environment) -> str:
     if kind != "container" or not name:
         expected = "none, host, bridge, container:ID, ns:NAME or ns:PATH"
         raise CommandError(ExitStatus.USAGE, f"--net {inert(text)!r}: expected {expected}")
+    from ctrscope.cli.answer import find_or_say
     from ctrscope.discovery.discover import discover
     from ctrscope.discovery.plan import Plan
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from ctrscope.discovery.effective import Ancestry, lineage
-from ctrscope.model.cgroup import CgroupMembership, CgroupNode, CgroupStats
+from ctrscope.model.cgroup import CgroupNode, CgroupStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap, ParseError, Reading, Reason
 from ctrscope.model.snapshot import Snapshot

@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Iterator
 
-from ctrscope.model.detail import Mount, Overlay
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_mountinfo import parse_overlay
 

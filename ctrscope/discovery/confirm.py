@@ -4,6 +4,7 @@ A PID counts only with the start time that the state recorded. Where the state r
 speak for the PID: its cgroup carries the container's id, or its parent is the supervisor that this engine always has.
 """
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from ctrscope.discovery.guests import is_named_in, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.engines.claims import is_full_id, parse_claims
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
 from ctrscope.model.timestamp import unix_time
@@ -34,6 +35,7 @@ ISOLATORS = ("bwrap", "unshare", "nsjail", "minijail0", "firejail", "systemd-nsp
 #: A process whose only work is to wait for a container's init, by comm (15 bytes, as the kernel cuts it).
 SUPERVISORS = ("conmon", "conmonrs", "containerd-shim", "lxc-start", "ctrscope-mon", *ISOLATORS)
 _DECLARED = Declared.__struct_fields__
+_declared = attrgetter(*_DECLARED)
 #: A state whose moment of start lies this far from the process's own start is about another process; seconds.
 _START_TOLERANCE = 5.0
 
@@ -194,7 +196,7 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
 
 def declared_of(record: Record) -> dict[str, Any]:
     """What of a record is a container's too, by field."""
-    return {name: getattr(record, name) for name in _DECLARED}
+    return dict(zip(_DECLARED, _declared(record), strict=True))
 
 
 def _is_within(path: str, ancestor: str) -> bool:

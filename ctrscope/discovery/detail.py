@@ -15,8 +15,9 @@ from ctrscope.engines.docker_config import parse_environment
 from ctrscope.engines.oci_config import read_oci_config
 from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, LimitEvents
 from ctrscope.model.container import Container
-from ctrscope.model.detail import Detail, Limits, Mount, Security
+from ctrscope.model.detail import Detail, Limits, Security
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
+from ctrscope.model.mount import Mount
 from ctrscope.model.network import Network
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
 from ctrscope.probes.cgroupfs import read_layout

@@ -17,7 +17,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
-from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record
+from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record, container_key
 from ctrscope.model.gap import Gap
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import read_layout, read_members
@@ -44,27 +44,10 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
     kernel.processes.pids()
     survey = Survey(hostfs, kernel.processes, read_users(hostfs))
     readings = [_read_state(entry, survey) for entry in ENGINES]
-    drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
-    _collect_members(drafts, kernel)
-
-    left = _left_over(drafts, kernel)
-    survey.supervisors = tuple(left)
-    late = _read_supervisors(survey, readings)
-    if late:
-        drafts = _replaced(drafts, [draft_of(record, confirm(record, kernel), kernel) for record in late])
-        _collect_members(drafts, kernel)
-        left = _left_over(drafts, kernel)
-
-    nested_gaps: list[Gap] = []
-    if outers := _may_hold_others(drafts, left, kernel):
-        from ctrscope.discovery.nested import find_nested  # few hosts have engines in containers
-
-        left, nested_gaps = find_nested(outers, drafts, left, kernel)
-    left = find_orphans(left, drafts, kernel)
-    left = adopt_joined(left, drafts, kernel)
-    unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
-    drafts += unclaimed
-
+    left_gaps: tuple[Gap, ...] = ()
+    drafts = _find_running(plan.only, survey, kernel) if plan.only is not None else []
+    if not drafts:
+        drafts, left_gaps = _find_all(survey, readings, kernel)
     drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
     containers = tuple(draft.finish(kernel, plan) for draft in drafts)
     if plan.namespaces:
@@ -85,8 +68,7 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
         gaps=(
             *gaps,
             *(gap for reading in readings for gap in reading.gaps),
-            *nested_gaps,
-            *unclaimed_gaps,
+            *left_gaps,
             *(gap for draft in drafts for gap in draft.gaps),
             *(figures.gaps if figures else ()),
         ),
@@ -96,6 +78,40 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
         figure_gaps=figures.gaps if figures else (),
         vanished=kernel.processes.vanished,
     )
+
+
+def _find_running(query: str, survey: Survey, kernel: Kernel) -> list[Draft]:
+    """The containers that engines' states call by exactly that id or name, if all of those run: then nobody else is meant."""
+    named = [record for record in survey.records if query in (record.id, record.name, container_key(record))]
+    drafts = [draft_of(record, confirm(record, kernel), kernel) for record in named]
+    if any(draft.pid is None for draft in drafts):
+        return []  # whether it runs after all, its cgroup or a supervisor knows
+    _collect_members(drafts, kernel)
+    return drafts
+
+
+def _find_all(survey: Survey, readings: list[EngineReading], kernel: Kernel) -> tuple[list[Draft], tuple[Gap, ...]]:
+    """Every container; *readings* grow by what supervisors tell."""
+    drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
+    _collect_members(drafts, kernel)
+
+    left = _left_over(drafts, kernel)
+    survey.supervisors = tuple(left)
+    late = _read_supervisors(survey, readings)
+    if late:
+        drafts = _replaced(drafts, [draft_of(record, confirm(record, kernel), kernel) for record in late])
+        _collect_members(drafts, kernel)
+        left = _left_over(drafts, kernel)
+
+    nested_gaps: list[Gap] = []
+    if outers := _may_hold_others(drafts, left, kernel):
+        from ctrscope.discovery.nested import find_nested  # few hosts have engines in containers
+
+        left, nested_gaps = find_nested(outers, drafts, left, kernel)
+    left = find_orphans(left, drafts, kernel)
+    left = adopt_joined(left, drafts, kernel)
+    unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
+    return [*drafts, *unclaimed], (*nested_gaps, *unclaimed_gaps)
 
 
 def _read_state(entry: EngineEntry, survey: Survey) -> EngineReading:

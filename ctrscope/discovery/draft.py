@@ -9,7 +9,7 @@ from ctrscope.discovery.guests import guest_gap, sandbox_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.notes import note_of
 from ctrscope.discovery.plan import Plan
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, Evidence, Monitor, Record, container_key
 from ctrscope.model.gap import Gap, gap_of
 from ctrscope.model.namespace import NamespaceSet
@@ -26,6 +26,7 @@ class Draft:
     def __init__(self, record: Record, verdict: Verdict) -> None:
         self.declared = record
         self.verdict = verdict
+        self.pid = verdict.pid  # of init, confirmed
         self.membership: CgroupMembership | None = None
         self.has_own_cgroup = False
         self.members: list[int] | None = None  # of its own cgroup, where that was asked before the membership
@@ -33,11 +34,6 @@ class Draft:
         self.pids: list[int] = []  # init first
         self.cgroups_below: list[str] = []  # directories below that of its own cgroup
         self.gaps: list[Gap] = []
-
-    @property
-    def pid(self) -> int | None:
-        """Confirmed PID of init."""
-        return self.verdict.pid
 
     @property
     def state_dirs(self) -> tuple[str, ...]:
@@ -55,6 +51,7 @@ class Draft:
             evidence=(*self.verdict.evidence, Evidence(source=f"/proc/{pid}/cgroup", value=f"runs in {cgroup_path}")),
             note=f"state says {self.declared.status} and names {named}, but its cgroup holds {pid}",
         )
+        self.pid = pid
         self.locate(kernel)
         self.pids = [pid, *(other for other in pids if other != pid)]
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from math import inf
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats, EffectiveLimit, EffectiveLimits, Limit, LimitEvents
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimit, EffectiveLimits, Limit, LimitEvents
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.probes.cgroup_limits import Resource, count_cpus, read_limit, read_limit_events
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.host import read_host_size

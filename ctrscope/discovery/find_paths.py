@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ctrscope.discovery.confinement import find_overlay
 from ctrscope.discovery.whose import Whose, is_within
 from ctrscope.model.container import Container
-from ctrscope.model.detail import Mount
 from ctrscope.model.gap import ParseError
 from ctrscope.model.match import Match, MatchKind
+from ctrscope.model.mount import Mount
 from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo, read_mountinfo
 from ctrscope.probes.proc_pid_ns import parse_namespace
 

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 
 from ctrscope.model.audited import AuditedMount
-from ctrscope.model.detail import Mount
+from ctrscope.model.mount import Mount
 
 #: File systems of which every container has its own, or what its namespaces show of the host's.
 _KERNEL = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"})

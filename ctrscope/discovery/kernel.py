@@ -1,6 +1,6 @@
 """The kernel's side of one pass: what every step of discovery asks, read at most once."""
 
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.host import Host
 from ctrscope.model.namespace import NamespaceSet

@@ -37,30 +37,51 @@ class Relatives(Value, frozen=True):
     owner_uid: int | None = None  # of a user namespace
 
 
+class Taken(Value, frozen=True):
+    """A census as one process hands it to another."""
+
+    processes: dict[str, list[int]]
+    holders: dict[str, list[Holder]]
+    relatives: dict[str, Relatives]
+    is_whole: bool
+    refusals: tuple[tuple[Gap, int], ...]
+
+
 class Census:
     """Every namespace found so far."""
 
     def __init__(self, hostfs: HostFs, pids: list[int]) -> None:
         self.hostfs = hostfs
         self.pids = sorted(pids)
+        self.own_pid = os.getpid()
         self.processes: dict[str, list[int]] = {}  # those in it, by PID
         self.holders: dict[str, list[Holder]] = {}  # whatever else holds it
         self.relatives: dict[str, Relatives] = {}
-        self.ids: dict[str, NamespaceId] = {}  # of those in processes and holders, once they are all there
         self.is_whole = True  # every process could be looked at
         self._refusals: dict[tuple[str, Reason], tuple[Gap, int]] = {}
         self._is_copy = False  # /proc is a copy of one: no namespace can be opened
+
+    def hand_over(self) -> Taken:
+        """What was found, for ``take_over``."""
+        return Taken(self.processes, self.holders, self.relatives, self.is_whole, tuple(self._refusals.values()))
+
+    def take_over(self, taken: Taken) -> None:
+        """Have found what another process did."""
+        self.processes, self.holders, self.relatives, self.is_whole = (
+            taken.processes, taken.holders, taken.relatives, taken.is_whole,
+        )  # fmt: skip
+        self._refusals = {(gap.source, gap.reason): (gap, count) for gap, count in taken.refusals}
 
     def found(self) -> set[str]:
         """Every namespace."""
         return {*self.processes, *self.holders, *self.relatives}
 
-    def identify(self) -> None:
-        """Take the names apart, and forget those that the kernel gives to no namespace: a copy of /proc may hold anything."""
+    def forget_strange_names(self) -> None:
+        """Those that the kernel gives to no namespace: a copy of /proc may hold anything."""
         for found in (self.processes, self.holders):
             for namespace in tuple(found):
                 try:
-                    self.ids[namespace] = id_of(namespace)
+                    id_of(namespace)
                 except ParseError as error:
                     self.refuse(error, ("namespaces",), "/proc/PID/ns")
                     del found[namespace]
@@ -91,8 +112,8 @@ class Census:
             yield None if self._is_copy else self._open(namespace, stack)
 
     def _open(self, namespace: str, stack: ExitStack) -> int | None:
-        type_, ino = id_of(namespace)
-        for viewer, path in self._paths(namespace, type_):
+        wanted = id_of(namespace)
+        for viewer, path in self._paths(namespace, wanted.type):
             try:
                 if viewer is not None and not answers(self.hostfs, viewer, path):
                     raise OSError(errno.EIO, "below a file system that may never answer", path)
@@ -106,7 +127,7 @@ class Census:
                 self.refuse(error, _RELATIVES, "ioctl_nsfs(2)", "CAP_SYS_PTRACE")
                 continue
             # A process may be elsewhere by now, a descriptor another one, and a path in somebody's root lead anywhere.
-            if os.fstat(handle).st_ino == ino:
+            if os.fstat(handle).st_ino == wanted.ino:
                 return handle
         return None
 

@@ -4,7 +4,6 @@
 """
 
 import errno
-import os
 from collections.abc import Iterator, Sequence
 
 from ctrscope.discovery.namespace_census import Census, id_of
@@ -28,6 +27,7 @@ def walk_processes(census: Census, *, for_children: bool) -> None:
     """Count the processes in each namespace; *for_children* also notes those that only children of a process will be in."""
     processes, readlinks = census.processes, census.hostfs.readlinks
     names = _ALL_NAMES if for_children else _NAMES
+    together: dict[tuple[str | None, ...], list[int]] = {}  # most are where others are, in all eight
     for pid in census.pids:
         try:
             links = readlinks(f"/proc/{pid}/ns", names=names)
@@ -39,12 +39,13 @@ def walk_processes(census: Census, *, for_children: bool) -> None:
         if for_children:
             _hold_for_children(census, pid, f"/proc/{pid}/ns", links, HolderKind.PROCESS)
             del links[len(_NAMES) :]
-        for link in links:
-            if link is not None:
-                if link in processes:
-                    processes[link].append(pid)
-                else:
-                    processes[link] = [pid]
+        together.setdefault(tuple(links), []).append(pid)
+    for namespaces, pids in together.items():
+        for namespace in namespaces:
+            if namespace is not None:
+                processes.setdefault(namespace, []).extend(pids)
+    for pids in processes.values():
+        pids.sort()
 
 
 def walk_threads(census: Census) -> None:
@@ -131,10 +132,9 @@ def walk_descriptors(census: Census) -> None:
     points = {one.path for held in census.holders.values() for one in held if one.kind is HolderKind.BIND_MOUNT}
     network = {pid: link for link, pids in census.processes.items() if link.startswith("net:[") for pid in pids}
     listed: dict[str, frozenset[int]] = {}
-    own = os.getpid()
     for pid in census.pids:
         directory = f"/proc/{pid}/fd"
-        if pid == own:
+        if pid == census.own_pid:
             continue
         try:
             numbers = census.hostfs.names(directory)

@@ -42,17 +42,35 @@ def read_namespaces(
     *,
     deep: bool = True,
     processes: ProcessTable | None = None,
+    census: Census | None = None,
     most_processes: int = MOST_PROCESSES,
 ) -> Reading[tuple[Namespace, ...]]:
     """All of them, in the order of the types and of their inode numbers.
 
-    *deep*: threads, descriptors and sockets are looked at too; without it, what only these hold is missing, and a gap
-    says so. What is held by a process, by a bind mount or by a namespace below it is found either way.
-    *processes*: of the same pass as the snapshot, whose facts need not be read again. *most_processes* are listed as holders.
-    *Cost:* eight links a process; one mountinfo a mount namespace; a few calls a namespace. Deep: every thread and descriptor.
+    *deep*: as of ``take_census``; a gap says what was not looked at.
+    *processes*: of the same pass as the snapshot, whose facts need not be read again. *census*: one that was taken already.
+    *most_processes* are listed as holders.
     """
     processes = processes or ProcessTable(hostfs)
-    census = Census(hostfs, processes.pids())
+    if census is None:
+        census = Census(hostfs, processes.pids())
+        take_census(census, deep=deep)
+    below = _holders_below(census.relatives, snapshot.host.namespaces)
+    join = _Join(census, processes, snapshot, most_processes)
+    namespaces = [join.namespace(name, below) for name in census.found()]
+    gaps = census.gaps()
+    if not deep:
+        gaps += (_NOT_DEEP,)
+    return Reading(tuple(sorted(namespaces, key=lambda one: (_ORDER[one.type], one.ino))), gaps)
+
+
+def take_census(census: Census, *, deep: bool) -> None:
+    """Find every namespace, who holds it, and its relatives.
+
+    *deep*: threads, descriptors and sockets are looked at too; without it, what only these hold is missing. What is held by
+    a process, by a bind mount or by a namespace below it is found either way.
+    *Cost:* eight links a process; one mountinfo a mount namespace; a few calls a namespace. Deep: every thread and descriptor.
+    """
     walk_processes(census, for_children=deep)
     seen: set[str] = set()
     if deep:
@@ -61,16 +79,9 @@ def read_namespaces(
     if deep:
         walk_descriptors(census)
         walk_mounts(census, seen)
-    census.identify()
+    census.forget_strange_names()
     census.read_relatives()
     _read_list(census)
-    below = _holders_below(census.relatives, snapshot.host.namespaces)
-    join = _Join(census, processes, snapshot, most_processes)
-    namespaces = [join.namespace(name, below) for name in census.found()]
-    gaps = census.gaps()
-    if not deep:
-        gaps += (_NOT_DEEP,)
-    return Reading(tuple(sorted(namespaces, key=lambda one: (_ORDER[one.type], one.ino))), gaps)
 
 
 _NOT_DEEP = Gap(
@@ -147,7 +158,7 @@ class _Join:
 
     def namespace(self, name: str, below: Mapping[str, Sequence[Holder]]) -> Namespace:
         """The record of one namespace."""
-        id_ = self._census.ids.get(name) or id_of(name)
+        id_ = id_of(name)
         pids = self._census.processes.get(name, [])
         is_initial = self._host.ino(id_.type) == id_.ino
         relatives = self._census.relatives.get(name, _UNKNOWN)

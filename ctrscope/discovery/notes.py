@@ -1,9 +1,12 @@
 """The one fact about a container that matters most right now, in words."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ctrscope.model.container import Container, ContainerStatus, EngineName
-from ctrscope.model.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from ctrscope.model.finding import Finding
 
 PAUSED_NOTE = "paused (freezer)"
 
@@ -30,8 +33,10 @@ def note_of(container: Container) -> str | None:
     return None
 
 
-def notes_of(findings: Iterable[Finding]) -> dict[str, str]:
+def notes_of(findings: "Iterable[Finding]") -> dict[str, str]:
     """Container key → the title of its worst finding, when it is worth a word in a list. *findings* come worst first."""
+    from ctrscope.model.finding import Severity  # of ``ps`` nobody judges
+
     notes: dict[str, str] = {}
     for finding in findings:
         if finding.subject.kind == "container" and finding.severity.rank <= Severity.MEDIUM.rank:

@@ -14,7 +14,8 @@ from ctrscope.discovery.rates import rates_between
 from ctrscope.discovery.refresh import refresh
 from ctrscope.discovery.remnants import Remnants, find_remnants
 from ctrscope.discovery.second_look import look, look_again, unread
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats, CpuStats, EffectiveLimit, LimitEvents
+from ctrscope.model.cgroup import CgroupStats, CpuStats, EffectiveLimit, LimitEvents
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
 from ctrscope.model.observed import Observed

@@ -11,3 +11,4 @@ class Plan(Value, frozen=True, kw_only=True):
     addresses: bool = True  # of every container's network namespace
     stats: bool = False  # limits, usage and pressure of every running container
     stopped: bool = True  # also containers that do not run
+    only: str | None = None  # an id or name: where engines' states know who that is and it runs, nobody else is looked for

@@ -9,15 +9,15 @@ Of an engine whose state could not be read nothing is said: what it knows may lo
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from shlex import quote
 from typing import NamedTuple
 
 from ctrscope.engines.claims import Claim, parse_claim
 from ctrscope.model.container import EngineName
-from ctrscope.model.detail import Mount
 from ctrscope.model.gap import Gap, ParseError, gap_of
+from ctrscope.model.mount import Mount
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.observed import Remnant
+from ctrscope.model.quoting import quote
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import CgroupLayout, read_members
 from ctrscope.probes.hostfs import HostFs

@@ -4,6 +4,7 @@ Most samples only read the figures again (``Watcher``). What is dear is read whi
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -45,6 +46,8 @@ _SOURCES_EVERY = 5.0
 #: And of health, while nobody does: the header counts what is wrong on every screen. Where that takes long, it takes a
 #: hundredth of the time at most.
 _DIAGNOSIS_AT_LEAST_EVERY, _DIAGNOSIS_SHARE = 30.0, 0.01
+#: Of security, while somebody looks at it: half a second of CPU for 300 containers, and a twentieth of the time at most.
+_SECURITY_EVERY, _SECURITY_SHARE = 5.0, 0.05
 #: Of the whole host, for what shows nowhere else; longer where the kernel tells us of whatever starts, ends or is changed.
 _WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 15.0
 
@@ -64,6 +67,41 @@ class _Kept(Generic[T]):
             self._reading = self._read(snapshot)
             self._read_at, self.cost = time.monotonic(), time.thread_time() - used
         return self._reading
+
+
+class _Aside(Generic[T]):
+    """What takes so long that no sample may wait for it: read on a thread of its own, the last answer is handed out meanwhile.
+
+    *Errors:* what went wrong there is raised by the next ``get``.
+    """
+
+    def __init__(self, read: Callable[[Snapshot], Reading[T]]) -> None:
+        self._read = read
+        self._reading: Reading[T] = Reading(None)
+        self._read_at = -math.inf
+        self._cost = 0.0  # CPU time of the last reading, seconds
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+
+    def get(self, snapshot: Snapshot, seconds: float, share: float) -> Reading[T]:
+        """The last answer, renewed when it is older than *seconds*, and so that reading takes a *share* of the time at most."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        is_busy = self._thread is not None and self._thread.is_alive()
+        if not is_busy and time.monotonic() - self._read_at >= max(seconds, self._cost / share):
+            # A daemon, as the one that takes samples: a read that never returns must not keep us from ending.
+            self._thread = threading.Thread(target=self._renew, args=(snapshot,), name="audit", daemon=True)
+            self._thread.start()
+        return self._reading
+
+    def _renew(self, snapshot: Snapshot) -> None:
+        used = time.thread_time()
+        try:
+            self._reading = self._read(snapshot)
+        except Exception as error:  # whatever it was, whoever asks next is told
+            self._error = error
+        self._read_at, self._cost = time.monotonic(), time.thread_time() - used
 
 
 class Sampler:
@@ -91,6 +129,7 @@ class Sampler:
         self._totals = HostTotalsReader(hostfs)
         self._namespaces = _Kept(self._read_namespaces)
         self._diagnosis = _Kept(self._read_diagnosis)
+        self._security = _Aside(self._read_security)
         self._network = _NetworkSampler(hostfs)
         self._cgroups = _Kept(self._read_cgroups)
         self._sources = _Kept(self._read_sources)
@@ -109,6 +148,7 @@ class Sampler:
         rates = rates_between(previous, snapshot) if previous is not None else {}
         self._previous = snapshot
         findings = self._findings(snapshot, rates, focus) if previous is not None else None
+        looks = self._security.get(snapshot, _SECURITY_EVERY, _SECURITY_SHARE) if focus.findings else Reading(None)
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         is_net = focus.topology or focus.way
         is_another = focus.way and self._way_to != focus.container
@@ -120,6 +160,7 @@ class Sampler:
             totals=self._totals.read(),
             details=self._details(snapshot, focus),
             findings=findings,
+            security=looks.value,
             namespaces=namespaces,
             cgroups=cgroups,
             cgroup_rates=self._tree_rates if focus.cgroups else {},
@@ -130,7 +171,7 @@ class Sampler:
             event_gaps=self._events.gaps,
             processes=self._read_processes(snapshot) if focus.processes else None,
             sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
-            gaps=(*gaps, *network_gaps, *cgroup_gaps),
+            gaps=(*gaps, *network_gaps, *cgroup_gaps, *looks.gaps),
         )
 
     def _details(self, snapshot: Snapshot, focus: Focus) -> dict[str, Detail]:
@@ -180,6 +221,17 @@ class Sampler:
 
         observed, gaps = observe(self._hostfs, snapshot)
         return Reading(diagnose(observed, self._thresholds) if observed is not None else (), gaps)
+
+    def _read_security(self, snapshot: Snapshot) -> Reading[tuple[Finding, ...]]:
+        from ctrscope.discovery.audit import gather
+        from ctrscope.findings.security import judge
+
+        # On a thread of its own, hence with descriptors of its own.
+        audit, gaps = gather(HostFs(self._hostfs.root), snapshot)
+        if audit is None:
+            return Reading(None, gaps)
+        judgement = judge(audit.host, audit.containers)
+        return Reading(judgement.findings, (*gaps, *judgement.gaps))
 
     def _read_namespaces(self, snapshot: Snapshot) -> Reading[tuple[Namespace, ...]]:
         from ctrscope.discovery.namespaces import read_namespaces

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ctrscope.engines.claims import is_full_id
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, EngineName, EngineStatus
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import CgroupLayout

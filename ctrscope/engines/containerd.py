@@ -9,7 +9,7 @@ every container is in ``ROOT/io.containerd.metadata.v1.bolt/meta.db``.
 
 import errno
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from ctrscope.engines.oci_state import OciState, read_oci_state
 from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
+from ctrscope.model.value import Value
 
 _TASKS = "io.containerd.runtime.v2.task"
 _META = "io.containerd.metadata.v1.bolt/meta.db"
@@ -67,7 +68,7 @@ def _read_roots(survey: Survey, roots: Iterable[ContainerdRoot], gaps: list[Gap]
     return EngineReading(status=status, records=tuple(_with_sandbox_ids(records)), gaps=tuple(gaps))
 
 
-class _Key(NamedTuple):
+class _Key(Value, frozen=True):
     namespace: str
     id: str
 

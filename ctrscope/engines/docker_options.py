@@ -37,6 +37,10 @@ class _RestartPolicy(msgspec.Struct, rename="pascal"):
     maximum_retry_count: int = 0
 
 
+class _Ulimit(msgspec.Struct, rename="pascal"):
+    name: str = ""
+
+
 class _HostConfig(msgspec.Struct, rename="pascal"):
     privileged: bool = False
     restart_policy: _RestartPolicy = msgspec.field(default_factory=_RestartPolicy)
@@ -55,6 +59,8 @@ class _HostConfig(msgspec.Struct, rename="pascal"):
     nano_cpus: int = 0
     pids_limit: int | None = None
     sysctls: dict[str, str] | None = None
+    ulimits: list[_Ulimit] | None = None
+    cgroup_parent: str = ""
 
 
 class _Health(msgspec.Struct, rename="pascal"):
@@ -92,6 +98,8 @@ def parse_options(host_config: bytes, path: str, config: bytes, config_path: str
         restart_maximum=found.restart_policy.maximum_retry_count,
         has_health_check=bool(health) and health[0] != "NONE",
         userns_mode=found.userns_mode,
+        ulimits=tuple(one.name for one in found.ulimits or ()),
+        cgroup_parent=found.cgroup_parent,
     )
     return options, _specified(found, asked, path)
 

@@ -13,11 +13,12 @@ from ctrscope.export.stats import ContainerFigures
 from ctrscope.model.audit_report import AcceptedFinding, AuditReport, CheckedRule
 from ctrscope.model.cgroup import CgroupNode, CgroupStats, EffectiveLimits, LimitEvents
 from ctrscope.model.container import Container, EngineStatus
-from ctrscope.model.detail import Detail, Limits, Mount, Overlay, Security
+from ctrscope.model.detail import Detail, Limits, Security
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap
 from ctrscope.model.host import Host
 from ctrscope.model.match import Match
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import Edge, Network, NetworkNamespace, NetworkPath, Publication
 from ctrscope.model.process import Process

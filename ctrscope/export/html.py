@@ -14,6 +14,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.render.audit import group_findings, summary
+from ctrscope.render.fields import ports_text
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.matrix import MatrixRow
 from ctrscope.render.safe import inert, inert_command
@@ -149,7 +150,7 @@ def _containers(report: AuditReport, containers: Sequence[Container]) -> list[st
         found.setdefault(finding.subject.id, []).append(finding)
     lines = [
         f'<h2 id="containers">Containers ({len(containers)})</h2>',
-        '<table class="wide"><thead><tr><th>name<th>engine<th>status<th>pid<th>image<th>command',
+        '<table class="wide"><thead><tr><th>name<th>engine<th>status<th>pid<th>image<th>command<th>ports',
         *(f'<th class="number">{severity}' for severity in Severity),
         "</tr></thead><tbody>",
     ]
@@ -162,7 +163,8 @@ def _containers(report: AuditReport, containers: Sequence[Container]) -> list[st
         lines.append(
             f'<tr><td><a href="#findings" data-find="{_text(one.name)}">{_text(one.name)}</a><td>{one.engine}<td>{one.status}'
             f"<td>{one.pid or ''}<td>{_text(one.image or '')}"
-            f'<td class="code">{escape(inert_command(one.command or ()))}{"".join(cells)}</tr>'
+            f'<td class="code">{escape(inert_command(one.command or ()))}<td>{_text(ports_text(one.ports))}'
+            f"{''.join(cells)}</tr>"
         )
     return [*lines, "</tbody></table>"]
 

@@ -120,7 +120,7 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
         mounts=(
             *_system_mounts(wanted.network, is_mapped=bool(mappings), is_ordinary=is_ordinary),
             *(_tmpfs(path, "nosuid", "nodev", f"mode={mode}") for path, mode in (_WRITABLE if root is None else ())),
-            *((_bind("/etc/resolv.conf"),) if wanted.network in ("host", "bridge") and root is not None else ()),
+            *_resolvers(wanted.network, has_own_root=root is not None),
             *asked,
         ),
         linux=Linux(
@@ -195,9 +195,22 @@ def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple
     return tuple(mounts)
 
 
-def _bind(path: str) -> Mount:
-    """What the host has at that place and below, to be read."""
-    return Mount(destination=path, type="bind", source=path, options=("rbind", "rslave", "rro", "rnosuid", "rnodev", "rnoexec"))
+def _resolvers(network: str, *, has_own_root: bool) -> tuple[Mount, ...]:
+    """The host's resolv.conf. Of systemd-resolved it lies below /run, which is private, and on a bridge it is another one."""
+    if network not in ("host", "bridge"):
+        return ()
+    from ctrscope.launcher.network import find_resolvers
+
+    source = find_resolvers() if network == "bridge" else "/etc/resolv.conf"
+    is_there = os.path.exists(source) and (has_own_root or os.path.realpath(source).startswith("/run/"))
+    return (_bind("/etc/resolv.conf", source),) if is_there else ()
+
+
+def _bind(path: str, source: str | None = None) -> Mount:
+    """What the host has at that place and below, or at another, to be read."""
+    return Mount(
+        destination=path, type="bind", source=source or path, options=("rbind", "rslave", "rro", "rnosuid", "rnodev", "rnoexec")
+    )
 
 
 def _tmpfs(path: str, *options: str) -> Mount:

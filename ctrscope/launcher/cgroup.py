@@ -59,7 +59,12 @@ class Cgroups(Value, frozen=True, kw_only=True):
 
 def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     """Decide where; nothing is made. Hierarchies that we may not write are left out. Errors: SpecError, LauncherError."""
+    from ctrscope.launcher.limits import plan_limits
+
     layout = read_layout(_HOST)
+    plan_limits(
+        spec.linux.resources, is_v2=layout is not None and layout.version == "v2"
+    )  # what cannot be said is an error now
     if layout is None:
         return Cgroups()
     if systemd:
@@ -111,7 +116,9 @@ def join(cgroups: Cgroups, pid: int) -> None:
 def update(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
     """Change limits of a container that runs; devices stay. Returns warnings. Errors: LauncherError, SpecError."""
     from ctrscope.launcher.limits import apply_limits
+    from ctrscope.launcher.validate import validate_resources
 
+    validate_resources(resources)
     warnings = apply_limits(cgroups, resources)
     if cgroups.scope is not None:
         from ctrscope.launcher.systemd import update_scope

@@ -315,6 +315,7 @@ def _fork(begin: Callable[[Channel], NoReturn]) -> tuple[int, Channel]:
     if child == 0:
         with suppress(BaseException):
             signal.set_wakeup_fd(-1)  # what reaches us is not told to who waits
+            states.forget_locks()
             ours.close()
             begin(theirs)
         os._exit(125)

@@ -67,7 +67,8 @@ def _become_monitor(title: str, supervise: Callable[[Callable[[], None]], None],
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for number in (0, 1, 2):
             os.dup2(nothing, number)
-        os.write(writer, b"+")
+        with suppress(BrokenPipeError):  # who asked was killed meanwhile
+            os.write(writer, b"+")
         os.close(writer)
 
     try:

@@ -6,12 +6,13 @@ goes. One at a time changes it: who holds the lock on that directory.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from ctrscope.launcher.errors import LauncherError
+from ctrscope.launcher.state import held
 from ctrscope.model.container import Port
 from ctrscope.model.value import Value
 
@@ -81,7 +82,7 @@ def plan_network(root: str, container_id: str, ports: Iterable[Port]) -> Network
     require_nft()
     if os.geteuid() != 0:
         raise LauncherError("--net bridge needs root: use --net none or --net host")
-    with _locked(root):
+    with held(root):
         network = _read(root) or _new_network()
         subnet = IPv4Network(network.subnet)
         taken = {plan.address.partition("/")[0] for plan in network.containers.values()}
@@ -109,7 +110,7 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
     from ctrscope.launcher.links import configure, make_bridge, make_pair
     from ctrscope.launcher.nat import find_dropping, open_chain, write_rules
 
-    with _locked(root) as lock:
+    with held(root) as lock:
         network = _read(root)
         plan = network.containers.get(container_id) if network else None
         if network is None or plan is None:
@@ -143,7 +144,7 @@ def disconnect(root: str, container_id: str) -> None:
 
     if not os.path.exists(f"{root}/{_FILE}"):
         return
-    with _locked(root) as lock:
+    with held(root) as lock:
         before = _read(root)
         if before is None:
             return
@@ -224,21 +225,6 @@ def _prefix(plan: NetworkPlan) -> str:
 
 def _ports(network: _Network) -> list[Port]:
     return [port for plan in network.containers.values() for port in plan.ports]
-
-
-@contextmanager
-def _locked(root: str) -> Iterator[int]:
-    import fcntl
-
-    try:
-        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise LauncherError(f"{root}: {error.strerror}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _read(root: str) -> _Network | None:

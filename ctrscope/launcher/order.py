@@ -46,12 +46,7 @@ def run_attached(order: Order, say: Callable[[tuple[str, ...]], None]) -> int:
         if not has_terminal and not order.interactive:
             _take_nothing_for(0)
         spec = replace(spec, process=replace(spec.process, terminal=has_terminal))
-        try:
-            status = attended.run_attached(wish, spec, warn=say, keep=True)
-        except BaseException:
-            with suppress(LauncherError):  # there is none, or it is not ours to know of any more
-                remove(wish.root, wish.id)
-            raise
+        status = attended.run_attached(wish, spec, warn=say, keep=True)
         finish(wish, status)
     return status
 
@@ -66,16 +61,11 @@ def run_detached(order: Order) -> str:
         def supervise(tell_started: Callable[[], None]) -> None:
             with redirected() as output:
                 made = create(wish, spec)
-            directory = directory_of(wish.root, wish.id)
-            with locked(wish.root, wish.id):
-                pid = os.getpid()
-                state = read_state(wish.root, wish.id)
-                state = replace(state, monitor_pid=pid, monitor_starttime_ticks=read_starttime(pid))
-                write_state(wish.root, state)
-            log = Log(f"{directory}/log")
-            for warning in made.warnings:
-                log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
             try:
+                _note_monitor(wish)
+                log = Log(f"{directory_of(wish.root, wish.id)}/log")
+                for warning in made.warnings:
+                    log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
                 start(wish.root, wish.id)
                 await_program(made)
             except BaseException:
@@ -88,10 +78,19 @@ def run_detached(order: Order) -> str:
     return wish.id
 
 
+def _note_monitor(wish: Wish) -> None:
+    """Write down that it is us who will wait."""
+    with locked(wish.root, wish.id):
+        pid = os.getpid()
+        state = read_state(wish.root, wish.id)
+        write_state(wish.root, replace(state, monitor_pid=pid, monitor_starttime_ticks=read_starttime(pid)))
+
+
 def finish(wish: Wish, status: int) -> None:
     """It is over: note how, or remove it."""
     if wish.remove_at_exit:
-        remove(wish.root, wish.id)
+        with suppress(LauncherError):  # somebody else has removed it
+            remove(wish.root, wish.id)
     else:
         note_end(wish.root, wish.id, status)
 

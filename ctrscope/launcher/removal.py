@@ -4,7 +4,6 @@ An image is unpacked below ``/var/lib``, because programs cannot be executed bel
 container's id and is locked until the container's state is there: one that is neither known nor locked belongs to nobody.
 """
 
-import fcntl
 import os
 import select
 import signal
@@ -18,7 +17,7 @@ from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import delete
 from ctrscope.launcher.spec import IdMapping, Spec
-from ctrscope.launcher.state import State, default_root, list_ids, locked, read_starttime, read_state, write_state
+from ctrscope.launcher.state import State, default_root, held, list_ids, locked, read_starttime, read_state, write_state
 from ctrscope.model.timestamp import rfc3339
 
 _PATIENCE = 5000  # milliseconds that a supervisor gets to notice that its container is gone
@@ -44,7 +43,7 @@ def unpacked(
         spec, user = build(image.settings)
         os.makedirs(image_root(), 0o711, exist_ok=True)
         os.mkdir(directory, 0o711)
-        with _locked(directory):
+        with held(directory):
             try:
                 os.mkdir(f"{directory}/rootfs", 0o755)
                 image.unpack(
@@ -66,7 +65,7 @@ def sweep() -> None:
     root, known = image_root(), set(list_ids(default_root()))
     for name in os.listdir(root) if os.path.isdir(root) else ():
         if name not in known:
-            with suppress(BlockingIOError), _locked(f"{root}/{name}", wait=False):
+            with suppress(BlockingIOError), held(f"{root}/{name}", wait=False):
                 _remove_tree(f"{root}/{name}")
 
 
@@ -96,15 +95,19 @@ def note_end(root: str, container_id: str, status: int) -> None:
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
 
 
-def remove(root: str, container_id: str) -> None:
-    """Kill and remove it, whatever there is of it; its supervisor, unless that is us, ends. Errors: LauncherError."""
+def remove(root: str, container_id: str) -> tuple[str, ...]:
+    """Kill and remove it, whatever there is of it; its supervisor, unless that is us, ends. Returns warnings.
+
+    Errors: LauncherError.
+    """
     state = find_state(root, container_id)
-    delete(root, container_id, force=True)
+    warnings = delete(root, container_id, force=True)
     if state is not None and state.monitor_pid not in (None, os.getpid()):
         _await_monitor(state)
     directory = f"{image_root()}/{container_id}"
     if os.path.isdir(directory):
         _remove_tree(directory)
+    return warnings
 
 
 def _await_monitor(state: State) -> None:
@@ -132,15 +135,3 @@ def _remove_tree(directory: str) -> None:
     from shutil import rmtree
 
     rmtree(directory)
-
-
-@contextmanager
-def _locked(directory: str, *, wait: bool = True) -> Iterator[None]:
-    """Hold the directory. Errors: BlockingIOError when somebody else does and we do not wait."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-        fcntl.flock(handle, fcntl.LOCK_UN)  # init may have a copy of the descriptor
-    finally:
-        os.close(handle)

@@ -21,6 +21,7 @@ PROPAGATIONS = {
 PROPAGATIONS |= {f"r{name}": flag | syscalls.MS_REC for name, flag in PROPAGATIONS.items()}
 _MOST_LINKS = 40
 _ATTR_RDONLY = 1
+_OTHERS = ("nsfs", "overlay", "tmpfs")
 
 
 def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) -> int:
@@ -39,9 +40,24 @@ def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) 
             # The host's own: what is mounted below it is not to be written either. Every mount point is there already.
             syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
         syscalls.move_mount(root, rootfs)
+        if rootfs == "/":
+            _let_go(root)
     except OSError as error:
         raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
+
+
+def _let_go(root: int) -> None:
+    """Take out of a copy of the host's root what it would keep: namespaces, file systems of containers and in memory.
+
+    Where mounts of the host are private nobody else would. In a user namespace they are locked together, and stay.
+    """
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        lines = [line.partition(" - ") for line in file]
+    held = {left.split()[4] for left, _, right in lines if right.split()[0] in _OTHERS} - {"/"}
+    for point in sorted(held, reverse=True):
+        with suppress(OSError):
+            syscalls.unmount(f"{path_of(root)}{point}", syscalls.MNT_DETACH)
 
 
 def find_inside(root: int, path: str, *, follow: bool = True) -> int:

@@ -8,7 +8,7 @@ deletes holds a lock (flock(2)) on the directory: a container without process is
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import msgspec
 
@@ -23,6 +23,8 @@ OCI_VERSION = "1.2.0"
 FIFO = "exec.fifo"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 _ID_LIMIT = 1024
+#: Descriptors of the locks that this process holds.
+_locks: list[int] = []
 
 
 class State(Value, frozen=True, kw_only=True):
@@ -98,16 +100,32 @@ def make_directory(root: str, container_id: str) -> None:
 @contextmanager
 def locked(root: str, container_id: str) -> Iterator[None]:
     """Nobody else creates, starts or deletes it meanwhile. Errors: LauncherError when there is no such container."""
-    try:
-        handle = os.open(directory_of(root, container_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise _missing(container_id) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(directory_of(root, container_id)))
+        except FileNotFoundError:
+            raise _missing(container_id) from None
         yield
+
+
+@contextmanager
+def held(directory: str, *, wait: bool = True) -> Iterator[int]:
+    """Hold a directory, by a descriptor. Errors: OSError; BlockingIOError when somebody else does and we do not wait."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _locks.append(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield handle
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a supervisor has a copy
     finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)  # init has a copy of the descriptor
+        _locks.remove(handle)
         os.close(handle)
+
+
+def forget_locks() -> None:
+    """In a child that may outlive us: a lock is held for as long as anybody has a copy of its descriptor."""
+    while _locks:
+        os.close(_locks.pop())
 
 
 def write_state(root: str, state: State) -> None:
@@ -195,14 +213,11 @@ def _missing(container_id: str) -> LauncherError:
 
 
 def _is_locked(directory: str) -> bool:
-    with suppress(FileNotFoundError):
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
+    try:
+        with suppress(FileNotFoundError), held(directory, wait=False):
+            return False
+    except BlockingIOError:
+        return True
     return False
 
 

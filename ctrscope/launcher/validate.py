@@ -7,7 +7,7 @@
 from collections.abc import Iterable
 
 from ctrscope.launcher.errors import SpecError
-from ctrscope.launcher.spec import Hook, IdMapping, Linux, Process, Spec
+from ctrscope.launcher.spec import Hook, IdMapping, Linux, Process, Resources, Spec
 
 NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts")
 PROPAGATIONS = ("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
@@ -15,6 +15,17 @@ RLIMITS = (
     "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO", "RTTIME",
     "SIGPENDING", "STACK",
 )  # fmt: skip
+#: Numbers of 64 bits without sign below $.linux.resources; others may be -1, which is no limit.
+_UNSIGNED = {
+    "cpu.shares": "cpu.shares",
+    "cpu.period": "cpu.period",
+    "cpu.burst": "cpu.burst",
+    "cpu.realtime_period": "cpu.realtimePeriod",
+    "memory.swappiness": "memory.swappiness",
+    "block_io.weight": "blockIO.weight",
+    "block_io.leaf_weight": "blockIO.leafWeight",
+    "network.class_id": "network.classID",
+}
 #: Below kernel.: those of the IPC namespace. Others of the host would be changed for everybody.
 _IPC_SYSCTLS = ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
 
@@ -98,9 +109,7 @@ def _linux(linux: Linux) -> None:
         where = f"$.linux.devices[{number}]"
         _one_of(f"{where}.type", device.type, ("b", "c", "u", "p"))
         _absolute(f"{where}.path", device.path)
-    for number, rule in enumerate(linux.resources.devices):
-        if rule.type:
-            _one_of(f"$.linux.resources.devices[{number}].type", rule.type, ("a", "b", "c"))
+    validate_resources(linux.resources)
     _expect(".." not in linux.cgroups_path.split("/"), "$.linux.cgroupsPath", "a path without ..", linux.cgroups_path)
     _text("$.linux.cgroupsPath", linux.cgroups_path)
     _one_of("$.linux.rootfsPropagation", linux.rootfs_propagation, PROPAGATIONS)
@@ -111,6 +120,32 @@ def _linux(linux: Linux) -> None:
         _sysctl(linux, name, value)
     if linux.personality is not None:
         _one_of("$.linux.personality.domain", linux.personality.domain, ("LINUX", "LINUX32"))
+
+
+def validate_resources(resources: Resources) -> None:
+    """Look at limits, also those of an update. Errors: SpecError."""
+    base = "$.linux.resources"
+    for number, rule in enumerate(resources.devices):
+        where = f"{base}.devices[{number}]"
+        if rule.type:
+            _one_of(f"{where}.type", rule.type, ("a", "b", "c"))
+        _expect(set(rule.access) <= set("rwm"), f"{where}.access", "letters of r, w and m", rule.access)
+        for field, value in (("major", rule.major), ("minor", rule.minor)):
+            if value not in (None, -1):
+                _unsigned(f"{where}.{field}", value, 32)
+    for number, page in enumerate(resources.hugepage_limits):
+        size = page.page_size
+        is_size = size[:-2].isdecimal() and size[-2:] in ("KB", "MB", "GB")
+        _expect(is_size, f"{base}.hugepageLimits[{number}].pageSize", "a size as the kernel writes it, 2MB", size)
+        _unsigned(f"{base}.hugepageLimits[{number}].limit", page.limit, 64)
+    for field, name in _UNSIGNED.items():
+        group, _, part = field.partition(".")
+        if (value := getattr(getattr(resources, group), part, None)) is not None:
+            _unsigned(f"{base}.{name}", value, 64)
+    for name, text in (("cpus", resources.cpu.cpus), ("mems", resources.cpu.mems)) if resources.cpu else ():
+        _expect(set(text) <= set("0123456789,- "), f"{base}.cpu.{name}", "numbers and ranges, 0-3,8", text)
+    for name, text in resources.unified.items():
+        _text(f"{base}.unified[{name!r}]", name + text)
 
 
 def _sysctl(linux: Linux, name: str, value: str) -> None:

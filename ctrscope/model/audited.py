@@ -87,6 +87,8 @@ class EngineOptions(Value, frozen=True, kw_only=True):
     restart_maximum: int = 0
     has_health_check: bool = False
     userns_mode: str = ""
+    ulimits: tuple[str, ...] = ()  # names of those that were set for it
+    cgroup_parent: str = ""  # where its cgroup was asked to be
 
 
 class AuditedHost(Value, frozen=True, kw_only=True):

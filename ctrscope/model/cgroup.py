@@ -1,4 +1,4 @@
-"""Cgroups: membership, limits, usage and pressure, in the words of the kernel's cgroup-v2 document."""
+"""Cgroups: limits, usage and pressure, in the words of the kernel's cgroup-v2 document."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,15 +7,6 @@ from ctrscope.model.value import Value
 
 #: A limit as the kernel says it. None means unknown (there is a Gap) or that it does not apply.
 Limit = int | Literal["max"]
-CgroupVersion = Literal["v1", "v2", "hybrid"]
-
-
-class CgroupMembership(Value, frozen=True, kw_only=True):
-    """Where a process stands in the cgroup hierarchies, as seen from the host; cgroups(7)."""
-
-    version: CgroupVersion
-    path: str  # the v2 path; on v1 and hybrid the path most controllers agree on
-    paths: Mapping[str, str]  # v1 and hybrid: controller → path; "" is the v2 hierarchy
 
 
 class PressureLine(Value, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.value import Value

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, Limit, LimitEvents
 from ctrscope.model.gap import Gap
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.network import Network
 from ctrscope.model.process import Process
@@ -35,30 +36,6 @@ class Security(Value, frozen=True, kw_only=True):
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
     devices: tuple[str, ...] | None = None  # names below /dev inside
-
-
-class Mount(Value, frozen=True, kw_only=True):
-    """One line of proc_pid_mountinfo(5), octal escapes undone."""
-
-    mount_id: int
-    parent_id: int
-    device: str  # "major:minor"
-    root: str  # path inside the file system that is the root of this mount
-    mount_point: str  # as seen from the process's root
-    options: tuple[str, ...]
-    propagation: tuple[str, ...]  # "shared:12", "master:3", "unbindable"
-    fs_type: str
-    source: str
-    super_options: tuple[str, ...]
-    host_path: str | None = None  # of a part of the host's files: the host's own name of it; None: it is no such part
-
-
-class Overlay(Value, frozen=True, kw_only=True):
-    """Layers of an overlay root, from the super options of the mount at /."""
-
-    lower: tuple[str, ...]
-    upper: str | None
-    work: str | None
 
 
 class Limits(Value, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The host itself, and what we are allowed to see of it."""
 
-from ctrscope.model.cgroup import CgroupVersion
+from ctrscope.model.cgroup_membership import CgroupVersion
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.value import Value
 

@@ -1,7 +1,6 @@
 """Namespaces as namespaces(7) names them."""
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from ctrscope.model.value import Value
 
@@ -19,7 +18,7 @@ class NamespaceType(StrEnum):
     UTS = "uts"
 
 
-class NamespaceId(NamedTuple):
+class NamespaceId(Value, frozen=True):
     """A namespace: its type and the inode number on nsfs."""
 
     type: NamespaceType

@@ -35,6 +35,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     totals: HostTotals
     details: Mapping[str, Detail]  # by container key, for what Focus asked
     findings: tuple[Finding, ...] | None = None  # of health, worst first; None: not judged yet, which takes two readings
+    security: tuple[Finding, ...] | None = None  # what audit says, worst first; None: nobody asked, or it is not known yet
     namespaces: tuple[Namespace, ...] | None = None  # what Focus asked; None: nobody did
     cgroups: CgroupNode | None = None  # the root of the tree
     cgroup_rates: Mapping[str, Rates] = {}  # by path of the cgroup
@@ -57,6 +58,6 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: bool = False  # every namespace of the host
     cgroups: bool = False  # the cgroup tree
     topology: bool = False  # every network namespace, and what connects them
-    findings: bool = False  # all of health, not only what the figures tell
+    findings: bool = False  # all of health, not only what the figures tell, and of security
     processes: bool = False  # of every container
     host: bool = False  # what the kernel answers to us, and the pressure of the host

@@ -8,16 +8,8 @@
 import functools
 from collections.abc import Mapping
 
-from ctrscope.model.cgroup import (
-    CgroupMembership,
-    CgroupStats,
-    CpusetStats,
-    CpuStats,
-    IoStats,
-    Limit,
-    MemoryStats,
-    PidsStats,
-)
+from ctrscope.model.cgroup import CgroupStats, CpusetStats, CpuStats, IoStats, Limit, MemoryStats, PidsStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.probes.cgroup_files import CPU_CONTROLLER, InterfaceFiles
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.keyed import parse_flat, parse_limit, parse_number, parse_text

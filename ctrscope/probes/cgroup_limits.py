@@ -9,7 +9,8 @@ the peak tells that v1's limit was hit.
 from collections.abc import Mapping
 from typing import Literal
 
-from ctrscope.model.cgroup import CgroupVersion, Limit, LimitEvents
+from ctrscope.model.cgroup import Limit, LimitEvents
+from ctrscope.model.cgroup_membership import CgroupVersion
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.cgroup1 import parse_v1_limit, parse_v1_quota
 from ctrscope.probes.cgroup2 import parse_cpu_max

@@ -9,7 +9,8 @@ import time
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats
+from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.gap import ParseError, Reading
 from ctrscope.probes.cgroup1 import read_v1
 from ctrscope.probes.cgroup2 import read_v2

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupVersion
+from ctrscope.model.cgroup_membership import CgroupMembership, CgroupVersion
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
@@ -87,8 +87,10 @@ def read_layout(host: HostFs) -> CgroupLayout | None:
 def parse_layout(text: bytes) -> CgroupLayout | None:
     """Parse /proc/mounts (proc_pid_mounts(5)) for lines of type cgroup and cgroup2."""
     mounts: dict[str, str] = {}
-    for line in text.decode("utf-8", "surrogateescape").splitlines():
-        fields = line.split(" ")
+    for line in text.split(b"\n"):
+        if b" cgroup" not in line:  # as of the hundreds that a host of containers has
+            continue
+        fields = line.decode("utf-8", "surrogateescape").split(" ")
         if len(fields) < 4:
             continue
         if fields[2] == "cgroup2":

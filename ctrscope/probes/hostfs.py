@@ -14,7 +14,6 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from struct import unpack_from
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
 
@@ -162,19 +161,16 @@ class HostFs:
     def readlinks(self, directory: str, *, names: Iterable[str]) -> list[str | None]:
         """Targets of several links of one directory, in the order of *names*; None where there is none (any more)."""
         found: list[str | None] = []
-        if self._native:
-            for name in names:
-                try:
-                    found.append(os.readlink(f"{directory}/{name}"))
-                except (FileNotFoundError, ProcessLookupError):
-                    found.append(None)
-            return found
-        with self._opened_path(directory) as handle:
+        # Not by _opened_path, which takes as long as two links. The path of eight links is walked once.
+        handle = os.open(directory, _PATH_FOLLOWED) if self._native else resolve_in_root(self.root, directory)
+        try:
             for name in names:
                 try:
                     found.append(os.readlink(name, dir_fd=handle))
                 except (FileNotFoundError, ProcessLookupError):
                     found.append(None)
+        finally:
+            os.close(handle)
         return found
 
     @_on_any_path
@@ -344,6 +340,7 @@ def _is_ns_link(path: str) -> bool:
 def _device_of(handle: int) -> int:
     """Device of a file, as the kernel has it: fstat(2) would ask whoever serves the file system, who may never answer."""
     import ctypes
+    from struct import unpack_from
 
     answer = ctypes.create_string_buffer(256)  # struct statx: stx_dev_major at 136, stx_dev_minor at 140
     libc = ctypes.CDLL(None, use_errno=True)

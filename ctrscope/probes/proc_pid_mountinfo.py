@@ -7,8 +7,8 @@ The kernel writes space, tab, line break, backslash (and ``#`` since Linux 5.18)
 
 from collections.abc import Iterable
 
-from ctrscope.model.detail import Mount, Overlay
 from ctrscope.model.gap import ParseError
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.probes.hostfs import HostFs
 
 #: What lxcfs serves is the host's own process.

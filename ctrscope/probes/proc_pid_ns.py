@@ -15,8 +15,8 @@ _NAMES = tuple(str(type_) for type_ in NamespaceType)
 
 def read_namespaces(host: HostFs, pid: int) -> NamespaceSet:
     """Read all links of one process. Errors: EACCES; ENOENT when the process is gone."""
-    with host.process(pid) as process:
-        return read_namespaces_of(process)
+    links = host.readlinks(f"/proc/{pid}/ns", names=_NAMES)
+    return NamespaceSet(**{name: parse_namespace(link) for name, link in zip(_NAMES, links, strict=True) if link is not None})
 
 
 def read_namespaces_of(process: ProcDir) -> NamespaceSet:

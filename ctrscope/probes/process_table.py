@@ -75,15 +75,16 @@ class ProcessTable:
 
     def namespace(self, pid: int, type_: NamespaceType) -> int | None:
         """Inode number of one namespace of a process, or None when it cannot be read."""
-        whole = self._namespaces.get(pid)
-        if isinstance(whole, NamespaceSet):
-            return whole.ino(type_)
-        if (pid, type_) not in self._single:
+        key = pid, type_
+        if key not in self._single:
+            whole = self._namespaces.get(pid)
+            if isinstance(whole, NamespaceSet):
+                return whole.ino(type_)
             try:
-                self._single[pid, type_] = parse_namespace(self.host.readlink(f"/proc/{pid}/ns/{type_}"))
+                self._single[key] = parse_namespace(self.host.readlink(f"/proc/{pid}/ns/{type_}"))
             except (OSError, ParseError):
-                self._single[pid, type_] = None
-        return self._single[pid, type_]
+                self._single[key] = None
+        return self._single[key]
 
     def cmdline(self, pid: int) -> tuple[str, ...] | None:
         """Arguments of a process (proc_pid_cmdline(5)); empty for kernel threads and zombies, None when gone."""

@@ -5,12 +5,9 @@ is unknown comes first. ``width`` is a good width on a screen of 120 columns; a 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Port
-from ctrscope.model.finding import Severity
-from ctrscope.model.rates import Rates
 from ctrscope.model.timestamp import unix_time
 from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, inert_command
@@ -22,6 +19,11 @@ from ctrscope.render.units import (
     format_limit,
     format_percent,
 )
+
+if TYPE_CHECKING:  # ``ps`` has no figures
+    from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, MemoryStats
+    from ctrscope.model.finding import Severity
+    from ctrscope.model.rates import Rates
 
 #: State by sign, so that it can be told without colour.
 STATUS_SIGNS: Mapping[ContainerStatus, str] = {
@@ -40,10 +42,10 @@ class Row(Value, frozen=True):
     """One container, with its figures where they were read."""
 
     container: Container
-    stats: CgroupStats | None = None
-    rates: Rates | None = None
-    effective: EffectiveLimits | None = None
-    severity: Severity | None = None  # of the worst finding about it
+    stats: "CgroupStats | None" = None
+    rates: "Rates | None" = None
+    effective: "EffectiveLimits | None" = None
+    severity: "Severity | None" = None  # of the worst finding about it
 
 
 class Field(Value, frozen=True):
@@ -147,7 +149,7 @@ def _memory_used(row: Row) -> int | None:
     return None if row.stats is None or row.stats.memory is None else row.stats.memory.current
 
 
-def _memory(row: Row) -> MemoryStats | None:
+def _memory(row: Row) -> "MemoryStats | None":
     return None if row.stats is None else row.stats.memory
 
 
@@ -187,7 +189,7 @@ def _memory_share(row: Row) -> float | None:
     return None if memory is None or memory.current is None or not limit else 100 * memory.current / limit
 
 
-def _limit_number(memory: MemoryStats | None) -> int | None:
+def _limit_number(memory: "MemoryStats | None") -> int | None:
     return memory.limit if memory is not None and memory.limit != "max" else None
 
 

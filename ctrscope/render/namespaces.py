@@ -1,9 +1,10 @@
 """Namespaces in words and as a table: ours, and the columns of lsns(8)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ctrscope.model.namespace import Holder, HolderKind, Namespace, NamespaceType
+from ctrscope.model.value import Value
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column, format_columns
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
@@ -20,7 +21,7 @@ _HOLDERS: Mapping[HolderKind, tuple[str, str]] = {
 _MOST_NAMES = 3
 
 
-class NamespaceRow(NamedTuple):
+class NamespaceRow(Value, frozen=True):
     """One namespace, and what a table shows of its leader besides."""
 
     namespace: Namespace
@@ -32,7 +33,7 @@ class NamespaceRow(NamedTuple):
     netnsid: int | None = None
 
 
-class NamespaceField(NamedTuple):
+class NamespaceField(Value, frozen=True):
     """One column."""
 
     title: str

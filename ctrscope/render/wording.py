@@ -5,7 +5,8 @@ from typing import Literal
 
 from ctrscope.model.cgroup import Limit
 from ctrscope.model.container import Container
-from ctrscope.model.detail import Mount, Overlay, Security
+from ctrscope.model.detail import Security
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.process import Process, Role
 from ctrscope.render.safe import inert

@@ -69,7 +69,14 @@ SCREENS = (
         "screen.cgroups", "4", "app.show('cgroups')", "Cgroups", "The cgroup tree: usage, limits, who imposes them.", "Screens"
     ),
     Action("screen.network", "5", "app.show('network')", "Network", "The map from the wire to the containers.", "Screens"),
-    Action("screen.findings", "6", "app.show('findings')", "Findings", "What is wrong, how we know, what to do.", "Screens"),
+    Action(
+        "screen.findings",
+        "6",
+        "app.show('findings')",
+        "Findings",
+        "What is wrong or risky, how we know, what to do.",
+        "Screens",
+    ),
     Action("screen.events", "7", "app.show('events')", "Events", "What happened since the dashboard was opened.", "Screens"),
     Action("screen.host", "8", "app.show('host')", "Host", "The host, what we may see of it, what we cost.", "Screens"),
 )
@@ -201,7 +208,29 @@ CGROUPS = (
     Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree", 5),
 )
 
-FINDINGS = (Action("findings.open", "enter", "open", "go there", "Go to what the finding is about.", "Findings", 1),)
+FINDINGS = (
+    Action(
+        "findings.open",
+        "enter",
+        "open",
+        "go there",
+        "Go to what the finding is about, to the tab it was read from.",
+        "Findings",
+        1,
+    ),
+    Action(
+        "findings.filter",
+        "slash",
+        "filter",
+        "filter",
+        "Show only what matches every word. A word may name what it is about: kind:security severity:high rule:cap name:web.",
+        "Findings",
+        3,
+    ),
+    Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 4),
+    Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 5),
+    Action("findings.clear", "escape", "clear_filter", "show all", "Show everything again.", "Findings", 6),
+)
 
 PROCESSES = (
     Action("processes.open", "enter", "open", "open", "Open the container that the process belongs to.", "Trees", 1),

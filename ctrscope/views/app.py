@@ -253,7 +253,7 @@ class CtrscopeApp(App[None]):
         if not isinstance(screen, SampleScreen):
             return
         item = screen.item()
-        findings = self.latest.findings or () if self.latest is not None else ()
+        findings = (*(self.latest.findings or ()), *(self.latest.security or ())) if self.latest is not None else ()
         jumps = jumps_from(item, {finding.subject.id for finding in findings})
         if not jumps:
             self.notify("nothing is related to what the cursor is on", markup=False)
@@ -275,10 +275,10 @@ class CtrscopeApp(App[None]):
             self.push_screen(screen)
         screen.point_at(place)
 
-    def open_subject(self, subject: Subject) -> None:
-        """Go to what a finding is about, on the screen that shows such things."""
+    def open_subject(self, subject: Subject, tab: str = "Overview") -> None:
+        """Go to what a finding is about, on the screen that shows such things; of a container to a tab."""
         if subject.kind == "container":
-            self.open_container(subject.id)
+            self.open_container(subject.id, tab)
             return
         name = _SCREEN_OF.get(subject.kind)
         if name is None:

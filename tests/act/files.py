@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.probes.hostfs import HostFs, ProcDir
 

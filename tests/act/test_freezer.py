@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ctrscope.act.freezer import apply_freeze, plan_freeze
 from ctrscope.act.refusal import CannotAct
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from tests.act.files import BOX, SCOPE, FilesFs
 
 

@@ -24,7 +24,7 @@ from ctrscope.cli.entering import thawed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError
 from ctrscope.cli.limit import allowed_text, change_lines, engine_warning, parse_count, parse_cpus, parse_size
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus, EngineName
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs

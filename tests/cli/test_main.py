@@ -99,8 +99,12 @@ def test_every_command_is_locked_when_asked_and_some_always(verb: str, run: Run,
             events.append("run")
             return 0
 
+    def lock(**unused: object) -> tuple[()]:
+        events.append("lock")
+        return ()
+
     monkeypatch.setattr("ctrscope.cli.load_verb", lambda where: Stub())
-    monkeypatch.setattr("ctrscope.lock.lock", lambda **unused: events.append("lock") or ())
+    monkeypatch.setattr("ctrscope.lock.lock", lock)
     run(verb, "--read-only")
     assert events == ["lock", "run"]  # in that order
     events.clear()

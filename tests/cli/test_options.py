@@ -26,7 +26,8 @@ def test_flags_mean_what_argparse_says(where: str) -> None:
     [
         "ns", "ns --deep", "ns --tree --json", "ns web", "ns --json web --matrix", "ns -o lsns", "stats", "stats web --json",
         "stats web db", "stats --count 3", "inspect web --show-secrets", "attach web --confined", "attach --no-cgroup web",
-        "attach web --cgroup", "attach web --tools", "attach web -u root",
+        "attach web --cgroup", "attach web --tools", "attach web -u root", "attach web -w /tmp", "ps --root /",
+        "run -d --name web -v /a:/b -m 64m --volume /c:/d --net none -e A=", "run --image=x:y -it", "run --rm --image x -i",
     ],
 )  # fmt: skip
 def test_a_name_means_what_argparse_says(line: str) -> None:
@@ -36,7 +37,20 @@ def test_a_name_means_what_argparse_says(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["ns --tree --matrix", "ns a b", "inspect", "inspect a b", "attach", "attach --json", "ps web"]
+    "line",
+    [
+        "ns --tree --matrix",
+        "ns a b",
+        "inspect",
+        "inspect a b",
+        "attach",
+        "attach --json",
+        "ps web",
+        "run -v",
+        "run -m --rm",
+        "run --image x --rootfs y",
+        "run web",
+    ],
 )
 def test_what_argparse_refuses_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     name, *rest = line.split()

@@ -18,7 +18,8 @@ _ID = "d" * 64
 _CONFIG = b"""{"ID": "%s", "Name": "/old", "State": {},
  "Config": {"User": "", "Image": "web:1", "Healthcheck": {"Test": ["NONE"]}}}"""
 _HOST_CONFIG = b"""{"Privileged": true, "NetworkMode": "host", "Binds": ["/:/host:ro", "data:/data"], "CapAdd": ["sys_time"],
- "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "SecurityOpt": ["seccomp=unconfined"], "Memory": 1048576}"""
+ "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "SecurityOpt": ["seccomp=unconfined"], "Memory": 1048576,
+ "Ulimits": [{"Name": "nofile", "Hard": 9, "Soft": 9}], "CgroupParent": "/x"}"""
 
 
 def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
@@ -49,6 +50,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
 def test_what_docker_was_told_stands_for_what_does_not_run() -> None:
     options, asked = parse_options(_HOST_CONFIG, "h", _CONFIG % _ID.encode(), "c")
     assert (options.privileged, options.restart_policy, options.has_health_check) == (True, "always", False)
+    assert (options.ulimits, options.cgroup_parent) == (("nofile",), "/x")
     assert asked.mounts is not None
     assert [(one.host_path, one.mount_point, one.is_writable) for one in asked.mounts] == [("/", "/host", False)]
     assert (asked.uid, asked.memory, asked.seccomp, asked.capabilities) == (0, 1 << 20, False, None)

@@ -629,3 +629,39 @@ def test_the_payload_cgroup_that_all_machines_share_is_nobodys_own(host: HostTre
     containers = discover(host.fs, PLAN).containers
 
     assert [(one.name, one.pids, one.has_own_cgroup) for one in containers] == [("one", (40,), False), ("two", (50,), False)]
+
+
+@pytest.mark.parametrize("query", ["web", DOCKER_ID, f"docker/{DOCKER_ID}"])
+def test_who_is_asked_for_by_name_and_runs_is_found_as_in_the_whole(host: HostTree, query: str) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(40, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    host.process(41, ppid=40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    runc_state(host, "box", 50, 6000)
+    host.process(50, starttime=6000, cgroup="/box", namespaces={"pid": 50, "mnt": 50})
+
+    asked, whole = (discover(host.fs, Plan(only=only_)) for only_ in (query, None))
+
+    assert [one.name for one in whole.containers] == ["web", "box"]
+    assert asked.containers == whole.containers[:1]
+
+
+def test_of_two_engines_with_that_name_both_are_found(host: HostTree) -> None:
+    docker_state(host, 40, starttime=5000)
+    host.process(40, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    runc_state(host, "web", 50, 6000)
+    host.process(50, starttime=6000, cgroup="/web", namespaces={"pid": 50, "mnt": 50})
+
+    assert [one.engine for one in discover(host.fs, Plan(only="web")).containers] == [EngineName.DOCKER, EngineName.RUNC]
+
+
+@pytest.mark.parametrize("query", ["web", "bo", "pid:50", "sleep"])
+def test_where_no_state_says_that_it_runs_the_whole_host_is_looked_at(host: HostTree, query: str) -> None:
+    docker_state(host, 0, running=False)
+    host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)  # its cgroup says that it runs after all
+    runc_state(host, "box", 50, 6000)
+    host.process(50, starttime=6000, cgroup="/box", namespaces={"pid": 50, "mnt": 50})
+    host.process(60, comm="sleep", namespaces={"pid": 60, "mnt": 60})  # unclaimed
+
+    snapshot = discover(host.fs, Plan(only=query))
+
+    assert [(one.name, one.pid) for one in snapshot.containers] == [("web", 40), ("box", 50), ("sleep", 60)]

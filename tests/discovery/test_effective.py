@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ctrscope.discovery.effective import Ancestry, find_effective_limits
-from ctrscope.model.cgroup import CgroupMembership, EffectiveLimit, EffectiveLimits, LimitEvents
+from ctrscope.model.cgroup import EffectiveLimit, EffectiveLimits, LimitEvents
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.probes.cgroup_limits import count_cpus
 from ctrscope.probes.cgroupfs import CgroupLayout
 from tests.builders import HostTree

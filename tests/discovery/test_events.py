@@ -8,15 +8,8 @@ from msgspec import structs
 
 from ctrscope.discovery.events import events_between
 from ctrscope.discovery.noticed import Entered, Flip, Named, Noticed, Seen
-from ctrscope.model.cgroup import (
-    CgroupMembership,
-    CgroupStats,
-    CpuStats,
-    EffectiveLimit,
-    EffectiveLimits,
-    MemoryStats,
-    PidsStats,
-)
+from ctrscope.model.cgroup import CgroupStats, CpuStats, EffectiveLimit, EffectiveLimits, MemoryStats, PidsStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Monitor
 from ctrscope.model.event import Event, EventKind, Exit
 from ctrscope.model.host import Host, Privileges

@@ -2,18 +2,21 @@
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from ctrscope.discovery.audit import Audit, gather
 from ctrscope.discovery.rates import rates_between
 from ctrscope.discovery.sampler import Sampler, tree_rates_between, with_notes
 from ctrscope.findings import diagnose_figures
 from ctrscope.model.cgroup import CgroupNode, CgroupStats, CpuStats, MemoryStats
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.finding import Finding, Severity, Subject
+from ctrscope.model.gap import Reading
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.rates import Rates
@@ -22,6 +25,7 @@ from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 from tests.builders import HostTree
+from tests.live.machine import wait_for
 
 KEY = f"runc{'@' + str(os.geteuid()) if os.geteuid() else ''}/box"
 
@@ -239,3 +243,43 @@ def test_every_cgroup_of_the_tree_has_rates_but_one_that_was_made_anew() -> None
 
     assert {path: found.cpu_percent for path, found in rates.items()} == {"/": 100.0, "/a": 50.0}
     assert tree_rates_between(None, later) == {}
+
+
+def test_security_is_read_aside_and_no_sample_waits_for_it(v2_host: HostFs, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler, may_go_on, was_asked = Sampler(v2_host), threading.Event(), threading.Event()
+
+    def slow(hostfs: HostFs, snapshot: Snapshot) -> Reading[Audit]:
+        was_asked.set()
+        assert may_go_on.wait(30)
+        return gather(hostfs, snapshot)
+
+    monkeypatch.setattr("ctrscope.discovery.audit.gather", slow)
+    assert sampler.sample(Focus()).security is None
+    assert not was_asked.wait(0.2)  # nobody looks at it
+    assert sampler.sample(Focus(findings=True)).security is None
+    assert was_asked.wait(30)
+    assert sampler.sample(Focus(findings=True)).security is None  # it is read still, and the sample is here
+    may_go_on.set()
+    found = wait_for("the audit", lambda: sampler.sample(Focus(findings=True)).security)
+    assert {finding.rule.partition("/")[0] for finding in found or ()} == {"security"}
+    assert not sampler.sample(Focus(findings=True)).findings or all(
+        finding.rule.startswith("health/") for finding in sampler.sample(Focus(findings=True)).findings or ()
+    )
+
+
+def test_what_goes_wrong_aside_is_said_with_the_next_sample(v2_host: HostFs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*unused: object) -> None:
+        raise RuntimeError("a surprise")
+
+    monkeypatch.setattr("ctrscope.discovery.audit.gather", broken)
+    sampler = Sampler(v2_host)
+
+    def raised() -> bool:
+        try:
+            sampler.sample(Focus(findings=True))
+        except RuntimeError as error:
+            return str(error) == "a surprise"
+        return False
+
+    assert wait_for("the error", raised)
+    assert sampler.sample(Focus()).security is None  # and the dashboard goes on

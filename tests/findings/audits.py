@@ -97,7 +97,11 @@ SPECIFIED = Specified(
     cpus=1.0,
 )
 OPTIONS = EngineOptions(
-    source="/var/lib/docker/containers/a/hostconfig.json", restart_policy="on-failure", restart_maximum=5, has_health_check=True
+    source="/var/lib/docker/containers/a/hostconfig.json",
+    restart_policy="on-failure",
+    restart_maximum=5,
+    has_health_check=True,
+    ulimits=("nofile",),
 )
 LIMITS = EffectiveLimits(
     cpus=EffectiveLimit(value=1.0, limited_by="/docker/a"),
@@ -251,6 +255,8 @@ DEFECTS: dict[str, Audited] = {
     "oom-protected": change(processes=(msgspec.structs.replace(INIT, oom_score_adj=-500),)),
     "restart-unlimited": options(restart_policy="always"),
     "no-health-check": options(has_health_check=False),
+    "default-ulimits": options(ulimits=()),
+    "cgroup-parent": options(cgroup_parent="/others"),
     "image-latest": container(image="registry.example:5000/web"),
     "secret-in-environment": change(secrets=("DB_PASSWORD",)),
     "secret-in-arguments": child(secrets=("--token=***",)),

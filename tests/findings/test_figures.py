@@ -4,16 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from ctrscope.findings.health import cpu, limits, memory, pids
-from ctrscope.model.cgroup import (
-    CgroupMembership,
-    CgroupStats,
-    CpuStats,
-    EffectiveLimit,
-    MemoryStats,
-    PidsStats,
-    Pressure,
-    PressureLine,
-)
+from ctrscope.model.cgroup import CgroupStats, CpuStats, EffectiveLimit, MemoryStats, PidsStats, Pressure, PressureLine
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.finding import Severity
 from ctrscope.model.observed import Observed
 from ctrscope.model.rates import Rates

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from ctrscope.findings.health import oom
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats, LimitEvents, MemoryStats
+from ctrscope.model.cgroup import CgroupStats, LimitEvents, MemoryStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.finding import Severity
 from ctrscope.model.observed import OomKill

@@ -5,7 +5,7 @@ import pytest
 
 from ctrscope.findings.security import HOST_RULES, RULES, judge
 from ctrscope.findings.security.releases import numbers, open_holes
-from ctrscope.model.audited import Audited, AuditedHost, AuditedMount
+from ctrscope.model.audited import Audited, AuditedDevice, AuditedHost, AuditedMount
 from ctrscope.model.finding import Severity
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.namespace import NamespaceType
@@ -14,6 +14,7 @@ from tests.findings.audits import (
     HARDENED,
     HOST,
     HOST_DEFECTS,
+    MOUNTS,
     PRIVILEGED,
     asked,
     caps,
@@ -116,6 +117,20 @@ def test_what_a_mount_leads_to_counts_and_not_what_it_is_called() -> None:
     assert found(mounted("/srv/docker.sock.d", "/run/docker.sock")) == {}
     assert found(mounted("/etc/ssl/certs", "/etc/ssl/certs", is_writable=False)) == {}
     assert found(mounted("/etc", "/e", is_writable=False))["sensitive-mount"] is Severity.MEDIUM
+
+
+def test_a_part_of_a_hierarchy_has_no_release_agent() -> None:
+    def severity(root: str) -> Severity:
+        one = AuditedMount(mount_point="/sys/fs/cgroup/rdma", host_path=None, fs_type="cgroup", root=root)
+        return found(change(caps("SYS_ADMIN"), uid=0, mounts=(*MOUNTS, one)))["cgroup-writable"]
+
+    assert (severity("/"), severity("/docker/x")) == (Severity.CRITICAL, Severity.MEDIUM)
+
+
+def test_the_devices_of_the_host_are_where_its_root_is() -> None:
+    shared = AuditedMount(mount_point="/", host_path="/", fs_type="ext4")
+    one = change(mounts=(shared,), devices=(AuditedDevice(path="vda", is_block=True), AuditedDevice(path="mem")))
+    assert not {"block-device", "host-device"} & set(found(one))
 
 
 def test_processes_that_gained_a_user_namespace_are_not_said_to_have_more_rights() -> None:

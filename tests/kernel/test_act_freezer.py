@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ctrscope.act.freezer import apply_freeze, plan_freeze
 from ctrscope.act.refusal import CannotAct
 from ctrscope.act.signal import plan_signal, send_signal
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container
 from ctrscope.probes.cgroupfs import read_frozen
 from ctrscope.probes.hostfs import HostFs

@@ -206,7 +206,7 @@ def test_the_numbers_are_those_of_the_kernels_table() -> None:
             assert table.get(name, number) == number or name in ("newfstatat", "fstat"), (machine, word)
 
 
-@pytest.mark.parametrize("verb", ["audit", "net --read-only"])
+@pytest.mark.parametrize("verb", ["audit", "audit --format html", "diagnose", "net --read-only"])
 def test_a_trace_shows_no_write_no_connection_and_no_signal(verb: str, tmp_path: Path) -> None:
     require_root()
     require("strace")

@@ -15,7 +15,7 @@ import pytest
 
 from ctrscope.discovery.detail import read_detail
 from ctrscope.discovery.processes import read_processes
-from ctrscope.model.cgroup import CgroupMembership
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.gap import Reason
 from ctrscope.model.process import Role

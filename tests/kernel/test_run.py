@@ -170,6 +170,20 @@ def test_without_an_image_it_has_the_hosts_files_to_be_read_and_nothing_else_of_
     assert lines[9] == "alone"
 
 
+def test_a_namespace_of_the_hosts_is_not_kept_by_the_copy_of_its_root(tmp_path: Path) -> None:
+    holder = tmp_path / "holder"
+    holder.touch()
+    with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as held:
+        try:
+            wait_for(lambda: Path(f"/proc/{held.pid}/comm").read_text() == "sleep\n")
+            subprocess.run(["mount", "--bind", f"/proc/{held.pid}/ns/net", holder], check=True)
+            done = run("--", "grep", " - nsfs ", "/proc/self/mountinfo")
+            assert (done.returncode, done.stdout) == (1, "")
+        finally:
+            subprocess.run(["umount", holder], check=True)
+            held.kill()
+
+
 def test_nothing_of_the_host_changes_by_it() -> None:
     def picture() -> list[str]:
         links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout

@@ -122,17 +122,18 @@ def _compare(before: Picture, after: Picture) -> list[str]:
 @contextmanager
 def _own_cgroups() -> Iterator[list[Path]]:
     """A cgroup of ours in every hierarchy, and the files that let a process into it."""
-    made = []
+    made: list[Path] = []
     try:
         for mount in _cgroup_mounts():
             path = mount / f"ctrscope-world-{os.getpid()}"
+            path.mkdir()
             made.append(path)
             # The world's own processes are one level below: on v2 what has processes cannot hand on controllers.
-            for directory, above in ((path, mount), (path / "harness", path)):
-                directory.mkdir()
-                for name in _CPUSET:
-                    with suppress(OSError):
-                        (directory / name).write_text((above / name).read_text())
+            (path / "harness").mkdir()
+            for name in _CPUSET:
+                with suppress(OSError):
+                    for directory in (path, path / "harness"):
+                        (directory / name).write_text((mount / name).read_text())
         yield [path / "cgroup.procs" for path in made]
     finally:
         for path in made:
@@ -143,19 +144,22 @@ def _own_cgroups() -> Iterator[list[Path]]:
 
 def _cgroup_mounts() -> list[Path]:
     lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return list(dict.fromkeys(Path(fields[1]) for fields in lines if fields[2] in ("cgroup", "cgroup2")))
+    # Containers of others may have some, too, in what is not their root yet.
+    places = (fields[1] for fields in lines if fields[2] in ("cgroup", "cgroup2") and fields[1].startswith("/sys/fs/cgroup"))
+    return [Path(place) for place in dict.fromkeys(places)]
 
 
 def _mount_cgroups() -> list[Path]:
     """In place of each hierarchy the part of it that is ours, which is its root to whoever is in this namespace."""
     general = {"rw", "ro", "nosuid", "nodev", "noexec", "relatime", "noatime", "xattr"}
+    mounts = _cgroup_mounts()
     for line in Path("/proc/self/mounts").read_text().splitlines():
         source, place, kind, options, *_ = line.split()
-        if kind not in ("cgroup", "cgroup2"):
+        if kind not in ("cgroup", "cgroup2") or Path(place) not in mounts:
             continue
         words = [one for one in options.split(",") if one not in general and ("=" not in one or one.startswith("name="))]
         named = ("none", *words) if words and words[0].startswith("name=") else words
         chosen = ("-o", ",".join(named)) if kind == "cgroup" else ()
         subprocess.run(("umount", place), check=True)  # the kernel refuses the same file system over itself
         subprocess.run(("mount", "-t", kind, *chosen, source, place), check=True)
-    return _cgroup_mounts()
+    return mounts

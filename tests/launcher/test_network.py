@@ -1,10 +1,12 @@
 """What the launcher's network is to be: ports as they are given, the rules they become, names in files."""
 
+import io
+
 import pytest
 
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.nat import rules_text
-from ctrscope.launcher.network import parse_port
+from ctrscope.launcher.network import find_resolvers, parse_port
 from ctrscope.model.container import Port
 
 
@@ -64,3 +66,11 @@ def test_a_port_becomes_three_rules() -> None:
     assert lines.count("ip daddr 192.0.2.1 udp dport 8080 dnat to 10.1.2.3:80") == 2
     accepted = lines.index('oifname "ctrscope0" ip daddr 10.1.2.2 tcp dport 80 accept')
     assert accepted < lines.index('oifname "ctrscope0" drop')
+
+
+def test_where_the_hosts_own_resolver_is_meant_containers_are_told_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/etc/resolv.conf": b"nameserver 127.0.0.53\n", "/run/systemd/resolve/resolv.conf": b"nameserver 192.0.2.53\n"}
+    monkeypatch.setattr("builtins.open", lambda path, mode: io.BytesIO(files[path]))
+    assert find_resolvers() == "/run/systemd/resolve/resolv.conf"
+    files["/etc/resolv.conf"] = b"# two\nnameserver 127.0.0.1\nnameserver 192.0.2.53\n"
+    assert find_resolvers() == "/etc/resolv.conf"

@@ -25,10 +25,18 @@ HARDENED: Options = {
     "cgroupns": "private",
 }
 #: What is asked of Docker's containers beyond that. The first check of health is a day away.
-HARDENED_DOCKER: Options = {**HARDENED, "restart": "on-failure:5", "health-cmd": "true", "health-interval": "24h"}
+HARDENED_DOCKER: Options = {
+    **HARDENED,
+    "restart": "on-failure:5",
+    "health-cmd": "true",
+    "health-interval": "24h",
+    "ulimit": "nofile=1024:1024",
+}
 SLEEP = ("sleep", "100000")
 #: Rules about what only Docker's own files say.
-DOCKER_ONLY = frozenset({"default-bridge", "no-health-check", "restart-unlimited", "userns-opt-out"})
+DOCKER_ONLY = frozenset(
+    {"cgroup-parent", "default-bridge", "default-ulimits", "no-health-check", "restart-unlimited", "userns-opt-out"}
+)
 
 
 class Defect(NamedTuple):
@@ -251,6 +259,8 @@ DEFECTS: dict[str, Defect] = {
     "oom-protected": Defect({"oom-score-adj": "-500"}, _set("process/oomScoreAdj", -500), needs="CAP_SYS_RESOURCE"),
     "restart-unlimited": Defect({"restart": "always"}),
     "no-health-check": Defect({"health-cmd": None, "health-interval": None}),
+    "default-ulimits": Defect({"ulimit": None}),
+    "cgroup-parent": Defect({"cgroup-parent": "/docker/others"}),
     "image-latest": Defect({"image": "latest"}),
     # In sight, and in reach
     "secret-in-environment": Defect(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.model.cgroup import CgroupVersion
+from ctrscope.model.cgroup_membership import CgroupVersion
 from ctrscope.probes.cgroup_limits import read_limit
 from ctrscope.probes.hostfs import HostFs
 

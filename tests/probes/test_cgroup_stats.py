@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.model.cgroup import CgroupMembership, CgroupStats, CpusetStats, DeviceIo, HugetlbStats, PidsStats
+from ctrscope.model.cgroup import CgroupStats, CpusetStats, DeviceIo, HugetlbStats, PidsStats
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.gap import Reading, Reason
 from ctrscope.probes.cgroup_stats import read_cgroup_stats
 from ctrscope.probes.cgroupfs import CgroupLayout, parse_layout, read_layout

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrscope.model.detail import Mount, Overlay
 from ctrscope.model.gap import ParseError
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_mountinfo import find_unanswering, parse_mountinfo, parse_overlay, read_mountinfo
 

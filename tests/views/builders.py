@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import structs
 
 from ctrscope.model.cgroup import (
-    CgroupMembership,
     CgroupStats,
     CpuStats,
     EffectiveLimit,
@@ -18,10 +17,12 @@ from ctrscope.model.cgroup import (
     Pressure,
     PressureLine,
 )
+from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Evidence, Monitor, Pod, Port
-from ctrscope.model.detail import CapabilitySets, Detail, Mount, Overlay, Security
+from ctrscope.model.detail import CapabilitySets, Detail, Security
 from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.host import Host, Privileges
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.model.namespace import IdMapLine, NamespaceSet
 from ctrscope.model.network import Link, Network, Route
 from ctrscope.model.process import Process, Role

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from ctrscope.model.detail import Mount
 from ctrscope.model.finding import Finding, Severity, Subject
+from ctrscope.model.mount import Mount
 from ctrscope.views.facts import fact_lines, how_it_does
 from ctrscope.views.panes.mounts import find_covered
 from ctrscope.views.panes.opened import Opened

@@ -2,18 +2,22 @@
 
 import pytest
 from msgspec import structs
+from textual.pilot import Pilot
 
+from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Finding
+from ctrscope.views.finding_rows import keyed, tab_of
+from ctrscope.views.panes import PANES
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
-from ctrscope.views.screens.findings import FindingsScreen, keyed
+from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import APP, sample
 from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, show, table_of
-from tests.views.world import BLUE, HOST_NET, findings, full
+from tests.views.world import BLUE, HOST_NET, findings, full, security
 
 
 def key_of(rule: str) -> str:
@@ -125,3 +129,102 @@ async def test_the_note_of_a_container_with_a_grave_finding_is_red() -> None:
             row = table_of(pilot).row(APP)
             assert row is not None
             assert row.cells[-1].tone == tone
+
+
+def shown(pilot: Pilot[None]) -> set[str]:
+    """Rules of the findings in the list."""
+    return {key.split()[0] for key in pilot.app.screen.query_one(RowTable).row_keys if "/" in key}
+
+
+HEALTH = {one.rule for one in findings()}
+SECURITY = {one.rule for one in security()}
+
+
+@asynchronous
+async def test_health_and_security_stand_together_and_can_be_told_apart() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6")
+        assert shown(pilot) == HEALTH | SECURITY
+        assert f"{len(HEALTH)} of health, {len(SECURITY)} of security" in screen_lines(pilot)[-2]
+        await press(pilot, "t")
+        assert shown(pilot) == HEALTH
+        await press(pilot, "t")
+        assert shown(pilot) == SECURITY
+        await press(pilot, "t")
+        assert shown(pilot) == HEALTH | SECURITY
+
+
+@asynchronous
+async def test_a_severity_can_be_chosen_beside_a_kind_and_escape_shows_all() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6", "t", "t", "v", "v")
+        assert shown(pilot) == {"security/cap-sys-admin"}  # critical, then high
+        await press(pilot, "escape")
+        assert shown(pilot) == HEALTH | SECURITY
+
+
+@pytest.mark.parametrize(
+    ("typed", "rules"),
+    [
+        ("name:d-db", {"security/cap-sys-admin"}),
+        ("rule:kptr", {"security/kernel-kptr-restrict"}),
+        ("severity:medium kind:security", {"security/sensitive-mount"}),
+        ("host-etc", {"security/sensitive-mount"}),
+        ("nothing-of-the-kind", set()),
+    ],
+)
+def test_words_that_are_typed_leave_what_matches(typed: str, rules: set[str]) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([full()]) as pilot:
+            await press(pilot, "6", "slash", *("space" if one == " " else one for one in typed))
+            assert shown(pilot) == rules
+            if not rules:
+                assert "No finding matches" in "\n".join(screen_lines(pilot))
+
+    run()
+
+
+@pytest.mark.parametrize(("rule", "tab"), [("security/cap-sys-admin", "Security"), ("security/sensitive-mount", "Mounts")])
+def test_enter_opens_the_tab_that_the_evidence_is_on(rule: str, tab: str) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([full()]) as pilot:
+            await press(pilot, "6")
+            key = next(key for key, one in keyed(security()).items() if one.rule == rule)
+            pilot.app.screen.query_one(RowTable).stand_on(key)
+            await press(pilot, "enter")
+            screen = pilot.app.screen
+            assert isinstance(screen, ContainerScreen)
+            assert PANES[screen.tab].title == tab
+
+    run()
+
+
+@asynchronous
+async def test_security_that_is_not_known_yet_is_said_and_what_was_known_stays() -> None:
+    async with dashboard([structs.replace(full(), security=None)]) as pilot:
+        await press(pilot, "6")
+        assert "looking at security" in screen_lines(pilot)[-2]
+        await show(pilot, full(second=2))
+        assert "looking at security" not in screen_lines(pilot)[-2]
+        await show(pilot, structs.replace(full(second=3), security=None))
+        assert shown(pilot) == HEALTH | SECURITY
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "tab"),
+    [
+        ("security/host-pid", "/proc/9/ns", "Namespaces"),
+        ("security/secret-in-environment", "/proc/9/environ", "Environment"),
+        ("security/no-memory-limit", "cgroup /docker/x", "Cgroup"),
+        ("security/more-rights-than-init", "/proc/9/status", "Processes"),
+        ("security/port-on-all-addresses", "ports", "Network"),
+        ("security/privileged", "/var/lib/docker/containers/x/hostconfig.json", "Security"),
+        ("health/cpu-throttled", "cpu.stat", "Overview"),
+    ],
+)
+def test_every_source_has_a_tab(rule: str, source: str, tab: str) -> None:
+    one = structs.replace(findings()[0], rule=rule, evidence=(Evidence(source=source, value=""),))
+    assert tab_of(one) == tab
+    assert tab in {pane.title for pane in PANES}

@@ -324,6 +324,39 @@ def findings() -> tuple[Finding, ...]:
 # Processes, events, the host
 
 
+def security() -> tuple[Finding, ...]:
+    """What an audit says of them, worst first."""
+    web = next(one.key for one in containers() if one.name == "d-db")
+    capability = Finding(
+        rule="security/cap-sys-admin",
+        severity=Severity.HIGH,
+        subject=Subject(kind="container", id=web, name="d-db"),
+        title="CAP_SYS_ADMIN in force: mounts, namespaces and much else: close to root of the host",
+        evidence=(Evidence(source="/proc/4711/status", value="CapEff has CAP_SYS_ADMIN"),),
+        remedy="drop it: --cap-drop ALL and --cap-add what is needed",
+        references=("CIS Docker Benchmark v1.6 5.4", "capabilities(7)"),
+    )
+    mount = Finding(
+        rule="security/sensitive-mount",
+        severity=Severity.MEDIUM,
+        subject=Subject(kind="container", id=APP, name="app"),
+        title="/etc of the host is mounted read-only at /host-etc",
+        evidence=(Evidence(source="/proc/25112/mountinfo", value="/etc at /host-etc, read-only, ext4"),),
+        remedy="mount the one file that is needed, read-only",
+        references=("CIS Docker Benchmark v1.6 5.6",),
+    )
+    host = Finding(
+        rule="security/kernel-kptr-restrict",
+        severity=Severity.LOW,
+        subject=Subject(kind="host", id="host", name="host"),
+        title="kernel.kptr_restrict is 0: addresses of the kernel are shown to those with CAP_SYSLOG",
+        evidence=(Evidence(source="/proc/sys/kernel/kptr_restrict", value="0"),),
+        remedy="sysctl -w kernel.kptr_restrict=1",
+        references=("proc_sys_kernel(5)",),
+    )
+    return (capability, mount, host)
+
+
 def forest(found: Sequence[Container] | None = None) -> ProcessForest:
     """The processes of app, one for each other container, and which of them are busy."""
     running = [one for one in (containers() if found is None else found) if one.is_running]
@@ -404,6 +437,7 @@ def full(found: Sequence[Container] | None = None, **options: Any) -> Sample:
         processes=forest(found),
         sources=sources(),
         findings=findings(),
+        security=security(),
         namespaces=namespaces(found),
         cgroups=cgroups(),
         cgroup_rates=CGROUP_RATES,
@@ -421,6 +455,7 @@ def nothing() -> Sample:
         sample([]),
         processes=ProcessForest(processes={}),
         sources=sources(),
+        security=(),
         namespaces=tuple(one for one in namespaces(()) if one.is_initial),
         cgroups=_node("/", stats(900 * M, None)),
         topology=NetworkTopology(network_namespaces=(wire,)),

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from shlex import quote
 from typing import NamedTuple
 
 from ctrscope.findings.subjects import container_subject
@@ -12,6 +11,7 @@ from ctrscope.model.container import Container, EngineName, Evidence
 from ctrscope.model.finding import Finding, Severity, Subject
 from ctrscope.model.network import Link, NetworkNamespace
 from ctrscope.model.observed import Observed
+from ctrscope.model.quoting import quote
 from ctrscope.model.thresholds import Thresholds
 
 _PAIRED = ("veth", "netkit")

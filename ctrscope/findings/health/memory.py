@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from shlex import quote
 
 from ctrscope.findings.subjects import (
     by_version,
@@ -20,6 +19,7 @@ from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.observed import Observed
 from ctrscope.model.quantity import format_bytes
+from ctrscope.model.quoting import quote
 from ctrscope.model.thresholds import Thresholds
 
 _REFERENCES = ("https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files",)

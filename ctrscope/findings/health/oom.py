@@ -4,12 +4,12 @@
 """
 
 from collections.abc import Iterator, Sequence
-from shlex import quote
 
 from ctrscope.findings.subjects import by_version, cgroup_path, container_subject
 from ctrscope.model.container import Container, Evidence
 from ctrscope.model.finding import Finding, Severity, Subject
 from ctrscope.model.observed import Observed, OomKill
+from ctrscope.model.quoting import quote
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.model.timestamp import unix_time
 

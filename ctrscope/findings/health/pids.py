@@ -4,12 +4,12 @@
 """
 
 from collections.abc import Iterator
-from shlex import quote
 
 from ctrscope.findings.subjects import container_subject, levels, running
 from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.observed import Observed
+from ctrscope.model.quoting import quote
 from ctrscope.model.thresholds import Thresholds
 
 

@@ -4,12 +4,12 @@
 """
 
 from collections.abc import Callable, Iterator
-from shlex import quote
 
 from ctrscope.findings.subjects import container_subject, running
 from ctrscope.model.container import Container, ContainerStatus, Evidence
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.observed import Observed, ObservedProcess
+from ctrscope.model.quoting import quote
 from ctrscope.model.thresholds import Thresholds
 
 _DELETED = " (deleted)"

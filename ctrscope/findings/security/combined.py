@@ -53,7 +53,7 @@ def ways(audited: Audited) -> Iterator[tuple[str, tuple[Evidence, ...]]]:
             shown = f"{mount.host_path} at {mount.mount_point}, writable"
             yield f"the host's / for writing at {mount.mount_point} + root", (evidence(audited, "mounts", shown),)
             break
-    old = any(one.fs_type == "cgroup" and one.is_writable for one in audited.mounts or ())
+    old = any(one.fs_type == "cgroup" and one.is_writable and one.root == "/" for one in audited.mounts or ())
     if old and "CAP_SYS_ADMIN" in held:
         yield "CAP_SYS_ADMIN + writable cgroup v1 (release_agent)", (evidence(audited, "mounts", "cgroup v1, rw"),)
     if any(one.is_block for one in audited.devices or ()) and audited.uid == 0:

@@ -305,7 +305,8 @@ def cgroupfs(audited: Audited) -> Iterator[Defect]:
     if not acts_on_host(audited) or _has_hosts_root(audited):
         return
     writable = [one for one in audited.mounts or () if one.fs_type in ("cgroup", "cgroup2") and one.is_writable]
-    old = [one for one in writable if one.fs_type == "cgroup"]
+    # Only the root of a hierarchy has a release_agent.
+    old = [one for one in writable if one.fs_type == "cgroup" and one.root == "/"]
     if old and "CAP_SYS_ADMIN" in (audited.capabilities or ()):
         title = (
             f"{old[0].mount_point} is writable with CAP_SYS_ADMIN: release_agent names a program that the kernel runs as root"
@@ -331,7 +332,7 @@ def lxcfs(audited: Audited) -> Iterator[Defect]:
 def block_devices(audited: Audited) -> Iterator[Defect]:
     """Disks."""
     found = [one.path for one in audited.devices or () if one.is_block]
-    if found and acts_on_host(audited) and not is_privileged(audited):
+    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
         names = ", ".join(f"/dev/{name}" for name in found[:6]) + (", …" if len(found) > 6 else "")
         title = f"block devices are there: {names}; what is written to a disk passes by every file system"
         yield Defect(title, (evidence(audited, "devices", names),))
@@ -341,7 +342,7 @@ def char_devices(audited: Audited) -> Iterator[Defect]:
     """What engines do not make by themselves."""
     names = [one.path for one in audited.devices or () if not one.is_block and one.path not in _USUAL_DEVICES]
     found = [name for name in names if not name.startswith("pts/")]
-    if found and acts_on_host(audited) and not is_privileged(audited):
+    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
         bad = [name for name in found if name in _DANGEROUS_DEVICES]
         shown = ", ".join(f"/dev/{name}" for name in (bad + [one for one in found if one not in bad])[:6])
         title = f"{len(found)} devices of the host are there: {shown}{', …' if len(found) > 6 else ''}"

@@ -18,6 +18,7 @@ from ctrscope.findings.security.rule import (
     nist,
 )
 from ctrscope.model.audited import Audited
+from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Severity
 from ctrscope.model.namespace import NamespaceType
 
@@ -57,7 +58,7 @@ def privileged(audited: Audited) -> Iterator[Defect]:
         evidence(audited, "seccomp", f"Seccomp: {audited.seccomp}"),
     ]
     if audited.options is not None and audited.options.privileged:
-        found.insert(0, evidence(audited, "options", "Privileged: true"))
+        found.insert(0, Evidence(source=audited.options.source, value="Privileged: true"))
     if acts_on_host(audited):
         yield Defect("privileged: every capability, every device, no seccomp filter, nothing masked", tuple(found))
     else:
@@ -163,8 +164,10 @@ def root(audited: Audited) -> Iterator[Defect]:
 
 def userns_opt_out(audited: Audited) -> Iterator[Defect]:
     """The engine maps users, and this one asked not to."""
-    if audited.options is not None and audited.options.userns_mode == "host" and audited.host.docker_remaps:
-        yield Defect("the engine maps users, and this container opted out", (evidence(audited, "options", "UsernsMode: host"),))
+    options = audited.options
+    if options is not None and options.userns_mode == "host" and audited.host.docker_remaps:
+        found = Evidence(source=options.source, value="UsernsMode: host")
+        yield Defect("the engine maps users, and this container opted out", (found,))
 
 
 def setuid_programs(audited: Audited) -> Iterator[Defect]:

@@ -54,6 +54,7 @@ ADVISORIES = (
         (("", "1.7.33"), ("2.0.0", "2.0.10"), ("2.1.0", "2.1.9"), ("2.2.0", "2.2.5"), ("2.3.0", "2.3.2")),
     ),
     Advisory(_DOCKER, "CVE-2019-5736", "a container overwrites the runtime", (("", "18.06.2"), ("18.09.0", "18.09.2"))),
+    Advisory(_DOCKER, "CVE-2019-13139", "the address of a build runs commands", (("", "18.09.4"),)),
     Advisory(
         _DOCKER,
         "CVE-2024-41110",

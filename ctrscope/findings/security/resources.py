@@ -54,6 +54,26 @@ def health_check(audited: Audited) -> Iterator[Defect]:
         )
 
 
+def ulimits(audited: Audited) -> Iterator[Defect]:
+    """How many files it may open, and the like, is what its engine may."""
+    options = audited.options
+    if options is not None and not options.ulimits:
+        yield Defect(
+            "no limits of its own for open files and the like: those of its engine hold",
+            (Evidence(source=options.source, value="no Ulimits"),),
+        )
+
+
+def cgroup_parent(audited: Audited) -> Iterator[Defect]:
+    """Below another cgroup other limits hold, or none."""
+    options = audited.options
+    if options is not None and options.cgroup_parent:
+        yield Defect(
+            f"its cgroup was put below {options.cgroup_parent}: what limits that one limits it, whoever set it",
+            (Evidence(source=options.source, value=f"CgroupParent {options.cgroup_parent}"),),
+        )
+
+
 def latest(audited: Audited) -> Iterator[Defect]:
     """A tag that is another image tomorrow."""
     image = audited.container.image
@@ -122,6 +142,24 @@ RULES = (
         health_check,
         "HEALTHCHECK in the image, or --health-cmd",
         (cis("27"),),
+    ),
+    Rule(
+        "security/default-ulimits",
+        Severity.INFO,
+        "Nobody thought of how many files and processes it needs.",
+        ("options",),
+        ulimits,
+        "--ulimit nofile=1024:4096",
+        (cis("19"), "getrlimit(2)"),
+    ),
+    Rule(
+        "security/cgroup-parent",
+        Severity.INFO,
+        "It is not where its engine puts containers.",
+        ("options",),
+        cgroup_parent,
+        "no --cgroup-parent, unless that cgroup was made for it: ctrscope cgroup ID shows what limits it",
+        (cis("25"), "cgroups(7)"),
     ),
     Rule(
         "security/image-latest",

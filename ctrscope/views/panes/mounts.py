@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from ctrscope.model.detail import Mount, Overlay
+from ctrscope.model.mount import Mount, Overlay
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.tables import Column
 from ctrscope.render.wording import MOUNT_TITLES, mount_cells, upper_text

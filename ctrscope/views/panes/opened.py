@@ -38,6 +38,7 @@ class Opened(NamedTuple):
     history: History | None = None
     effective: EffectiveLimits | None = None  # None: not read, or it has no cgroup of its own
     findings: Sequence[Finding] = ()  # about it, worst first
+    security: Sequence[Finding] | None = None  # what audit says about it, worst first; None: not looked at yet
     way: NetworkWay | None = None  # None: not read
     secrets: bool = False  # what looks secret is shown
 

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
+from ctrscope.model.finding import Finding
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
@@ -107,7 +108,12 @@ class ContainerScreen(SampleScreen):
 
     def focus_of(self) -> Focus:
         """Ask for the details of the container, and for what its tab needs besides."""
-        return Focus(container=self.key, secrets=self.secrets, way=PANES[self.tab].title == "Network")
+        return Focus(
+            container=self.key,
+            secrets=self.secrets,
+            way=PANES[self.tab].title == "Network",
+            findings=PANES[self.tab].title == "Security",
+        )
 
     @property
     def text(self) -> TextPane | None:
@@ -160,10 +166,17 @@ class ContainerScreen(SampleScreen):
                 effective=sample.snapshot.effective.get(self.key),
                 history=self.ctrscope.history,
                 findings=[one for one in sample.findings or () if one.subject.id == self.key],
+                security=self._audited(sample),
                 way=sample.way or (self._opened.way if self._opened else None),
                 secrets=self.secrets,
             )
         self._draw()
+
+    def _audited(self, sample: Sample) -> list[Finding] | None:
+        """What audit says about it now, or said last."""
+        if sample.security is None:
+            return list(self._opened.security) if self._opened and self._opened.security is not None else None
+        return [one for one in sample.security if one.subject.id == self.key]
 
     def on_pane_view_resized(self) -> None:
         """Draw for the new width."""

@@ -1,46 +1,50 @@
-"""Findings: what is wrong on this host, worst first; below the cursor how we know, and what to do."""
+"""Findings: what is wrong on this host and what is risky, worst first; below the cursor how we know, and what to do."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.render.safe import cell_width, inert
+from ctrscope.render.safe import inert
 from ctrscope.views.actions import FINDINGS, SELECTED, Action, bindings
-from ctrscope.views.panes.opened import facts
-from ctrscope.views.screens.table import TableScreen
-from ctrscope.views.tones import SEVERITIES, line
-from ctrscope.views.widgets.row_table import Cell, Column, TableRow
+from ctrscope.views.finding_rows import KINDS, finding_columns, finding_lines, finding_rows, keyed, kind_of, matches, tab_of
+from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.words import Words
 
-_SUBJECT_LEAST, _SUBJECT_MOST = 12, 36
 
-
-class FindingsScreen(TableScreen):
+class FindingsScreen(FilteredScreen):
     """The list, and everything about the finding under the cursor."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = FINDINGS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(SELECTED)]
     TITLE_TEXT = "Findings"
+    FILTER_HINT = "words that must match; kind:security, severity:high, rule:cap, name:web look there only"
 
     def __init__(self) -> None:
         super().__init__()
-        self._findings: dict[str, Finding] = {}
+        self._security: tuple[Finding, ...] | None = None  # the last that was read
+        self._findings: dict[str, Finding] = {}  # that are shown
         self._wanted = ""  # id of what a finding is about, to put the cursor on
 
     def compose_words(self) -> Iterable[Widget]:
-        """Build the box below the list."""
-        yield Words(id="detail")
+        """Build the box below the list, where other screens have a line."""
+        for widget in super().compose_words():
+            yield Words(id="detail") if widget.id == "why" else widget
 
     def focus_of(self) -> Focus:
-        """Ask for all of health, not only what the figures tell."""
+        """Ask for all of health, not only what the figures tell, and for security."""
         return Focus(findings=True)
+
+    def is_waiting(self) -> bool:
+        """Whether security was not looked at yet."""
+        return self._security is None
 
     def selected(self) -> Container | None:
         """Get the container that the finding under the cursor is about."""
@@ -51,7 +55,7 @@ class FindingsScreen(TableScreen):
 
     def offers(self, action: Action) -> bool:
         """Jumping takes something to jump to."""
-        if action.id == "findings.open":
+        if action.id == "findings.open" and self.focused is self.table:
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
@@ -60,16 +64,23 @@ class FindingsScreen(TableScreen):
         self._wanted = place
         self.draw()
 
+    # Drawing
+
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""
-        self._findings = keyed(sample.findings or ())
+        self._security = sample.security if sample.security is not None else self._security
         super().show_sample(sample)
 
     def draw_rows(self, sample: Sample) -> None:
-        """Draw the list."""
+        """Draw what matches now."""
+        words = self.words
+        every = (*(sample.findings or ()), *(self._security or ()))
+        self._findings = keyed(one for one in every if matches(one, words))
         is_judged = sample.findings is not None
         judged = "Nothing is wrong, as far as we can see."
         self.table.empty = judged if is_judged else "Looking: it takes two readings to judge."
+        if words:
+            self.table.empty = f"No finding matches “{inert(self.filter)}”. esc shows everything."
         table = self.table
         is_first = table.cursor is None
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
@@ -82,72 +93,49 @@ class FindingsScreen(TableScreen):
                 break
 
     def draw_words(self) -> None:
-        """Draw everything about the finding under the cursor."""
+        """Draw everything about the finding under the cursor, and what all of it comes to."""
         finding = self._findings.get(self.table.cursor or "")
         lines = [] if finding is None else finding_lines(finding, self.size.width)
         self.query_one("#detail", Words).say(Content("\n").join(lines))
+        self.query_one("#status", Words).say(self.total_text())
         self.show_actions()
 
+    def total_text(self) -> Content:
+        """Count both kinds, and say what could not be checked."""
+        if self.sample is None:
+            return line((" reading …", "muted"))
+        shown = [kind_of(one) for one in self._findings.values()]
+        parts: list[Part] = [f" {shown.count('health')} of health, {shown.count('security')} of security"]
+        if self._security is None:
+            parts.append(("  looking at security …", "muted"))
+        if self.filter:
+            total = len(self.sample.findings or ()) + len(self._security or ())
+            parts.append((f"  {len(shown)} of {total} shown", "strong"))
+        parts.append(self.gap_words(self.sample.gaps, width_of(parts)))
+        return line(*parts)
+
+    # Keys
+
     def open_row(self, key: str) -> None:
-        """Go to what the finding is about."""
+        """Go to what the finding is about, to what it was read from."""
         finding = self._findings.get(key)
         if finding is not None:
-            self.ctrscope.open_subject(finding.subject)
+            self.ctrscope.open_subject(finding.subject, tab_of(finding))
 
+    def action_kind(self) -> None:
+        """Health, security, both."""
+        self._turn("kind", KINDS)
 
-def keyed(findings: Iterable[Finding]) -> dict[str, Finding]:
-    """Findings, worst first, by a key that stays while the words change."""
-    found: dict[str, Finding] = {}
-    for finding in sorted(findings, key=lambda finding: finding.severity.rank):
-        key = f"{finding.rule} {finding.subject.kind} {finding.subject.id}"
-        again = 1
-        while f"{key} {again}" in found:
-            again += 1
-        found[f"{key} {again}"] = finding
-    return found
+    def action_severity(self) -> None:
+        """One severity after the other, then all."""
+        self._turn("severity", [severity.value for severity in Severity])
 
-
-def finding_columns(findings: Iterable[Finding], width: int) -> tuple[Column, ...]:
-    """A sign, what it is about, and what is the case."""
-    content = max((cell_width(inert(finding.subject.name)) for finding in findings), default=0)
-    subject = max(_SUBJECT_LEAST, min(content, _SUBJECT_MOST, width // 3))
-    return (
-        Column("sign", "", "right", 2),
-        Column("subject", "SUBJECT", "left", subject, gap=2),
-        Column("title", "FINDING", "left", max(0, width - subject - 7)),
-    )
-
-
-def finding_rows(findings: dict[str, Finding]) -> list[TableRow]:
-    """A heading for each severity that there is, and a line for each finding."""
-    rows: list[TableRow] = []
-    for severity in Severity:
-        members = {key: finding for key, finding in findings.items() if finding.severity is severity}
-        if members:
-            rows.append(TableRow(f"severity {severity}", partial(_heading, severity, len(members)), heading=True))
-            rows += [TableRow(key, partial(_line, finding)) for key, finding in members.items()]
-    return rows
-
-
-def _heading(severity: Severity, count: int) -> tuple[Cell, ...]:
-    return (Cell(""), Cell(f"{severity}  {count}", "strong"), Cell(""))
-
-
-def _line(finding: Finding) -> tuple[Cell, ...]:
-    sign, tone = SEVERITIES[finding.severity]
-    return (Cell(sign, tone), Cell(inert(finding.subject.name)), Cell(inert(finding.title), tone))
-
-
-def finding_lines(finding: Finding, width: int) -> Sequence[Content]:
-    """Everything about one finding."""
-    sign, tone = SEVERITIES[finding.severity]
-    lines = [line(" ", (f"{sign} {finding.severity}", tone), (f"   {inert(finding.rule)}", "muted"))]
-    subject = finding.subject
-    lines += facts("about", f"{inert(subject.kind)} {inert(subject.name)}", width)
-    lines += facts("what", inert(finding.title), width)
-    for index, evidence in enumerate(finding.evidence):
-        lines += facts("" if index else "how we know", f"{inert(evidence.source)}: {inert(evidence.value)}", width)
-    lines += facts("what to do", inert(finding.remedy), width, "strong")
-    for index, reference in enumerate(finding.references):
-        lines += facts("" if index else "read more", inert(reference), width)
-    return lines
+    def _turn(self, field: str, values: Sequence[str]) -> None:
+        """Put the next value of a field into the filter, after the last none."""
+        words = self.filter.split()
+        now = next((word for word in words if word.startswith(f"{field}:")), "")
+        following = dict(zip(("", *values), (*values, ""), strict=True))[now.partition(":")[2] if now else ""]
+        kept = [word for word in words if word != now]
+        box = self.query_one("#filter", Input)
+        box.value = " ".join([*kept, f"{field}:{following}"] if following else kept)
+        box.display = bool(box.value)
