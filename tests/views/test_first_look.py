@@ -78,28 +78,28 @@ async def _look(pilot: Pilot[None], *keys: str) -> str:
 
 
 @asynchronous
-async def test_the_throttled_container_is_one_key_away() -> None:
+async def test_the_throttled_container_is_two_keys_away() -> None:
     for size in ((80, 24), (120, 40)):
         async with dashboard([_busy()], size=size) as pilot:
-            text = await _look(pilot, "6")
+            text = await _look(pilot, "6", "t")
             assert "app" in text
             assert "throttled in 31 % of periods" in text
             assert "kubepods-burstable.slice" in text
 
 
 @asynchronous
-async def test_who_shares_its_network_is_two_keys_away() -> None:
+async def test_who_shares_its_network_is_three_keys_away() -> None:
     for size in ((80, 24), (120, 40)):
         async with dashboard([_busy()], size=size) as pilot:
-            text = await _look(pilot, "6", "enter")
+            text = await _look(pilot, "6", "t", "enter")
             assert "net with pause, istio-proxy" in text
 
 
 @asynchronous
-async def test_why_port_8080_does_not_answer_is_at_most_three_keys_away() -> None:
+async def test_why_port_8080_does_not_answer_is_three_keys_away() -> None:
     for size in ((80, 24), (120, 40)):
         async with dashboard([_busy()], size=size) as pilot:
-            text = await _look(pilot, "6", "down")
+            text = await _look(pilot, "6", "t", "down")
             assert "port 0.0.0.0:8080/tcp: nothing listens on 80/tcp inside" in text
             assert "look into the log of d-db" in text  # what to do
             text = await _look(pilot, "enter")
@@ -123,7 +123,7 @@ async def test_what_changed_in_the_last_minute_is_one_key_away() -> None:
 @asynchronous
 async def test_the_way_of_a_port_is_on_the_page_hop_by_hop() -> None:
     async with dashboard([_busy()]) as pilot:
-        await press(pilot, "6", "down", "enter", "right", "right", "right", "right")
+        await press(pilot, "6", "t", "down", "enter", "right", "right", "right", "right")
         await show(pilot, _busy(3, way=_WAY))
         text = "\n".join(screen_lines(pilot))
         assert "✗ 8080/tcp  broken" in text, text

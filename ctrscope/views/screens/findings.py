@@ -82,10 +82,12 @@ class FindingsScreen(FilteredScreen):
         if words:
             self.table.empty = f"No finding matches “{inert(self.filter)}”. esc shows everything."
         table = self.table
-        is_first = table.cursor is None
+        before = table.cursor
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
-        if is_first and self._findings:
-            table.stand_on(next(iter(self._findings)))  # and not on the heading above it
+        # What the cursor was on went: to the next finding, and not to a heading.
+        if table.cursor != before and table.cursor not in self._findings and self._findings:
+            below = table.row_keys[table.row_keys.index(table.cursor) :] if table.cursor in table.row_keys else ()
+            table.stand_on(next((key for key in below if key in self._findings), next(iter(self._findings))))
         for key, finding in self._findings.items() if self._wanted else ():
             if finding.subject.id == self._wanted:
                 self._wanted = ""
