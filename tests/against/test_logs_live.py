@@ -15,7 +15,7 @@ from ctrscope.model.log import LogPlace
 from ctrscope.probes.hostfs import HostFs
 from tests.live import docker, lxc, podman
 from tests.live.image import make_rootfs
-from tests.live.machine import remove_directory, run, wait_for
+from tests.live.machine import remove_cgroups, remove_directory, run, wait_for
 from tests.requirements import unmet
 
 #: Two streams, an empty line, an escape sequence, a line longer than one record, and no newline at the end.
@@ -90,6 +90,7 @@ def test_the_console_log_of_lxc_is_what_the_console_showed(parts: tuple[str, ...
     with contextlib.ExitStack() as stack:
         stack.callback(console.unlink, missing_ok=True)
         stack.callback(remove_directory, str(directory))
+        stack.callback(remove_cgroups, f"lxc.payload.{name}*", f"lxc.monitor.{name}*")
         stack.callback(run, "lxc-stop", "-k", "-n", name, check=False)
         make_rootfs(directory / "rootfs")
         (directory / "config").write_text(
