@@ -19,7 +19,17 @@ from typing import Any
 import pytest
 
 from tests.live import docker as live_docker
-from tests.live.defects import DEFECTS, DOCKER_ONLY, HARDENED, HARDENED_DOCKER, Defect, Options, bundle_spec, has_apparmor
+from tests.live.defects import (
+    CGROUP_PARENT,
+    DEFECTS,
+    DOCKER_ONLY,
+    HARDENED,
+    HARDENED_DOCKER,
+    Defect,
+    Options,
+    bundle_spec,
+    has_apparmor,
+)
 from tests.live.image import make_rootfs
 from tests.live.machine import LAB, CommandFailedError, remove_cgroups, remove_directory, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
@@ -121,6 +131,7 @@ class Engine:
         """All that were started."""
         if self.name == "docker":
             run("docker", "rm", "-f", *self.started, check=False, timeout=300)
+            remove_cgroups(CGROUP_PARENT)
         elif self.name == "podman":
             # Of two that share a namespace podman removes the one that has it only after the other.
             names = self.started[::-1]
