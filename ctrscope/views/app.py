@@ -104,7 +104,6 @@ class CtrscopeApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         wanted = "none" if self.no_color else preferences.theme
-        wanted = "none" if self.no_color else preferences.theme
         self.theme = choose_theme(wanted, self.console.color_system, os.environ.get("COLORFGBG", ""))
         self.preferences = preferences
         self.set_keymap({name: keys_of(keys) for name, keys in preferences.bound.items()})

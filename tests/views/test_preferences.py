@@ -11,7 +11,7 @@ from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.themes import THEMES, choose_theme
 from tests.views.builders import sample
-from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines
+from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, table_of
 from tests.views.world import full
 
 
@@ -44,7 +44,7 @@ def test_what_is_right_is_not_complained_about() -> None:
     right = Preferences(
         theme="nord",
         screen="findings",
-        keys={"app.quit": "^x f10", "containers": {"sort": "o"}},
+        keys={"app.quit": "^x f10", "containers": {"sort": "x"}},
         columns={"containers": ("name", "cpu")},
     )
     assert find_mistakes_in(right) == []
@@ -144,3 +144,9 @@ def test_what_is_written_can_be_read(theme: Any) -> None:
         for ground in grounds:
             assert _contrast(colour, ground) >= 4.0, (colour, ground)
     assert _contrast(theme.variables["idle"], theme.background) >= 3.0
+
+
+@asynchronous
+async def test_the_columns_that_were_set_are_there_and_no_others() -> None:
+    async with dashboard([sample()], preferences=Preferences(columns={"containers": ("engine", "memory")})) as pilot:
+        assert [column.key for column in table_of(pilot).columns] == ["sign", "name", "engine", "memory"]

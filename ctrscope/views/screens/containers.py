@@ -39,6 +39,10 @@ class ContainersScreen(FilteredScreen):
         self._rows: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
 
+    def on_mount(self) -> None:
+        """Begin with the columns that were set."""
+        self.look = self.look._replace(columns=tuple(self.ctrscope.preferences.columns.get("containers", ())))
+
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's."""
         return Focus(levels=tuple(group.cgroup for group in self._groups if group.cgroup is not None))

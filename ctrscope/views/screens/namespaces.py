@@ -83,8 +83,8 @@ class NamespacesScreen(FilteredScreen):
         return super().offers(action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """With nothing picked, escape goes back to where one came from."""
-        return bool(self._picked[1]) if action == "clear" else True
+        """What is picked is put back first."""
+        return True if action == "clear_filter" and self._picked[1] else super().check_action(action, parameters)
 
     def item(self) -> Item:
         """The namespace under the cursor, and whose row it is."""
