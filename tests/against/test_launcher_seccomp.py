@@ -86,8 +86,8 @@ def numbers() -> dict[str, int]:
 def engines_filter(engine: str) -> Iterator[tuple[Filter, tuple[str, ...]]]:
     """What that engine hands to its runtime for a container without options: the filter, and the bounding set."""
     name, lab = f"ctrscope-seccomp-{os.getpid()}", docker if engine == "docker" else podman
-    container = lab.start_container(name, "--network", "none", lab.IMAGE, "sleep", "100000")
     try:
+        container = lab.start_container(name, "--network", "none", lab.IMAGE, "sleep", "100000")
         places = (
             f"/run/containerd/io.containerd.runtime.v2.task/moby/{container}",
             f"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{container}",
