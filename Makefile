@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VM := tests/lab/vm.sh
 
-.PHONY: run test lint format test-v2 test-moments lock engines-up engines-down clean
+.PHONY: run screenshots test lint format test-v2 test-moments lock engines-up engines-down clean
 
 run: $(READY) ## open the dashboard; where there are no containers, over a demo
 	@if [ "$$(id -u)" = 0 ] && [ -z "$$($(BIN)/ctrscope ps -q)" ]; then $(BIN)/ctrscope demo; else $(BIN)/ctrscope; fi
@@ -17,6 +17,9 @@ lint: $(READY) ## format, lint, types
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
+
+screenshots: $(READY) ## draw the pictures of the README anew; those of the demo take root, tmux and rsvg-convert
+	@$(BIN)/python -m tests.make_screenshots
 
 format: $(READY) ## put the source in its format
 	@$(BIN)/ruff format

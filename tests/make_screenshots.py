@@ -1,4 +1,8 @@
-"""Writes the pictures of the README: ``python -m tests.make_screenshots``. The tests compare them with what they draw."""
+"""Writes the pictures of the README: ``make screenshots``.
+
+Those of a made world are the same every time, and tests compare them with what they draw; those of the demo are of the real
+thing.
+"""
 
 import asyncio
 import os
@@ -9,6 +13,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from tests.record_demo import record, write_png
 from tests.views.builders import APP, detail, minute, quarter
 from tests.views.driver import dashboard, press, show, table_of
 from tests.views.pictures import picture
@@ -58,6 +63,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, shot in SHOTS.items():
         (FOLDER / f"{name}.svg").write_text(asyncio.run(draw(shot)))
+    record(FOLDER)
+    write_png(FOLDER)
 
 
 if __name__ == "__main__":

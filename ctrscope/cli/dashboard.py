@@ -1,7 +1,8 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,6 +11,7 @@ from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.render.safe import inert
 
 if TYPE_CHECKING:
     from ctrscope.act.limit import Change
@@ -41,7 +43,12 @@ class Dashboard:
         from ctrscope.views.acting import Acts
         from ctrscope.views.app import CtrscopeApp
 
-        acts = Acts(attach=partial(_attach, environment), limit=partial(_limit, environment))
+        acts = Acts(
+            attach=partial(_attach, environment),
+            limit=partial(_limit, environment),
+            freeze=partial(_freeze, environment),
+            signal=partial(_signal, environment),
+        )
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
         noticer = Noticer(HostFs(environment.host.root))
         app = CtrscopeApp(
@@ -83,12 +90,59 @@ def _limit(environment: Environment, container: Container, limits: "Limits") -> 
         raise Refused(str(error)) from error
 
     def apply() -> Sequence[str]:
-        try:
+        with _refusing():
             return _lines(apply_limit(environment.host, plan))
-        except CannotAct as error:
-            raise Refused(str(error)) from error
 
     return Proposal(_lines(plan.changes), engine_warning(container), apply)
+
+
+def _freeze(environment: Environment, container: Container, frozen: bool) -> "Proposal":
+    """Which cgroups would be frozen or thawed. Errors: Refused."""
+    from ctrscope.act.freezer import apply_freeze, plan_freeze
+    from ctrscope.cli.pause import freeze_lines
+    from ctrscope.views.acting import Proposal
+
+    name = inert(container.name)
+    with _refusing():
+        plan = plan_freeze(environment.host, container, frozen=frozen)
+
+    def apply() -> Sequence[str]:
+        with _refusing():
+            apply_freeze(environment.host, plan)
+        return (f"{name} {'is paused' if frozen else 'runs'}",)
+
+    # Whoever lets something run again has nothing to lose by it.
+    warning = "its engine is not told, and may not offer to unpause what it did not pause" if frozen else ""
+    return Proposal(freeze_lines(plan, container), warning, apply)
+
+
+def _signal(environment: Environment, container: Container, signal: str) -> "Proposal":
+    """Who would get it, and what will come of it. Errors: Refused."""
+    from ctrscope.act.signal import parse_signal, plan_signal, send_signal
+    from ctrscope.views.acting import Proposal
+
+    with _refusing():
+        plan = plan_signal(environment.host, container, parse_signal(signal))
+
+    def apply() -> Sequence[str]:
+        with _refusing():
+            send_signal(environment.host, plan)
+        return (f"{plan.name} sent to {inert(container.name)}, process {plan.target.pid}",)
+
+    lines = (f"goes to its init, process {plan.target.pid}: an engine with a restart policy may start it again",)
+    return Proposal(lines, inert("; ".join(plan.warnings)), apply)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What cannot be done is Refused in the words of views."""
+    from ctrscope.act.refusal import CannotAct
+    from ctrscope.views.acting import Refused
+
+    try:
+        yield
+    except CannotAct as error:
+        raise Refused(str(error)) from error
 
 
 def _lines(changes: "Iterable[Change]") -> tuple[str, ...]:

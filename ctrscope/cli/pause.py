@@ -1,14 +1,18 @@
 """``ctrscope pause`` and ``unpause``: freeze a container and let it run again, without its engine."""
 
 import argparse
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.consent import ask, refuse_unless_allowed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.cli.inspect import ID_HELP
+from ctrscope.model.container import Container
 from ctrscope.render.safe import inert
+
+if TYPE_CHECKING:
+    from ctrscope.act.freezer import FreezePlan
 
 _PAUSE = """\
 Freezes the container's cgroup and waits until every task of it stands still. Its engine is not told, and may not offer
@@ -80,10 +84,15 @@ def _run(arguments: argparse.Namespace, environment: Environment, *, frozen: boo
             environment.say(f"{name} is {'paused already' if frozen else 'not paused'}")
             return ExitStatus.DONE
         many = f"{count} process{'es' if count != 1 else ''}"
-        lines = [f"{'freezes' if frozen else 'thaws'} {inert(directory)}: {many}" for directory in plan.directories]
-        ask(environment, lines, f"{'Pause' if frozen else 'Unpause'} {name}?", yes=arguments.yes)
+        ask(environment, freeze_lines(plan, container), f"{'Pause' if frozen else 'Unpause'} {name}?", yes=arguments.yes)
         apply_freeze(environment.host, plan)
     except CannotAct as error:
         raise CommandError(ExitStatus.FAILED, inert(str(error))) from error
     environment.stdout.write(f"{name} {'is paused' if frozen else 'runs'}: {many}\n")
     return ExitStatus.DONE
+
+
+def freeze_lines(plan: "FreezePlan", container: Container) -> list[str]:
+    """What is about to happen, inert; nothing when it is so already."""
+    many = f"{len(container.pids)} process{'es' if len(container.pids) != 1 else ''}"
+    return [f"{'freezes' if plan.frozen else 'thaws'} {inert(directory)}: {many}" for directory in plan.directories]

@@ -17,7 +17,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.rates import rates_between, stats_rates
 from ctrscope.discovery.watcher import Watcher
 from ctrscope.findings import diagnose, diagnose_figures
-from ctrscope.model.cgroup import CgroupNode
+from ctrscope.model.cgroup import CgroupNode, CgroupStats
 from ctrscope.model.detail import Detail
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap, Reading
@@ -32,6 +32,7 @@ from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
+    from ctrscope.discovery.levels import LevelReader
     from ctrscope.discovery.network_names import NetworkNames
     from ctrscope.discovery.noticing import Noticer
     from ctrscope.discovery.process_forest import ForestReader
@@ -49,7 +50,7 @@ _DIAGNOSIS_AT_LEAST_EVERY, _DIAGNOSIS_SHARE = 30.0, 0.01
 #: Of security, while somebody looks at it: half a second of CPU for 300 containers, and a twentieth of the time at most.
 _SECURITY_EVERY, _SECURITY_SHARE = 5.0, 0.05
 #: Of the whole host, for what shows nowhere else; longer where the kernel tells us of whatever starts, ends or is changed.
-_WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 10.0
+_WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 15.0
 
 
 class _Kept(Generic[T]):
@@ -134,6 +135,7 @@ class Sampler:
         self._cgroups = _Kept(self._read_cgroups)
         self._sources = _Kept(self._read_sources)
         self._forest: ForestReader | None = None
+        self._levels: LevelReader | None = None
         self._tree: CgroupNode | None = None  # the latest
         self._tree_rates: Mapping[str, Rates] = {}
 
@@ -149,6 +151,7 @@ class Sampler:
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
+        levels, level_rates = self._read_levels(focus.levels) if focus.levels else ({}, {})
         return Sample(
             snapshot=with_notes(snapshot, findings or ()),
             rates=rates,
@@ -164,6 +167,8 @@ class Sampler:
             events=events,
             event_gaps=self._events.gaps,
             processes=self._read_processes(snapshot) if focus.processes else None,
+            levels=levels,
+            level_rates=level_rates,
             sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
             gaps=(*gaps, *network_gaps, *cgroup_gaps, *looks.gaps),
         )
@@ -185,6 +190,12 @@ class Sampler:
         known = {(finding.rule, finding.subject) for finding in found}
         more = [finding for finding in whole if (finding.rule, finding.subject) not in known]
         return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank))
+
+    def _read_levels(self, paths: Sequence[str]) -> tuple[Mapping[str, CgroupStats], Mapping[str, Rates]]:
+        from ctrscope.discovery.levels import LevelReader
+
+        self._levels = self._levels or LevelReader(self._hostfs)
+        return self._levels.read(paths)
 
     def _read_processes(self, snapshot: Snapshot) -> ProcessForest:
         from ctrscope.discovery.process_forest import ForestReader

@@ -17,7 +17,7 @@ from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 
 #: A whole look that somebody asks for waits until this many times as long has passed as the last one took.
-_REST = 9.0
+_REST = 19.0
 
 
 class Watcher:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -119,7 +120,7 @@ class Record(Declared, frozen=True, kw_only=True):
     state_dirs: tuple[str, ...] = ()  # OCI runtime state directories that describe the same container
 
 
-class Container(Declared, frozen=True, kw_only=True):
+class Container(Declared, frozen=True, kw_only=True, dict=True):
     """A container as it really is: the engine's description, joined with what the kernel confirms.
 
     Encodes to the ``container`` object of the JSON contract.
@@ -137,7 +138,7 @@ class Container(Declared, frozen=True, kw_only=True):
     pids: tuple[int, ...] = ()  # every process inside, init first
     note: str | None = None  # the one fact that matters now: "paused (freezer)", "conmon 4410 is gone: …"
 
-    @property
+    @cached_property  # asked some thirty times a second
     def key(self) -> str:
         """Unique on this host: ``docker/3fca…``, ``containerd/k8s.io/3fca…``, ``podman@1000/3fca…``, ``docker/3…/runc/web``."""
         return container_key(self)

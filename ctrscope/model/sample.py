@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.model.cgroup import CgroupNode
+from ctrscope.model.cgroup import CgroupNode, CgroupStats
 from ctrscope.model.detail import Detail
 from ctrscope.model.event import Event
 from ctrscope.model.finding import Finding
@@ -44,6 +44,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     events: tuple[Event, ...] = ()  # since the sample before
     event_gaps: tuple[Gap, ...] = ()  # what cannot be noticed here
     processes: ProcessForest | None = None
+    levels: Mapping[str, CgroupStats] = {}  # by path of the cgroup, of those that Focus asked for
+    level_rates: Mapping[str, Rates] = {}
     sources: HostSources | None = None
     gaps: tuple[Gap, ...] = ()  # of what Focus asked beyond the containers
 
@@ -57,4 +59,5 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     topology: bool = False  # every network namespace, and what connects them
     findings: bool = False  # all of health, not only what the figures tell, and of security
     processes: bool = False  # of every container
+    levels: tuple[str, ...] = ()  # paths of cgroups whose figures are shown as those of a group
     host: bool = False  # what the kernel answers to us, and the pressure of the host

@@ -90,7 +90,34 @@ SELECTED = (
         "Container",
         13,
     ),
+    Action(
+        "container.pause",
+        "p",
+        "freeze",
+        "pause it",
+        "Pause the container, or let it run again: its cgroup is frozen or thawed. Asks first.",
+        "Container",
+        15,
+    ),
+    Action(
+        "container.kill", "K", "kill", "kill", "Send a signal to the container's init. Asks which, and first.", "Container", 21
+    ),
     Action("container.copy", "y", "copy_id", "copy id", "Copy the full id of the container to the clipboard.", "Container", 11),
+)
+
+#: Of every screen of one table.
+TABLE = (
+    Action(
+        "table.filter",
+        "slash",
+        "filter",
+        "filter",
+        "Show only what matches every word, as in engine:podman cpu>50 mem>90% age<10m.",
+        "Table",
+        3,
+    ),
+    Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
+    Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
 
 CONTAINERS = (
@@ -99,19 +126,13 @@ CONTAINERS = (
         "containers.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4
     ),
     Action("containers.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
-    Action("containers.group", "t", "group", "group", "Group by engine, by pod or project, or not at all.", "Table", 5),
     Action(
-        "containers.filter",
-        "slash",
-        "filter",
-        "filter",
-        "Show only what matches every word. A word may name its column: engine:podman status:paused.",
-        "Table",
-        3,
+        "containers.group", "t", "group", "group", "Group by the next thing: engine, pod or project, unit, slice.", "Table", 5
     ),
+    Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
+    Action("containers.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
-    Action("containers.clear", "escape", "clear_filter", "show all", "Show everything again.", "Table", 6),
 )
 
 CONTAINER = (
@@ -137,9 +158,8 @@ NAMESPACES = (
         "pick",
         "Pick the namespace, or put it back; attach then enters the picked ones.",
         "Matrix",
-        3,
+        5,
     ),
-    Action("namespaces.clear", "escape", "clear", "pick none", "Put every picked namespace back.", "Matrix", 5),
     Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 4),
     Action("namespaces.left", "left,h", "cell(-1)", "left", "One type to the left.", "Matrix"),
     Action("namespaces.right", "right,l", "cell(1)", "right", "One type to the right.", "Matrix"),
@@ -149,7 +169,7 @@ NETWORK = (
     Action(
         "network.open", "enter", "open", "open", "Open the container at the end of the line; of several, choose one.", "Map", 1
     ),
-    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 3),
+    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 4),
     Action("network.left", "left,h", "shift(-1)", "left", "Show what is left of the screen's edge.", "Map"),
     Action("network.right", "right,l", "shift(1)", "right", "Show what is right of the screen's edge.", "Map"),
 )
@@ -158,9 +178,18 @@ CGROUPS = (
     Action(
         "cgroups.open", "enter", "open", "open", "Open the container whose cgroup it is; else fold or unfold it.", "Tree", 1
     ),
-    Action("cgroups.sort", "s", "sort", "sort", "Sort what stands side by side: by name, CPU or memory.", "Tree", 3),
-    Action("cgroups.fold", "left,h", "fold(True)", "fold", "Fold the cgroup, or go to the one above it.", "Tree", 4),
-    Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree", 5),
+    Action(
+        "cgroups.sort",
+        "s",
+        "sort",
+        "sort",
+        "Sort what stands side by side by the next column; a click on a title sorts by that one.",
+        "Tree",
+        4,
+    ),
+    Action("cgroups.reverse", "S", "reverse", "reverse", "Turn the order around.", "Tree"),
+    Action("cgroups.fold", "left,h", "fold(True)", "fold", "Fold the cgroup, or go to the one above it.", "Tree", 5),
+    Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree"),
 )
 
 FINDINGS = (
@@ -173,51 +202,34 @@ FINDINGS = (
         "Findings",
         1,
     ),
-    Action(
-        "findings.filter",
-        "slash",
-        "filter",
-        "filter",
-        "Show only what matches every word. A word may name what it is about: kind:security severity:high rule:cap name:web.",
-        "Findings",
-        3,
-    ),
+    Action("findings.export", "e", "export", "export", "Copy the findings that are shown, as JSON.", "Findings", 24),
     Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 4),
     Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 5),
-    Action("findings.clear", "escape", "clear_filter", "show all", "Show everything again.", "Findings", 6),
 )
 
 PROCESSES = (
     Action("processes.open", "enter", "open", "open", "Open the container that the process belongs to.", "Trees", 1),
     Action(
-        "processes.filter",
-        "slash",
-        "filter",
-        "filter",
-        "Show only what matches every word. A word may name what it is about: user:root state:Z role:joined pid:1.",
+        "processes.sort",
+        "s",
+        "sort",
+        "sort",
+        "Sort the trees by name or CPU use, the list by its next column; a click on a title makes a list in that order.",
         "Trees",
-        3,
+        4,
     ),
-    Action("processes.sort", "s", "sort", "sort", "Sort the containers by name or by CPU use.", "Trees", 4),
+    Action("processes.reverse", "S", "reverse", "reverse", "Turn the order of the list around.", "Trees"),
+    Action(
+        "processes.list", "t", "list", "list/trees", "All processes as one list, or the trees of the containers.", "Trees", 18
+    ),
     Action("processes.fold", "left,h", "fold(True)", "fold", "Fold the container.", "Trees", 5),
     Action("processes.unfold", "right,l", "fold(False)", "unfold", "Unfold the container.", "Trees"),
     Action("processes.fold_all", "z", "fold_all", "fold all", "Fold every container, or unfold them again.", "Trees", 14),
-    Action("processes.clear", "escape", "clear_filter", "show all", "Show everything again.", "Trees", 6),
 )
 
 EVENTS = (
     Action("events.open", "enter", "open", "open", "Open the container that the event is about.", "Events", 1),
-    Action(
-        "events.filter",
-        "slash",
-        "filter",
-        "filter",
-        "Show only what matches every word. A word may name what it is about: kind:died name:web.",
-        "Events",
-        3,
-    ),
     Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 4),
-    Action("events.clear", "escape", "clear_filter", "show all", "Show everything again.", "Events", 6),
 )
 
 MOVES = (

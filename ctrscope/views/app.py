@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import App, SuspendNotSupported
@@ -17,7 +18,7 @@ from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
-from ctrscope.views.acting import Acts
+from ctrscope.views.acting import SIGNALS, Acts
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
@@ -25,6 +26,7 @@ from ctrscope.views.history import History
 from ctrscope.views.panes import PANES
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
+from ctrscope.views.screens.act import ActScreen
 from ctrscope.views.screens.ask import AskScreen
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
@@ -36,11 +38,13 @@ from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
 from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.limit import LimitScreen
+from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import THEME
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
 
 #: Kind of a finding's subject → the screen that shows it.
@@ -256,27 +260,55 @@ class CtrscopeApp(App[None]):
 
         self.push_screen(AskScreen(f"Attach to {row_words(container)}?", attach_text(container, types)), answered)
 
-    def why_not_limit(self, container: Container) -> str:
-        """Why its limits cannot be changed now; "" when they can."""
+    def why_not_change(self, container: Container) -> str:
+        """Why it cannot be limited, paused or killed now; "" when it can."""
         if self._read_only:
-            return "limits are written into the container's cgroup, and this is --read-only"
+            return "that changes the container, and this is --read-only"
         if self._acts is None:
             return "there is nothing to change in what is shown: it is not this host, live"
         return "" if container.is_running else f"{inert(container.name)} does not run: it is {container.status}"
 
     def ask_limit(self, container: Container) -> None:
         """Open the dialog for its limits, or say why not."""
-        reason = self.why_not_limit(container)
-        if reason:
-            self.notify(reason, title="Nothing changed", severity="warning", markup=False)
+        if self._refuses(container) or self._acts is None:
             return
-        assert self._acts is not None
         sample, key = self.latest, container.key
         stats = sample.snapshot.stats.get(key) if sample else None
         effective = sample.snapshot.effective.get(key) if sample else None
         rates = sample.rates.get(key) if sample else None
         cpu = rates.cpu_percent if rates is not None else None
         self.push_screen(LimitScreen(self._acts, container, stats, effective, cpu), lambda _: self.request_sample())
+
+    def ask_freeze(self, container: Container) -> None:
+        """Ask, then pause it or let it run again; or say why not."""
+        acts = self._acts
+        if self._refuses(container) or acts is None:
+            return
+        frozen = container.status is not ContainerStatus.PAUSED
+        question = f"{'Pause' if frozen else 'Unpause'} {row_words(container)}?"
+        self.push_screen(ActScreen(question, lambda: acts.freeze(container, frozen)), lambda _: self.request_sample())
+
+    def ask_signal(self, container: Container) -> None:
+        """Let a signal be chosen, ask, then send it; or say why not."""
+        acts = self._acts
+        if self._refuses(container) or acts is None:
+            return
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                question = f"Send SIG{name} to {row_words(container)}?"
+                self.push_screen(ActScreen(question, lambda: acts.signal(container, name)), lambda _: self.request_sample())
+
+        rows = [TableRow(name, partial(_signal_cells, name, text)) for name, text in SIGNALS]
+        title = f"a signal for the init of {row_words(container)}"
+        self.push_screen(ListScreen(title, _signal_columns, rows, hint="enter chooses, esc closes"), chosen)
+
+    def _refuses(self, container: Container) -> bool:
+        """Whether it cannot be changed; then it is said why."""
+        reason = self.why_not_change(container)
+        if reason:
+            self.notify(reason, title="Nothing changed", severity="warning", markup=False)
+        return bool(reason)
 
     def _enter(self, container: Container, types: Sequence[NamespaceType]) -> None:
         assert self._acts is not None
@@ -296,6 +328,14 @@ class CtrscopeApp(App[None]):
         finally:
             self.request_sample()
         self.notify(f"left {inert(container.name)}, exit status {status}", markup=False)
+
+
+def _signal_columns(width: int) -> tuple[Column, ...]:
+    return (Column("name", " SIGNAL", "left", 9, gap=2), Column("text", "WHAT IT DOES", "left", max(0, width - 13)))
+
+
+def _signal_cells(name: str, text: str) -> tuple[Cell, ...]:
+    return (Cell(f" {name}", "strong"), Cell(text, "muted"))
 
 
 def attach_text(container: Container, types: Sequence[NamespaceType]) -> str:

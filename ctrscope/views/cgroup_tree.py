@@ -10,6 +10,7 @@ from ctrscope.model.rates import Rates
 from ctrscope.render.fields import status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_percent
+from ctrscope.views.filtering import Condition, matches
 from ctrscope.views.rows import status_tone
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
@@ -52,10 +53,13 @@ def branches(
     containers: Mapping[str, Container],
     toggled: Mapping[str, bool],
     order: str,
+    *,
+    descending: bool = True,
+    unfolded: bool = False,
 ) -> Iterator[Branch]:
     """The rows of the tree from the top.
 
-    *containers* by the path of their cgroup; *toggled*: paths that somebody folded (True) or unfolded.
+    *containers* by the path of their cgroup; *toggled*: paths that somebody folded (True) or unfolded. *unfolded*: all of it.
 
     At first everything that leads to a container is unfolded, and nothing else.
     """
@@ -63,11 +67,46 @@ def branches(
     waiting = [(root, 0)]
     while waiting:
         node, depth = waiting.pop()
-        is_folded = toggled.get(node.path, node.path not in leading and depth > 0) if node.children else None
+        is_folded = toggled.get(node.path, node.path not in leading and depth > 0) and not unfolded if node.children else None
         yield Branch(node, depth, rates.get(node.path), containers.get(node.path), is_folded)
         if node.children and not is_folded:
-            ordered = sorted(node.children, key=partial(_order, rates=rates, order=order))
+            ordered = _sorted(node.children, rates, order, descending=descending)
             waiting += [(child, depth + 1) for child in reversed(ordered)]
+
+
+def filtered(found: Sequence[Branch], conditions: Sequence[Condition]) -> list[Branch]:
+    """The branches that meet every condition, and those above them."""
+    wanted: set[str] = set()
+    for branch in found:
+        path = branch.path
+        if matches(conditions, branch_fields(branch)):
+            while path not in wanted:
+                wanted.add(path)
+                path = path.rpartition("/")[0] or "/"
+    return [branch for branch in found if branch.path in wanted]
+
+
+def branch_fields(branch: Branch) -> dict[str, str | float | None]:
+    """What a filter may ask of a cgroup."""
+    stats, rates, container = branch.node.stats, branch.rates, branch.container
+    memory = stats.memory.current if stats is not None and stats.memory is not None else None
+    bound = branch.node.effective.memory.value if branch.node.effective and branch.node.effective.memory else None
+    share = 100 * memory / bound if memory is not None and isinstance(bound, int | float) and bound else None
+    return {
+        "path": branch.path,
+        "container": container.name if container is not None else "",
+        "engine": container.engine if container is not None else "",
+        "cpu": rates.cpu_percent if rates is not None else None,
+        "throttled": rates.throttled_percent if rates is not None else None,
+        "memory": None if memory is None else float(memory),
+        "memory_percent": share,
+        "pids": stats.pids.current if stats is not None and stats.pids is not None else None,
+        **{
+            f"psi_{name}": pressure.some.avg10
+            for name, pressure in ((stats.pressure if stats is not None else None) or {}).items()
+        },
+        "imposed": ", ".join(f"{what} by {where}" for what, where in imposed(branch)),
+    }
 
 
 def _leading(root: CgroupNode) -> Iterator[str]:
@@ -80,13 +119,31 @@ def _leading(root: CgroupNode) -> Iterator[str]:
         waiting += [(child, (*above, node.path)) for child in node.children]
 
 
-def _order(node: CgroupNode, rates: Mapping[str, Rates], order: str) -> tuple[float, str]:
-    figure: float | None = 0.0
-    if order == "cpu":
-        figure = rates[node.path].cpu_percent if node.path in rates else None
-    elif order == "memory":
-        figure = node.stats.memory.current if node.stats and node.stats.memory else None
-    return (-(figure or 0.0), node.path)
+def _sorted(nodes: Sequence[CgroupNode], rates: Mapping[str, Rates], order: str, *, descending: bool) -> list[CgroupNode]:
+    """By a column; what has no such figure comes last, and equal ones are in the order of their names."""
+    named = sorted(nodes, key=lambda node: node.path)
+    if order == "cgroup":
+        return named if descending else named[::-1]
+    values = {node.path: _value(node, rates.get(node.path), order) for node in named}
+    known = [node for node in named if values[node.path] is not None]
+    known.sort(key=lambda node: values[node.path] or 0.0, reverse=descending)
+    return [*known, *(node for node in named if values[node.path] is None)]
+
+
+def _value(node: CgroupNode, rates: Rates | None, order: str) -> float | None:
+    effective, stats = node.effective, node.stats
+    limits = {
+        "cpus": effective.cpus if effective is not None else None,
+        "effective": effective.memory if effective is not None else None,
+    }
+    if order in limits:
+        limit = limits[order]
+        return float(limit.value) if limit is not None and isinstance(limit.value, int | float) else None
+    if order == "limit":
+        memory = stats.memory.limit if stats is not None and stats.memory is not None else None
+        return float(memory) if isinstance(memory, int) else None
+    value = branch_fields(Branch(node, 0, rates, None, None)).get({"share": "memory_percent"}.get(order, order))
+    return float(value) if isinstance(value, int | float) else None
 
 
 def tree_columns(width: int) -> tuple[Column, ...]:

@@ -65,6 +65,8 @@ _PLACES = (
     _Place("age", 100),
     _Place("note", 50),
 )
+#: Least and most of the texts that are shown to those who choose them.
+_WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30)}
 _NOTE_LEAST, _NOTE_MOST = 12, 44  # what texts are cut for, when notes are that long
 _AIRY = 160  # from this width on, columns stand two cells apart
 _APART = frozenset({"cpu", "memory_percent", "age"})  # these always do
@@ -80,18 +82,24 @@ def shown_fields(width: int) -> tuple[Field, ...]:
 
 
 def fit_columns(
-    width: int, rows: Sequence[Row], now: float, *, indent: int = 0, without: Collection[str] = ()
+    width: int,
+    rows: Sequence[Row],
+    now: float,
+    *,
+    indent: int = 0,
+    without: Collection[str] = (),
+    chosen: Sequence[str] = (),
 ) -> tuple[Column, ...]:
     """Columns for a screen of *width* cells, texts as wide as what is in them; the note gets what is left.
 
     Columns of text in which no row has anything are left out, and those of *without*. Figures keep their width, so that
-    they never jump. Names get *indent* cells more.
+    they never jump. Names get *indent* cells more. *chosen*: the columns that somebody wants, as far as they fit.
     """
     room = width - SCROLLBAR
     widths: dict[str, int] = {}
-    for place in _PLACES:
+    for place in _chosen_places(chosen) if chosen else _PLACES:
         field = FIELDS[place.key]
-        if width < place.from_width or place.key in without:
+        if (width < place.from_width and not chosen) or place.key in without:
             continue
         if not place.least:
             margin = MARGIN if place.key == "sign" else 0
@@ -110,9 +118,17 @@ def fit_columns(
     )
 
 
+def _chosen_places(chosen: Sequence[str]) -> list[_Place]:
+    """The sign and the name first: without them a row says of nobody what it says."""
+    known = {place.key: place for place in _PLACES}
+    keys = dict.fromkeys(("sign", "name", *(key for key in chosen if key in FIELDS)))
+    return [known.get(key) or _Place(key, 0, *_WIDTHS.get(key, (0, 0))) for key in keys]
+
+
 def _share_out(widths: dict[str, int], room: int, wanted: int) -> None:
     """Cut the texts that have most to spare until the note has the cells it *wanted*, then give it all that is left."""
-    spare = {place.key: widths[place.key] - place.least for place in _PLACES if place.least and place.key in widths}
+    least = {key: limits[0] for key, limits in _WIDTHS.items()} | {place.key: place.least for place in _PLACES}
+    spare = {key: cells - least[key] for key, cells in widths.items() if least.get(key)}
     wanted = wanted if "note" in widths else 0
     rest = room - sum(cells for key, cells in widths.items() if key != "note")
     while rest < wanted and any(cells > 0 for cells in spare.values()):

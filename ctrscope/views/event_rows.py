@@ -1,7 +1,7 @@
 """Events as lines: their signs, and which of them match a filter. Pure."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from ctrscope.model.event import Event, EventKind
@@ -58,15 +58,11 @@ def is_wide(width: int) -> bool:
     return width >= _WIDE
 
 
-def matches(event: Event, words: Sequence[str]) -> bool:
-    """Whether every word is somewhere in the line; ``kind:``, ``name:``, ``what:`` and ``cause:`` look there only."""
-    texts = {"kind": event.kind.value, "name": event.name, "what": event.what, "cause": event.cause}
-    for word in words:
-        field, colon, rest = word.partition(":")
-        found = rest in texts[field].casefold() if colon and field in texts else word in " ".join(texts.values()).casefold()
-        if not found:
-            return False
-    return True
+def event_fields(event: Event, now: float) -> dict[str, str | float | None]:
+    """What a filter may ask of an event."""
+    at = unix_time(event.time)
+    age = None if at is None else now - at
+    return {"kind": event.kind.value, "name": event.name, "what": event.what, "cause": event.cause, "age": age}
 
 
 def _line(event: Event, is_wide: bool) -> tuple[Cell, ...]:

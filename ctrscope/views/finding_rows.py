@@ -34,21 +34,16 @@ def kind_of(finding: Finding) -> str:
     return finding.rule.partition("/")[0]
 
 
-def matches(finding: Finding, words: Sequence[str]) -> bool:
-    """Whether every word is somewhere; ``kind:``, ``severity:``, ``rule:``, ``name:`` and ``what:`` look there only."""
-    texts = {
+def finding_fields(finding: Finding) -> dict[str, str | float | None]:
+    """What a filter may ask of a finding."""
+    return {
         "kind": kind_of(finding),
         "severity": finding.severity.value,
         "rule": finding.rule,
         "name": finding.subject.name,
+        "about": finding.subject.kind,
         "what": finding.title,
     }
-    for word in words:
-        field, colon, rest = word.partition(":")
-        found = rest in texts[field].casefold() if colon and field in texts else word in " ".join(texts.values()).casefold()
-        if not found:
-            return False
-    return True
 
 
 def tab_of(finding: Finding) -> str:

@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.rates import Rates
@@ -32,6 +33,13 @@ class Metric(IntEnum):
     WRITE = 5
     RX = 6
     TX = 7
+
+
+class Parts(NamedTuple):
+    """Where the values are, and which cells each holds for."""
+
+    cells: int
+    places: tuple[tuple[int, range], ...]
 
 
 class History:
@@ -69,6 +77,29 @@ class History:
         """(moment, value) of one container over the last *span_ns*, and one before, oldest first."""
         ring = self._rings.get(key)
         return [] if ring is None else self._newest(ring, metric * self._size, span_ns)
+
+    def parts(self, metric: Metric, cells: int, span_ns: int, now_ns: int) -> "Parts":
+        """How to spread the last *span_ns* of any container over *cells*: worked out once for all of them."""
+        places = list(self._places(span_ns))[::-1]
+        covered = _covered([moment for _, moment in places], now_ns, cells, span_ns)
+        offset = metric * self._size
+        return Parts(
+            cells, tuple((offset + at, cells_of) for (at, _), cells_of in zip(places, covered, strict=True) if cells_of)
+        )
+
+    def highest(self, key: str, parts: "Parts") -> list[float | None]:
+        """The highest value of one container in each of these parts, or None."""
+        ring = self._rings.get(key)
+        values: list[float | None] = [None] * parts.cells
+        if ring is None:
+            return values
+        for at, cells_of in parts.places:
+            value = ring[at]
+            for cell in cells_of if value == value else ():
+                already = values[cell]
+                if already is None or value > already:
+                    values[cell] = value
+        return values
 
     def host_cpu(self, span_ns: int = MINUTE_NS) -> list[tuple[int, float | None]]:
         """The same of the host's CPU, in percent of all CPUs."""
@@ -118,18 +149,25 @@ def spread(points: Sequence[tuple[int, float | None]], now_ns: int, cells: int, 
     for its own part only.
     """
     parts: list[float | None] = [None] * cells
+    covered = _covered([moment for moment, _ in points], now_ns, cells, span_ns)
+    for (_, value), cells_of in zip(points, covered, strict=True):
+        if value is None:
+            continue
+        for cell in cells_of:
+            already = parts[cell]
+            parts[cell] = value if already is None else max(already, value)
+    return parts
+
+
+def _covered(moments: Sequence[int], now_ns: int, cells: int, span_ns: int) -> Iterator[range]:
+    """The cells that each moment's value holds for."""
     before: int | None = None
-    for moment, value in points:
+    for moment in moments:
         last = cells - 1 - (now_ns - moment) * cells // span_ns
         is_alone = before is None or moment - before > _SILENCE_NS
         first = last if is_alone else cells - (now_ns - (before or 0)) * cells // span_ns
         before = moment
-        if value is None:
-            continue
-        for cell in range(max(0, min(first, last)), min(cells, last + 1)):
-            already = parts[cell]
-            parts[cell] = value if already is None else max(already, value)
-    return parts
+        yield range(max(0, min(first, last)), min(cells, last + 1))
 
 
 def sparkline(values: Sequence[float | None], top: float) -> str:

@@ -34,6 +34,15 @@ def matrix_columns(rows: Sequence[MatrixRow], width: int) -> tuple[Column, ...]:
     )
 
 
+def row_fields(row: MatrixRow, engine: str) -> dict[str, str | float | None]:
+    """What a filter may ask of a row: of each type the number, and whether it is the host's."""
+    numbers = {
+        str(cell.type): "" if cell.ino is None else f"{cell.ino}{' host' if cell.is_host else ''} {cell.letter or ''}"
+        for cell in row.cells
+    }
+    return {"name": row.label, "engine": engine, **numbers}
+
+
 def is_alone(row: MatrixRow) -> bool:
     """Whether it is a namespace that no process is in: then it has one cell only."""
     return sum(bool(cell.text) for cell in row.cells) == 1

@@ -11,8 +11,10 @@ from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.trees import command_text, remarks
 from ctrscope.render.units import NOT_PERMITTED, format_duration, format_percent
+from ctrscope.views.filtering import Condition, matches
+from ctrscope.views.grouping import GROUP
 from ctrscope.views.panes.processes import in_tree_order
-from ctrscope.views.rows import GROUP, note_tone, status_tone
+from ctrscope.views.rows import note_tone, status_tone
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _DEEPEST = 24  # levels that are drawn as such
@@ -57,21 +59,21 @@ class Context(NamedTuple):
 
 
 def trees(
-    containers: Sequence[Container], forest: ProcessForest, folded: frozenset[str], words: Sequence[str], order: str
+    containers: Sequence[Container], context: Context, folded: frozenset[str], conditions: Sequence[Condition], order: str
 ) -> list[Tree]:
     """What is left of each container after filtering, by name or by CPU use."""
-    found = []
+    found, forest = [], context.forest
     for container in containers:
         processes = forest.processes.get(container.key)
         if not processes:
             continue
         inside = [one for one in processes if one.role is not Role.MONITOR]
         used = [forest.cpu_percent[one.pid] for one in inside if one.pid in forest.cpu_percent]
-        tree = Tree(container, (), sum(used) if used else None, len(inside), container.key in folded and not words)
+        tree = Tree(container, (), sum(used) if used else None, len(inside), container.key in folded and not conditions)
         if not tree.is_folded:
             members = [Member(container, process, depth) for process, depth in in_tree_order(processes)]
-            if words:
-                members = [one for one in members if _matches(one, forest, words)]
+            if conditions:
+                members = [one for one in members if matches(conditions, process_fields(one, context))]
                 if not members:
                     continue
             tree = tree._replace(members=tuple(members))
@@ -83,22 +85,22 @@ def trees(
     return found
 
 
-def _matches(member: Member, forest: ProcessForest, words: Sequence[str]) -> bool:
-    process, container = member.process, member.container
-    texts = {
-        "pid": f"{process.pid} {process.nspid[-1]}",
+def process_fields(member: Member, context: Context) -> dict[str, str | float | None]:
+    """What a filter may ask of a process."""
+    process, container, forest = member.process, member.container, context.forest
+    started = unix_time(process.started_at)
+    return {
+        "pid": float(process.pid),
+        "inside": float(process.nspid[-1]) if len(process.nspid) > 1 else None,
         "user": forest.users.get(process.uid, str(process.uid)) if process.uid is not None else "",
         "state": process.state,
-        "container": f"{container.name} {container.engine}",
+        "container": container.name,
+        "engine": engine_text(container),
         "command": " ".join((process.comm, *(process.cmdline or ()))),
         "role": process.role.value,
+        "cpu": forest.cpu_percent.get(process.pid),
+        "age": None if started is None else context.now - started,
     }
-    everything = " ".join(texts.values()).casefold()
-    for word in words:
-        field, colon, rest = word.partition(":")
-        if not (rest in texts[field].casefold() if colon and field in texts else word in everything):
-            return False
-    return True
 
 
 class Figure(NamedTuple):
@@ -125,6 +127,16 @@ def process_rows(found: Sequence[Tree], context: Context, width: int) -> Iterato
             yield TableRow(member.key, partial(_line, member, figures, context))
 
 
+def flat_rows(found: Sequence[Tree], context: Context, width: int, order: str, *, descending: bool) -> Iterator[TableRow]:
+    """A line for each process, in the order of a column, whatever the trees; what has no such figure comes last."""
+    figures = [figure for figure in FIGURES if width >= figure.from_width]
+    members = [(process_fields(member, context).get(order), member) for tree in found for member in tree.members]
+    known = [(value, member) for value, member in members if value is not None]
+    known.sort(key=lambda one: one[0] if not isinstance(one[0], str) else one[0].casefold(), reverse=descending)
+    for _, member in (*known, *((value, member) for value, member in members if value is None)):
+        yield TableRow(member.key, partial(_line, member, figures, context, is_flat=True))
+
+
 def _heading(tree: Tree, figures: Sequence[Figure]) -> tuple[Cell, ...]:
     container = tree.container
     cpu = "" if tree.cpu_percent is None else format_percent(tree.cpu_percent)
@@ -141,15 +153,15 @@ def _heading(tree: Tree, figures: Sequence[Figure]) -> tuple[Cell, ...]:
     return (_pieces(name), *cells, _pieces(about))
 
 
-def _line(member: Member, figures: Sequence[Figure], context: Context) -> tuple[Cell, ...]:
+def _line(member: Member, figures: Sequence[Figure], context: Context, *, is_flat: bool = False) -> tuple[Cell, ...]:
     process = member.process
-    indent = f"{'  ' * min(member.depth - 1, _DEEPEST)}└ " if member.depth else ""
+    indent = f"{'  ' * min(member.depth - 1, _DEEPEST)}└ " if member.depth and not is_flat else ""
     words = remark_text(process)
     telling = process.role is Role.JOINED or bool(process.outside) or process.has_escaped_limits or process.state in "ZDT"
     # Words before the command: a narrow screen cuts the end of the line.
     command = _pieces(
         (
-            (indent, "idle"),
+            (f"{inert(member.container.name)}  " if is_flat else indent, "strong" if is_flat else "idle"),
             (f"{words}: " if words else "", "watch" if telling else "accent" if process.role is Role.INIT else "muted"),
             (command_text(process), "muted" if process.role is Role.MONITOR else "plain"),
         )

@@ -1,48 +1,29 @@
 """From a sample to the lines of the container table: filtered, sorted, grouped and worded. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ctrscope.model.cgroup import CgroupStats, MemoryStats
+from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Severity
-from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
-from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, group_text, status_sign
+from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, status_sign
 from ctrscope.render.safe import inert
-from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
-from ctrscope.views.columns import FIELDS
-from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline, spread
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes
+from ctrscope.views.columns import FIELDS, NET
+from ctrscope.views.filtering import matches, parse_filter
+from ctrscope.views.grouping import Group, Grouping, group_rows, roll_up, traffic
+from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 #: Texts of a cell that are no value: such rows come last, whichever way the column is sorted.
 BLANK = frozenset({"", NOT_APPLICABLE, NOT_PERMITTED})
-GROUP = "group "  # what the keys of headings begin with; no key of a container has a space before its first slash
 INDENT = 2  # of a row below its group
 
 _WATCH_MEMORY, _ACT_MEMORY = 80.0, 95.0  # percent of the limit
 _WATCH_THROTTLED = 5.0  # percent of periods
 _IDLE_CPU = 0.5  # percent of one CPU
-
-
-class Grouping(Enum):
-    """What rows are put together by."""
-
-    NONE = "not grouped"
-    ENGINE = "by engine"
-    POD = "by pod or project"
-
-    @property
-    def column(self) -> str:
-        """Key of the column that the headings of this grouping say already; "" for none."""
-        return {Grouping.ENGINE: "engine", Grouping.POD: "group"}.get(self, "")
-
-    def next(self) -> "Grouping":
-        """The grouping after this one, round and round."""
-        order = list(Grouping)
-        return order[(order.index(self) + 1) % len(order)]
 
 
 class Look(NamedTuple):
@@ -53,14 +34,7 @@ class Look(NamedTuple):
     grouping: Grouping = Grouping.NONE
     folded: frozenset[str] = frozenset()
     filter: str = ""
-
-
-class Group(NamedTuple):
-    """Rows that belong together; without a title: one row that belongs to no group."""
-
-    key: str
-    title: str
-    rows: tuple[Row, ...]
+    columns: tuple[str, ...] = ()  # keys of those that somebody chose; none: as many as fit
 
 
 def rows_of(sample: Sample) -> tuple[Row, ...]:
@@ -83,23 +57,16 @@ def natural_order(key: str) -> bool:
 # Filter
 
 
-def matches(row: Row, words: Sequence[str], now: float) -> bool:
-    """Whether every word is somewhere in the row; ``column:word`` looks into that column only."""
-    texts = _searchable(row, now)
-    everything = " ".join(texts.values())
-    for word in words:
-        key, colon, rest = word.partition(":")
-        found = rest in texts[key] if colon and key in texts else word in everything
-        if not found:
-            return False
-    return True
-
-
-def _searchable(row: Row, now: float) -> dict[str, str]:
-    texts = {field.key: field.get(row, now).casefold() for field in CONTAINER_FIELDS if field.align == "left"}
-    texts["id"] = row.container.id.casefold()
-    texts["pod"] = texts["group"]
-    return texts
+def container_fields(row: Row, now: float) -> dict[str, str | float | None]:
+    """What a filter may ask of a container: every column, shown or not."""
+    fields: dict[str, str | float | None] = {}
+    for field in (*CONTAINER_FIELDS, NET):
+        if field.align == "left":
+            fields[field.key] = field.get(row, now)
+        else:
+            value = float(field.sort(row, now))
+            fields[field.key] = None if value < 0 else value  # what is not known sorts first
+    return fields | {"id": row.container.id, "cgroup": row.container.cgroup.path if row.container.cgroup is not None else ""}
 
 
 # Order
@@ -115,82 +82,52 @@ def sort_rows(rows: Iterable[Row], key: str, descending: bool, now: float) -> li
     return with_value + without
 
 
-# Groups
-
-
-def group_rows(rows: Iterable[Row], grouping: Grouping) -> tuple[Group, ...]:
-    """Groups in the order of their first row, which keeps the order of the rows inside."""
-    groups: dict[str, list[Row]] = {}
-    titles: dict[str, str] = {}
-    for row in rows:
-        title = _group_title(row.container, grouping)
-        # A container of no group stands alone, among the groups.
-        key = f"{GROUP}{title}" if title else f"alone {row.container.key}"
-        groups.setdefault(key, []).append(row)
-        titles[key] = title
-    return tuple(Group(key, titles[key], tuple(found)) for key, found in groups.items())
-
-
-def _group_title(container: Container, grouping: Grouping) -> str:
-    if grouping is Grouping.ENGINE:
-        return engine_text(container)
-    text = group_text(container) if grouping is Grouping.POD else ""
-    return f"{'pod' if container.pod else 'project'} {text}" if text else ""
-
-
-def sum_row(group: Group) -> Row:
-    """The figures of a group: the sum over its members. Unknown when a running member's is, for a part is not the whole."""
-    running = [row for row in group.rows if row.container.is_running]
-    # The figures of a container are also those of the containers inside it.
-    keys = {row.container.key for row in running}
-    rows = [row for row in running if row.container.outer not in keys]
-    first = (rows or group.rows)[0].container
-
-    def total(get: Callable[[Row], Any]) -> Any:
-        values = [get(row) for row in rows]
-        return sum(values) if values and all(value is not None for value in values) else None
-
-    # One without a cgroup of its own has no figure, and then the group has none: nobody was refused anything.
-    applies = all(row.stats is not None or row.container.has_own_cgroup for row in rows)
-    memory = total(lambda row: row.stats.memory.current if row.stats and row.stats.memory else None)
-    return Row(
-        first,
-        CgroupStats(memory=MemoryStats(current=memory) if applies else None),
-        Rates(cpu_percent=total(lambda row: row.rates.cpu_percent if row.rates else None)),
-    )
-
-
 # Lines
 
 
 def table_rows(
-    rows: Sequence[Row], look: Look, columns: Sequence[Column], history: History, now: float, monotonic_ns: int
+    groups: Sequence[Group], look: Look, columns: Sequence[Column], history: History, now: float, sample: Sample
 ) -> tuple[TableRow, ...]:
     """The lines of the table."""
-    words = look.filter.casefold().split()
-    wanted = [row for row in rows if matches(row, words, now)] if words else rows
-    spark = _spark(history, monotonic_ns)
+    spark = _spark(history, sample.snapshot.monotonic_ns)
     lines: list[TableRow] = []
-    for group in group_rows(sort_rows(wanted, look.sort, look.descending, now), look.grouping):
+    for group in groups:
         grouped = bool(group.title)
         folded = grouped and group.key in look.folded
         if grouped:
-            lines.append(TableRow(group.key, partial(_heading, group, folded, columns, now), heading=True))
+            lines.append(TableRow(group.key, partial(_heading, group, folded, columns, now, sample), heading=True))
         if not folded:
             lines.extend(TableRow(row.container.key, partial(_line, row, grouped, columns, spark, now)) for row in group.rows)
     return tuple(lines)
 
 
-def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float) -> tuple[Cell, ...]:
-    total = sum_row(group)
-    texts: Mapping[str, str] = {
+def shown_groups(rows: Sequence[Row], look: Look, now: float) -> tuple[Group, ...]:
+    """What is left after filtering, sorted and put together."""
+    conditions = parse_filter(look.filter)
+    wanted = [row for row in rows if matches(conditions, container_fields(row, now))] if conditions else rows
+    return group_rows(sort_rows(wanted, look.sort, look.descending, now), look.grouping, rows)
+
+
+def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float, sample: Sample) -> tuple[Cell, ...]:
+    total = roll_up(group, sample.levels, sample.level_rates)
+    moved = traffic(group)
+    texts: dict[str, str] = {
         "sign": "▸" if folded else "▾",
         "name": f"{group.title}  {len(group.rows)}",
         "cpu": FIELDS["cpu"].get(total, now),
         "memory": FIELDS["memory"].get(total, now),
         "pids": str(sum(len(row.container.pids) for row in group.rows)),
+        "net": "" if moved is None else f"{format_bytes(moved[0])}/{format_bytes(moved[1])}",
+        "note": roll_up_text(group, sample),
     }
+    if group.cgroup in sample.levels:
+        texts |= {key: FIELDS[key].get(total, now) for key in ("throttled", "memory_limit", "memory_percent")}
     return tuple(Cell(texts.get(column.key, ""), "strong" if column.key in ("sign", "name") else "muted") for column in columns)
+
+
+def roll_up_text(group: Group, sample: Sample) -> str:
+    """Where the figures of a group come from."""
+    return f"of its cgroup {inert(group.cgroup or '')}" if group.cgroup in sample.levels else "sum"
 
 
 def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[Row], str], now: float) -> tuple[Cell, ...]:
@@ -208,11 +145,11 @@ def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[
 
 
 def _spark(history: History, now_ns: int) -> Callable[[Row], str]:
+    parts = history.parts(Metric.CPU, FIELDS["last_minute"].width, MINUTE_NS, now_ns)
+
     def draw(row: Row) -> str:
-        points = history.points(row.container.key, Metric.CPU, MINUTE_NS)
-        if all(value is None for _, value in points):
-            return ""
-        return sparkline(spread(points, now_ns, FIELDS["last_minute"].width, MINUTE_NS), cpu_top(row.stats))
+        values = history.highest(row.container.key, parts)
+        return "" if all(value is None for value in values) else sparkline(values, cpu_top(row.stats))
 
     return draw
 

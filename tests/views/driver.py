@@ -62,6 +62,8 @@ async def dashboard(
     size: tuple[int, int] = (120, 40),
     attach: Attach | None = lambda container, types: 0,
     limit: Callable[[Container, Limits], Proposal] = lambda container, limits: Proposal((), "", tuple),
+    freeze: Callable[[Container, bool], Proposal] = lambda container, frozen: Proposal((), "", tuple),
+    signal: Callable[[Container, str], Proposal] = lambda container, name: Proposal((), "", tuple),
     read_only: bool = False,
     find: Find = lambda snapshot, query: Reading(()),
     now: float = NOW + 1,
@@ -70,7 +72,7 @@ async def dashboard(
 ) -> AsyncIterator[Pilot[None]]:
     """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
-    acts = Acts(attach, limit) if attach is not None else None
+    acts = Acts(attach, limit, freeze, signal) if attach is not None else None
     app = DrivenApp(source or silent, acts, read_only, find, clock=lambda: now)
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:

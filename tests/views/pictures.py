@@ -17,7 +17,11 @@ def picture(pilot: Pilot[None]) -> str:
     What differs between two runs is taken out: the random name of the picture. So is what draws differently from one
     viewer to the next: fonts fetched from elsewhere, and spaces at either end of a text, which some viewers drop.
     """
-    svg = pilot.app.export_screenshot(title="ctrscope")
+    return cleaned(pilot.app.export_screenshot(title="ctrscope"))
+
+
+def cleaned(svg: str) -> str:
+    """A picture that rich drew, the same for the same screen."""
     svg = _FONT_FACE.sub("\n", _IDENTITY.sub("terminal-", svg))
     return _TRAILING.sub(_cut, _LEADING.sub(_shift, svg)) + "\n"
 

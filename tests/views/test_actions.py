@@ -18,6 +18,7 @@ from ctrscope.views.actions import (
     PROCESSES,
     SCREENS,
     SELECTED,
+    TABLE,
     Action,
     key_names,
 )
@@ -29,14 +30,14 @@ from tests.views.world import full
 ALWAYS = (*SELECTED, *SCREENS, *ANYWHERE, *MOVES)
 #: Name of a screen → its own actions and the key that leads to it from the containers.
 OWN: dict[str, tuple[tuple[Action, ...], str]] = {
-    "containers": (CONTAINERS, "1"),
+    "containers": ((*CONTAINERS, *TABLE), "1"),
     "container": (CONTAINER, "enter"),
-    "namespaces": (NAMESPACES, "3"),
-    "cgroups": (CGROUPS, "4"),
-    "network": (NETWORK, "5"),
-    "findings": (FINDINGS, "6"),
-    "processes": (PROCESSES, "2"),
-    "events": (EVENTS, "7"),
+    "namespaces": ((*NAMESPACES, *TABLE), "3"),
+    "cgroups": ((*CGROUPS, *TABLE), "4"),
+    "network": ((*NETWORK, *TABLE), "5"),
+    "findings": ((*FINDINGS, *TABLE), "6"),
+    "processes": ((*PROCESSES, *TABLE), "2"),
+    "events": ((*EVENTS, *TABLE), "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}
 EVERY = {action.id: action for actions in TABLES.values() for action in actions}
@@ -110,3 +111,14 @@ def test_the_readme_shows_every_picture() -> None:
         f"screenshots/{name}.svg" for name in ("containers", "namespaces", "cgroups", "network", "findings", "cgroup")
     }
     assert all((root / path).is_file() for path in shown)
+
+
+@pytest.mark.parametrize("key", "1234567")
+def test_while_a_filter_is_typed_only_what_ends_it_is_offered(key: str) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([full()]) as pilot:
+            await press(pilot, key, "slash")
+            assert screen_lines(pilot)[-1].split() == ["esc", "show", "all"]
+
+    run()

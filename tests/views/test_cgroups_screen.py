@@ -17,7 +17,7 @@ SCOPE = f"{POD}/cri-containerd-3fca.scope"
 BY_PATH = {one.cgroup.path: one for one in containers() if one.cgroup is not None}
 
 
-def paths(order: str = "name", toggled: Mapping[str, bool] | None = None) -> list[str]:
+def paths(order: str = "cgroup", toggled: Mapping[str, bool] | None = None) -> list[str]:
     return [branch.path for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, order)]
 
 
@@ -111,7 +111,7 @@ async def test_arrows_fold_and_go_up() -> None:
 async def test_s_sorts_by_the_next_thing() -> None:
     async with dashboard([full()]) as pilot:
         await press(pilot, "4")
-        for order in ("cpu", "memory", "name"):
+        for order in ("CPU %", "THR %", "CPUS", "MEM"):
             await press(pilot, "s")
             assert f"sort {order}" in screen_lines(pilot)[-2]
 
@@ -130,3 +130,13 @@ def test_the_columns_fit(width: int) -> None:
     from ctrscope.views.cgroup_tree import tree_columns
 
     assert sum(column.width + column.gap for column in tree_columns(width)) <= width
+
+
+@asynchronous
+async def test_a_filter_leaves_what_matches_and_what_is_above_it() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "4", "slash", *"container:app", "enter")
+        keys = screen_of(pilot).table.row_keys
+        assert SCOPE in keys
+        assert POD in keys
+        assert "/user.slice" not in keys

@@ -1,5 +1,7 @@
 """Findings: worst first, how we know and what to do below the cursor, and enter goes to the subject."""
 
+import json
+
 import pytest
 from msgspec import structs
 from textual.pilot import Pilot
@@ -16,7 +18,7 @@ from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import APP, sample
-from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, show, table_of
+from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, settle, show, table_of
 from tests.views.world import BLUE, HOST_NET, findings, full, security
 
 
@@ -228,3 +230,12 @@ def test_every_source_has_a_tab(rule: str, source: str, tab: str) -> None:
     one = structs.replace(findings()[0], rule=rule, evidence=(Evidence(source=source, value=""),))
     assert tab_of(one) == tab
     assert tab in {pane.title for pane in PANES}
+
+
+@asynchronous
+async def test_what_is_shown_is_exported_as_json() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6", "slash", *"severity:low", "enter", "e")
+        rules = {one["rule"] for one in json.loads(app_of(pilot).clipboard)["findings"]}
+        assert rules
+        assert rules == shown(pilot)

@@ -7,10 +7,12 @@ from ctrscope.model.rates import Rates
 from ctrscope.render.fields import Row
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED
 from ctrscope.views.columns import FIELDS, fit_columns
+from ctrscope.views.filtering import matches, parse_filter
+from ctrscope.views.grouping import Grouping, group_rows, roll_up
 from ctrscope.views.history import History
-from ctrscope.views.rows import Grouping, Look, group_rows, matches, rows_of, sort_rows, sum_row, table_rows
+from ctrscope.views.rows import Look, container_fields, rows_of, shown_groups, sort_rows, table_rows
 from ctrscope.views.widgets.row_table import Cell, TableRow
-from tests.views.builders import MONOTONIC_NS, NOW, container, containers, sample, stats, stopped
+from tests.views.builders import NOW, container, containers, sample, stats, stopped
 
 M = 1024**2
 
@@ -22,7 +24,9 @@ def names(rows: list[Row]) -> list[str]:
 def lines(look: Look, width: int = 120) -> dict[str, TableRow]:
     rows = rows_of(sample())
     columns = fit_columns(width, rows, NOW)
-    return {row.cells[1].text: row for row in table_rows(rows, look, columns, History(), NOW, MONOTONIC_NS)}
+    return {
+        row.cells[1].text: row for row in table_rows(shown_groups(rows, look, NOW), look, columns, History(), NOW, sample())
+    }
 
 
 def cell(row: TableRow, key: str, width: int = 120) -> Cell:
@@ -43,11 +47,15 @@ def cell(row: TableRow, key: str, width: int = 120) -> Cell:
         ("engine:podman app", []),
         ("nosuchcolumn:x", []),
         ("net:[4026", ["net:[4026532911]"]),
+        ("cpu>40 engine:containerd", ["app"]),
+        ("mem>70% mem<90%", ["app"]),
+        ("status:stale", ["ghost"]),
+        ("cgroup:kubepods name=pause", ["pause"]),
     ],
 )
 def test_a_filter_shows_what_has_every_word(words: str, found: list[str]) -> None:
     rows = rows_of(sample())
-    assert names([row for row in rows if matches(row, words.casefold().split(), NOW)]) == found
+    assert names([row for row in rows if matches(parse_filter(words), container_fields(row, NOW))]) == found
 
 
 def test_figures_sort_downwards_and_what_has_none_comes_last() -> None:
@@ -86,7 +94,7 @@ def test_grouped_by_engine_every_row_is_in_a_group() -> None:
 
 def test_a_group_has_the_sum_of_its_members() -> None:
     group = next(group for group in group_rows(rows_of(sample()), Grouping.POD) if group.title == "pod shop/web-0")
-    total = sum_row(group)
+    total = roll_up(group, {}, {})
     assert total.rates is not None
     assert total.rates.cpu_percent == pytest.approx(50.1)
     assert total.stats is not None
@@ -99,7 +107,7 @@ def test_a_group_with_a_member_that_cannot_be_read_has_no_sum() -> None:
         Row(container("a", group="g"), stats(M, "max"), Rates(cpu_percent=1.0)),
         Row(container("b", group="g"), stats(None, "max"), Rates()),
     ]
-    total = sum_row(group_rows(rows, Grouping.POD)[0])
+    total = roll_up(group_rows(rows, Grouping.POD)[0], {}, {})
     assert total.rates is not None
     assert total.rates.cpu_percent is None
     assert total.stats is not None
@@ -110,7 +118,7 @@ def test_a_group_with_a_member_that_cannot_be_read_has_no_sum() -> None:
 
 def test_a_group_with_a_member_that_has_no_cgroup_of_its_own_has_no_figure_to_be_refused() -> None:
     rows = [Row(container("a", group="g"), stats(M, "max")), Row(container("b", group="g", has_own_cgroup=False))]
-    total = sum_row(group_rows(rows, Grouping.POD)[0])
+    total = roll_up(group_rows(rows, Grouping.POD)[0], {}, {})
     assert FIELDS["memory"].get(total, NOW) == NOT_APPLICABLE
 
 
@@ -158,5 +166,6 @@ def test_a_row_has_one_cell_for_each_column() -> None:
     rows = rows_of(sample([*containers(), stopped("x")]))
     for width in (40, 60, 80, 120, 200):
         columns = fit_columns(width, rows, NOW)
-        drawn = table_rows(rows, Look(grouping=Grouping.POD), columns, History(), NOW, MONOTONIC_NS)
+        look = Look(grouping=Grouping.POD)
+        drawn = table_rows(shown_groups(rows, look, NOW), look, columns, History(), NOW, sample())
         assert {len(row.cells) for row in drawn} == {len(columns)}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual.binding import BindingType
 from textual.content import Content
 
@@ -11,21 +12,21 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import CGROUPS, SELECTED, Action, bindings
-from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, imposed, tree_columns, tree_rows
-from ctrscope.views.screens.table import TableScreen
+from ctrscope.views.actions import CGROUPS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, filtered, imposed, tree_columns, tree_rows
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line, width_of
 
-_ORDERS = ("name", "cpu", "memory")
 
-
-class CgroupsScreen(TableScreen):
+class CgroupsScreen(FilteredScreen):
     """The tree, and two lines of words about the cgroup under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = CGROUPS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CGROUPS), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CGROUPS, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CGROUPS), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Cgroups"
+    FILTER_HINT = "words that must match: container:web path:kubepods cpu>10 mem>80% imposed:memory"
     WAITING = "reading the cgroup tree …"
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class CgroupsScreen(TableScreen):
         self._gaps: Sequence[Gap] = ()  # of reading it
         self._shown: dict[str, Branch] = {}
         self._toggled: dict[str, bool] = {}  # path → folded
-        self._order = _ORDERS[0]
+        self._order, self._descending = "cgroup", True
         self._wanted = ""  # a path to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
@@ -50,6 +51,11 @@ class CgroupsScreen(TableScreen):
         """Get the container whose cgroup is under the cursor."""
         branch = self._shown.get(self.table.cursor or "")
         return branch.container if branch else None
+
+    def row_value(self) -> Value | None:
+        """The cgroup, without those below it."""
+        branch = self._shown.get(self.table.cursor or "")
+        return None if branch is None else msgspec.structs.replace(branch.node, children=())
 
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""
@@ -84,10 +90,25 @@ class CgroupsScreen(TableScreen):
                 for one in sample.snapshot.containers
                 if one.is_running and one.has_own_cgroup and one.cgroup is not None
             }
-            found = branches(self._root, self._rates, containers, self._toggled, self._order)
+            conditions = self.conditions
+            found = list(
+                branches(
+                    self._root,
+                    self._rates,
+                    containers,
+                    self._toggled,
+                    self._order,
+                    descending=self._descending,
+                    unfolded=bool(conditions),
+                )
+            )
+            if conditions:
+                found = filtered(found, conditions)
+                self.table.empty = self.nothing_matches("cgroup")
             self._shown = {branch.path: branch for branch in found}
         width = self.size.width
-        self.table.show_rows(tree_columns(width), tree_rows(list(self._shown.values()), width))
+        columns = tree_columns(width)
+        self.table.show_rows(columns, tree_rows(list(self._shown.values()), width), (self._order, self._arrow))
         if self._wanted in self._shown:
             self.table.stand_on(self._wanted)
             self._wanted = ""
@@ -107,7 +128,8 @@ class CgroupsScreen(TableScreen):
             return line((" reading …", "muted"))
         total, containers = _count(self._root)
         left: list[Part] = [f" {total} cgroups · {containers} of containers"]
-        right = (f"sort {self._order} ", "muted")
+        shown = f"{len(self._shown)} shown · " if self.filter else ""
+        right = (f"{shown}sort {self._sorted_by()} {self._arrow} ", "muted")
         left.append(self.gap_words(self._gaps, width_of([*left, right])))
         return self.spread(left, right)
 
@@ -135,9 +157,32 @@ class CgroupsScreen(TableScreen):
         self._toggled[branch.path] = folded
         self.draw()
 
+    @property
+    def _arrow(self) -> str:
+        return "▼" if self._descending == (self._order != "cgroup") else "▲"
+
+    def _sorted_by(self) -> str:
+        return next((figure.title for figure in FIGURES if figure.key == self._order), "name")
+
     def action_sort(self) -> None:
-        """Sort by the next thing."""
-        self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+        """Sort by the next column."""
+        keys = [column.key for column in self.table.columns if column.key != "by"]
+        self._sort(keys[(keys.index(self._order) + 1) % len(keys) if self._order in keys else 0])
+
+    def action_reverse(self) -> None:
+        """Turn the order around."""
+        self._descending = not self._descending
+        self.draw()
+
+    def sort_by(self, key: str) -> None:
+        """Sort by a column; once more turns the order around."""
+        if key == self._order:
+            self.action_reverse()
+        elif key != "by":
+            self._sort(key)
+
+    def _sort(self, key: str) -> None:
+        self._order, self._descending = key, True
         self.draw()
 
 

@@ -1,23 +1,26 @@
 """Containers: the live table of everything that runs, ran or was left behind on this host."""
 
+from functools import partial
 from typing import ClassVar
 
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 
 from ctrscope.model.container import Container
-from ctrscope.model.sample import Sample
+from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import CONTAINERS, SELECTED, Action, bindings
+from ctrscope.views.actions import CONTAINERS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
-from ctrscope.views.rows import GROUP, INDENT, Grouping, Look, natural_order, note_tone, rows_of, table_rows
+from ctrscope.views.grouping import GROUP, Group, Grouping
+from ctrscope.views.rows import INDENT, Look, natural_order, note_tone, rows_of, shown_groups, table_rows
+from ctrscope.views.screens.columns import ColumnsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.tones import Part, line
-from ctrscope.views.widgets.row_table import Column, RowTable
+from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "!": "act", "?": "accent"}
 
@@ -25,15 +28,20 @@ _SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "
 class ContainersScreen(FilteredScreen):
     """The table, a filter, and below it what the row under the cursor could not tell."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = CONTAINERS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINERS), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINERS, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINERS), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Containers"
-    FILTER_HINT = "words that must match; engine:podman looks into one column"
+    FILTER_HINT = "words that must match: engine:podman cpu>50 mem>90% age<10m status:stale !note:"
 
     def __init__(self) -> None:
         super().__init__()
         self.look = Look()
         self._rows: tuple[Row, ...] = ()
+        self._groups: tuple[Group, ...] = ()
+
+    def focus_of(self) -> Focus:
+        """Ask for the figures of the cgroups that are a group's."""
+        return Focus(levels=tuple(group.cgroup for group in self._groups if group.cgroup is not None))
 
     def selected(self) -> Container | None:
         """Container under the cursor."""
@@ -66,19 +74,19 @@ class ContainersScreen(FilteredScreen):
         self.look = self.look._replace(filter=self.filter)
         now = self.ctrscope.clock()
         columns = self._columns()
-        lines = table_rows(self._rows, self.look, columns, self.ctrscope.history, now, sample.snapshot.monotonic_ns)
+        self._groups = shown_groups(self._rows, self.look, now)
+        lines = table_rows(self._groups, self.look, columns, self.ctrscope.history, now, sample)
         table = self.table
-        table.empty = (
-            f"No container matches “{inert(self.look.filter)}”. esc shows everything."
-            if self._rows
-            else "No container on this host, and none was left behind."
-        )
+        nothing = "No container on this host, and none was left behind."
+        table.empty = self.nothing_matches("container") if self._rows else nothing
         table.show_rows(columns, lines, (self.look.sort, "▼" if self.look.descending else "▲"))
 
     def _columns(self) -> tuple[Column, ...]:
         grouping = self.look.grouping
         indent = 0 if grouping is Grouping.NONE else INDENT
-        return fit_columns(self.size.width, self._rows, self.ctrscope.clock(), indent=indent, without={grouping.column})
+        without = set() if self.look.columns else {grouping.column}
+        now, chosen = self.ctrscope.clock(), self.look.columns
+        return fit_columns(self.size.width, self._rows, now, indent=indent, without=without, chosen=chosen)
 
     def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the row under the cursor has no room for: why figures are missing, its note in full."""
@@ -149,12 +157,12 @@ class ContainersScreen(FilteredScreen):
             following = keys[(place + 2) % len(keys)]
         self._sort(following)
 
-    @on(RowTable.TitleClicked)
-    def _title_clicked(self, event: RowTable.TitleClicked) -> None:
-        if event.key == self.look.sort:
+    def sort_by(self, key: str) -> None:
+        """Sort by a column; once more turns the order around."""
+        if key == self.look.sort:
             self.action_reverse()
         else:
-            self._sort(event.key)
+            self._sort(key)
 
     def _sort(self, key: str) -> None:
         self.look = self.look._replace(sort=key, descending=natural_order(key))
@@ -167,5 +175,41 @@ class ContainersScreen(FilteredScreen):
 
     def action_group(self) -> None:
         """Group by the next thing."""
-        self.look = self.look._replace(grouping=self.look.grouping.next(), folded=frozenset())
+        self._group(self.look.grouping.next())
+
+    def action_columns(self) -> None:
+        """Choose which columns there are."""
+        shown = [column.key for column in self._columns()]
+        fields = [FIELDS[key] for key in shown] + [field for key, field in FIELDS.items() if key not in shown]
+        offered = [field for field in fields if field.key not in ("sign", "name")]
+
+        def chosen(keys: tuple[str, ...] | None) -> None:
+            if keys is not None:
+                self.look = self.look._replace(columns=keys)
+                self.draw()
+
+        self.app.push_screen(ColumnsScreen(offered, shown), chosen)
+
+    def action_choose_group(self) -> None:
+        """Choose what to group by."""
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self._group(Grouping[name])
+
+        rows = [TableRow(one.name, partial(_grouping_cells, one, one is self.look.grouping)) for one in Grouping]
+        self.app.push_screen(ListScreen("group", _grouping_columns, rows, hint="enter chooses, esc closes"), chosen)
+
+    def _group(self, grouping: Grouping) -> None:
+        self.look = self.look._replace(grouping=grouping, folded=frozenset())
         self.draw()
+        if self.focus_of() != Focus():
+            self.ctrscope.request_sample()
+
+
+def _grouping_columns(width: int) -> tuple[Column, ...]:
+    return (Column("sign", "", "left", 2), Column("name", "GROUPING", "left", max(0, width - 4)))
+
+
+def _grouping_cells(grouping: Grouping, is_now: bool) -> tuple[Cell, ...]:
+    return (Cell(" ●" if is_now else "", "accent"), Cell(grouping.value, "strong" if is_now else "plain"))

@@ -8,10 +8,12 @@ from textual.content import Content
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
 from ctrscope.model.sample import Sample
+from ctrscope.model.value import Value
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import EVENTS, SELECTED, Action, bindings
-from ctrscope.views.event_rows import SIGNS, event_columns, event_row, is_wide, matches
+from ctrscope.views.actions import EVENTS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.event_rows import SIGNS, event_columns, event_fields, event_row, is_wide
+from ctrscope.views.filtering import matches
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line
 
@@ -19,10 +21,10 @@ from ctrscope.views.tones import Part, line
 class EventsScreen(FilteredScreen):
     """The log, and below it what the line under the cursor had no room for."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = EVENTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVENTS), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*EVENTS, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVENTS), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Events"
-    FILTER_HINT = "words that must match; kind:died, name:web look there only"
+    FILTER_HINT = "words that must match: kind:died name:web age<1m !kind:joined"
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,6 +37,10 @@ class EventsScreen(FilteredScreen):
         if event is None or event.container is None or self.sample is None:
             return None
         return self.sample.snapshot.container(event.container)
+
+    def row_value(self) -> Value | None:
+        """The event."""
+        return self._shown.get(self.table.cursor or "")
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container that is still there."""
@@ -58,12 +64,16 @@ class EventsScreen(FilteredScreen):
             drawn = self._drawn
         if drawn != self._drawn:
             follows = self._is_at_end()
-            words = self.words
-            self._shown = {str(number): event for number, event in log.numbered() if not words or matches(event, words)}
+            conditions, now = self.conditions, self.ctrscope.clock()
+            self._shown = {
+                str(number): event
+                for number, event in log.numbered()
+                if not conditions or matches(conditions, event_fields(event, now))
+            }
             wide = is_wide(self.size.width)
             rows = [event_row(int(key), event, wide) for key, event in self._shown.items()]
             nothing = "Nothing happened since the dashboard was opened."
-            self.table.empty = f"No event matches “{inert(self.filter)}”. esc shows everything." if log.last else nothing
+            self.table.empty = self.nothing_matches("event") if log.last else nothing
             self.table.show_rows(event_columns(self._shown.values(), self.size.width), rows)
             self._drawn = drawn
             if follows:

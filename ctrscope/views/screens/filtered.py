@@ -1,6 +1,6 @@
 """What screens with a filter have in common: the field, and the keys that open and clear it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -8,8 +8,11 @@ from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ctrscope.views.actions import Action
+from ctrscope.render.safe import inert
+from ctrscope.views.actions import TABLE, Action
+from ctrscope.views.filtering import Condition, parse_filter
 from ctrscope.views.screens.table import TableScreen
+from ctrscope.views.widgets.key_bar import KeyBar
 
 
 class FilteredScreen(TableScreen):
@@ -33,16 +36,29 @@ class FilteredScreen(TableScreen):
         self.show_actions()
 
     @property
-    def words(self) -> list[str]:
+    def conditions(self) -> Sequence[Condition]:
         """What has to match."""
-        return self.filter.casefold().split()
+        return parse_filter(self.filter)
+
+    def nothing_matches(self, what: str) -> str:
+        """What the table says when the filter leaves nothing of it."""
+        return f"No {what} matches “{inert(self.filter)}”. esc shows everything."
+
+    def show_actions(self) -> None:
+        """Draw the key bar anew. While a filter is typed, every other key is a letter of it."""
+        if self.focused is self.query_one("#filter"):
+            self.query_one(KeyBar).show([action for action in TABLE if action.run == "clear_filter"])
+        else:
+            super().show_actions()
 
     def offers(self, action: Action) -> bool:
-        """While a filter is typed, every other key is a letter of it."""
+        """Letters of a filter do nothing else; clearing takes a filter, copying a line."""
         if self.focused is self.query_one("#filter"):
             return action.run == "clear_filter"
         if action.run == "clear_filter":
             return bool(self.filter)
+        if action.id == "table.copy":
+            return self.table.cursor is not None
         return super().offers(action)
 
     def action_filter(self) -> None:

@@ -1,30 +1,43 @@
 """Findings: what is wrong on this host and what is risky, worst first; below the cursor how we know, and what to do."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.render.safe import inert
-from ctrscope.views.actions import FINDINGS, SELECTED, Action, bindings
-from ctrscope.views.finding_rows import KINDS, finding_columns, finding_lines, finding_rows, keyed, kind_of, matches, tab_of
+from ctrscope.model.value import Value
+from ctrscope.views.actions import FINDINGS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.filtering import matches
+from ctrscope.views.finding_rows import (
+    KINDS,
+    finding_columns,
+    finding_fields,
+    finding_lines,
+    finding_rows,
+    keyed,
+    kind_of,
+    tab_of,
+)
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.words import Words
 
 
 class FindingsScreen(FilteredScreen):
     """The list, and everything about the finding under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = FINDINGS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*FINDINGS, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Findings"
-    FILTER_HINT = "words that must match; kind:security, severity:high, rule:cap, name:web look there only"
+    FILTER_HINT = "words that must match: kind:security severity:high rule:cap name:web about:cgroup"
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +47,7 @@ class FindingsScreen(FilteredScreen):
     def compose_words(self) -> Iterable[Widget]:
         """Build the box below the list, where other screens have a line."""
         for widget in super().compose_words():
-            yield Static(id="detail") if widget.id == "why" else widget
+            yield Words(id="detail") if widget.id == "why" else widget
 
     def focus_of(self) -> Focus:
         """Ask for all of health, not only what the figures tell, and for security."""
@@ -57,6 +70,10 @@ class FindingsScreen(FilteredScreen):
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
+    def row_value(self) -> Value | None:
+        """The finding."""
+        return self._findings.get(self.table.cursor or "")
+
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
@@ -66,14 +83,14 @@ class FindingsScreen(FilteredScreen):
 
     def draw_rows(self, sample: Sample) -> None:
         """Draw what matches now."""
-        words = self.words
+        conditions = self.conditions
         every = (*(sample.findings or ()), *(self._security or ()))
-        self._findings = keyed(one for one in every if matches(one, words))
+        self._findings = keyed(one for one in every if matches(conditions, finding_fields(one)))
         is_judged = sample.findings is not None
         judged = "Nothing is wrong, as far as we can see."
         self.table.empty = judged if is_judged else "Looking: it takes two readings to judge."
-        if words:
-            self.table.empty = f"No finding matches “{inert(self.filter)}”. esc shows everything."
+        if conditions:
+            self.table.empty = self.nothing_matches("finding")
         table = self.table
         is_first = table.cursor is None
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
@@ -84,8 +101,8 @@ class FindingsScreen(FilteredScreen):
         """Draw everything about the finding under the cursor, and what all of it comes to."""
         finding = self._findings.get(self.table.cursor or "")
         lines = [] if finding is None else finding_lines(finding, self.size.width)
-        self.query_one("#detail", Static).update(Content("\n").join(lines))
-        self.query_one("#status", Static).update(self.total_text())
+        self.query_one("#detail", Words).say(Content("\n").join(lines))
+        self.query_one("#status", Words).say(self.total_text())
         self.show_actions()
 
     def total_text(self) -> Content:
@@ -109,6 +126,12 @@ class FindingsScreen(FilteredScreen):
         finding = self._findings.get(key)
         if finding is not None:
             self.ctrscope.open_subject(finding.subject, tab_of(finding))
+
+    def action_export(self) -> None:
+        """Copy what is shown as JSON, as diagnose and audit print it."""
+        found = [msgspec.to_builtins(one) for one in self._findings.values()]
+        self.app.copy_to_clipboard(json.dumps({"findings": found}, indent=2))
+        self.notify(f"{len(found)} findings copied as JSON", markup=False)
 
     def action_kind(self) -> None:
         """Health, security, both."""

@@ -12,25 +12,36 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import Namespace, NamespaceId, NamespaceType
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.value import Value
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.matrix import MatrixCell, MatrixRow, namespace_matrix
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import NAMESPACES, SELECTED, Action, bindings
-from ctrscope.views.namespace_rows import is_alone, matrix_columns, matrix_line, namespace_words, who_columns, who_rows
+from ctrscope.views.actions import NAMESPACES, SELECTED, TABLE, Action, bindings
+from ctrscope.views.filtering import matches
+from ctrscope.views.namespace_rows import (
+    is_alone,
+    matrix_columns,
+    matrix_line,
+    namespace_words,
+    row_fields,
+    who_columns,
+    who_rows,
+)
 from ctrscope.views.owners import members_of, owner_lines
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.screens.text import TextScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import RowTable, TableRow
 
 
-class NamespacesScreen(TableScreen):
+class NamespacesScreen(FilteredScreen):
     """The matrix, with a cursor on one cell, and two lines of words about that cell."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = NAMESPACES
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAMESPACES), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*NAMESPACES, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAMESPACES), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Namespaces"
+    FILTER_HINT = "words that must match: name:web engine:podman net:host net:4026532281 user:host"
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,12 +67,16 @@ class NamespacesScreen(TableScreen):
         """Get the container of the row under the cursor."""
         return self.sample.snapshot.container(self.table.cursor) if self.sample and self.table.cursor else None
 
+    def row_value(self) -> Value | None:
+        """The namespace under the cursor, or the container of the row."""
+        return self._namespace() or self.selected()
+
     def offers(self, action: Action) -> bool:
         """A pick is of a container's cells; the rest takes a namespace under the cursor."""
         if action.id == "namespaces.pick":
             return self.selected() is not None
-        if action.id == "namespaces.clear":
-            return bool(self._picked[1])
+        if action.id == "table.clear" and self._picked[1]:
+            return True
         if action.id in ("namespaces.who", "namespaces.owners"):
             return self._namespace() is not None
         return super().offers(action)
@@ -84,6 +99,11 @@ class NamespacesScreen(TableScreen):
         """Draw the matrix, and go to where somebody pointed."""
         known = tuple((self._namespaces or {}).values())
         rows = namespace_matrix(sample.snapshot.containers, sample.snapshot.host.namespaces, known)
+        conditions = self.conditions
+        if conditions:
+            engines = {one.key: str(one.engine) for one in sample.snapshot.containers}
+            rows = tuple(row for row in rows if matches(conditions, row_fields(row, engines.get(row.key, ""))))
+            self.table.empty = self.nothing_matches("row")
         self._rows = {row.key: row for row in rows}
         self.table.show_rows(
             matrix_columns(rows, self.size.width),
@@ -174,8 +194,10 @@ class NamespacesScreen(TableScreen):
         self._picked = (key, self._picked_of(key) ^ {cell.type})
         self.draw()
 
-    def action_clear(self) -> None:
-        """Put every picked namespace back."""
+    def action_clear_filter(self) -> None:
+        """Put every picked namespace back; when there is none, show everything again."""
+        if not self._picked[1] or self.focused is not self.table:
+            super().action_clear_filter()
         self._picked = ("", frozenset())
         self.draw()
 

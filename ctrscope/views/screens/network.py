@@ -12,14 +12,16 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
 from ctrscope.model.network import Link, LinkRates, NetworkTopology
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.value import Value
 from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.network_words import rate_text
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.topology import MapLine, topology_lines
-from ctrscope.views.actions import NETWORK, SELECTED, Action, bindings
+from ctrscope.views.actions import NETWORK, SELECTED, TABLE, Action, bindings
+from ctrscope.views.filtering import matches
 from ctrscope.views.rows import status_tone
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
@@ -40,12 +42,13 @@ _TONES: Mapping[str, str] = {
 _STEP = 20  # cells by which the map is moved sideways
 
 
-class NetworkScreen(TableScreen):
+class NetworkScreen(FilteredScreen):
     """The map with a cursor on one line, and two lines of words about it."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = NETWORK
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*NETWORK, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Network"
+    FILTER_HINT = "words that must match: veth web 172.17.0.2 :8080 trouble:down"
     WAITING = "reading the network of every namespace …"
 
     def __init__(self) -> None:
@@ -82,6 +85,11 @@ class NetworkScreen(TableScreen):
             if one.id in drawn.containers and (not inos or one.namespaces.net in inos)
         ]
 
+    def row_value(self) -> Value | None:
+        """The link that the line is about, the nearer end of two; of a namespace's line the container."""
+        drawn = self._lines.get(self.table.cursor or "")
+        return self._link(drawn.key if drawn is not None else None) or self.selected()
+
     def offers(self, action: Action) -> bool:
         """Opening takes a container, the next trouble takes trouble."""
         if action.id == "network.open":
@@ -107,8 +115,13 @@ class NetworkScreen(TableScreen):
         """Draw the map, and go to where somebody pointed."""
         if self._topology is not None:
             drawn = topology_lines(self._topology, sample.snapshot.containers, self._rates)
-            self._lines = keyed_lines(drawn)
-            self.table.empty = "No network namespace could be read."
+            conditions = self.conditions
+            self._lines = {
+                key: one
+                for key, one in keyed_lines(drawn).items()
+                if matches(conditions, {"line": one.text, "trouble": one.trouble or ""})
+            }
+            self.table.empty = "No network namespace could be read." if not drawn else self.nothing_matches("line")
         self.table.show_rows(
             (Column("map", " FROM THE WIRE TO THE CONTAINERS", "left", max(0, self.size.width - 2)),),
             [TableRow(key, partial(_row, drawn, self._shift)) for key, drawn in self._lines.items()],

@@ -8,11 +8,22 @@ from textual.content import Content
 from ctrscope.model.container import Container
 from ctrscope.model.process import ProcessForest, Role
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.trees import command_text
-from ctrscope.views.actions import PROCESSES, SELECTED, Action, bindings
-from ctrscope.views.process_rows import FIGURES, Context, Member, Tree, process_columns, process_rows, remark_text, trees
-from ctrscope.views.rows import GROUP
+from ctrscope.views.actions import PROCESSES, SELECTED, TABLE, Action, bindings
+from ctrscope.views.grouping import GROUP
+from ctrscope.views.process_rows import (
+    FIGURES,
+    Context,
+    Member,
+    Tree,
+    flat_rows,
+    process_columns,
+    process_rows,
+    remark_text,
+    trees,
+)
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import line
 
@@ -22,11 +33,11 @@ _ORDERS = ("name", "cpu")
 class ProcessesScreen(FilteredScreen):
     """The trees, a filter, and below it the whole command line of the process under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = PROCESSES
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(PROCESSES), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*PROCESSES, *TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(PROCESSES), *bindings(TABLE), *bindings(SELECTED)]
     TITLE_TEXT = "Processes"
     WAITING = "reading the processes …"
-    FILTER_HINT = "words that must match; user:root, state:Z, role:joined, pid:4711 look there only"
+    FILTER_HINT = "words that must match: user:root state:Z role:joined container:web cpu>10 age<1m pid:4711 inside:1"
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,6 +46,7 @@ class ProcessesScreen(FilteredScreen):
         self._members: dict[str, Member] = {}
         self._folded: frozenset[str] = frozenset()
         self._order = _ORDERS[0]
+        self._flat: tuple[str, bool] | None = None  # column and direction of one list of all; None: trees
 
     def focus_of(self) -> Focus:
         """Ask for the processes of every container."""
@@ -51,10 +63,17 @@ class ProcessesScreen(FilteredScreen):
             return self._trees[key].container
         return self._members[key].container if key in self._members else None
 
+    def row_value(self) -> Value | None:
+        """The process, or the container of a heading."""
+        member = self._members.get(self.table.cursor or "")
+        return member.process if member is not None else self.selected()
+
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""
         if action.id in ("processes.open", "processes.fold", "processes.unfold") and self.focused is self.table:
             return self.selected() is not None
+        if action.id in ("processes.fold_all", "processes.reverse") and self.focused is self.table:
+            return (self._flat is None) == (action.id == "processes.fold_all")
         return super().offers(action)
 
     def explained(self) -> tuple[tuple[str, str], ...]:
@@ -73,13 +92,21 @@ class ProcessesScreen(FilteredScreen):
         """Draw what matches now."""
         if self._forest is not None:
             containers = sample.snapshot.containers
-            found = trees(containers, self._forest, self._folded, self.words, self._order)
+            context = Context(self._forest, self.ctrscope.clock())
+            found = trees(
+                containers, context, frozenset() if self._flat is not None else self._folded, self.conditions, self._order
+            )
             self._trees = {tree.key: tree for tree in found}
             self._members = {member.key: member for tree in found for member in tree.members}
-            rows = list(process_rows(found, Context(self._forest, self.ctrscope.clock()), self.size.width))
+            if self._flat is None:
+                rows = list(process_rows(found, context, self.size.width))
+            else:
+                order, descending = self._flat
+                rows = list(flat_rows(found, context, self.size.width, order, descending=descending))
             nothing = "No process runs in any container that we can see."
-            self.table.empty = f"No process matches “{inert(self.filter)}”. esc shows everything." if self.filter else nothing
-            self.table.show_rows(process_columns(self.size.width), rows)
+            self.table.empty = self.nothing_matches("process") if self.filter else nothing
+            column, descending = self._flat or ("cpu" if self._order == "cpu" else "", True)
+            self.table.show_rows(process_columns(self.size.width), rows, (column, "▼" if descending else "▲"))
 
     def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the line had no room for."""
@@ -101,7 +128,14 @@ class ProcessesScreen(FilteredScreen):
         text = f" {len(inside)} processes in {containers} container{'s' if containers != 1 else ''}"
         came = (f"  → {len(joined)} joined from outside" if joined else "", "watch")
         shown = f"{len(self._members)} shown · " if self.filter else ""
-        return self.spread([text, came], (f"{shown}sort {self._order} ", "muted"))
+        return self.spread(
+            [text, came], (f"{shown}{'trees' if self._flat is None else 'list'} · sort {self._sorted_by()} ", "muted")
+        )
+
+    def _sorted_by(self) -> str:
+        if self._flat is None:
+            return self._order
+        return f"{self._flat[0]} {'▼' if self._flat[1] else '▲'}"
 
     # Keys
 
@@ -129,6 +163,32 @@ class ProcessesScreen(FilteredScreen):
             self.table.stand_on(GROUP + container.key)
 
     def action_sort(self) -> None:
-        """Sort the containers by the next thing."""
-        self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+        """Sort by the next thing: trees by name or CPU use, the list by its next column."""
+        if self._flat is None:
+            self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+            self.draw()
+            return
+        keys = [column.key for column in self.table.columns if column.title]
+        self._sort(keys[(keys.index(self._flat[0]) + 1) % len(keys) if self._flat[0] in keys else 0])
+
+    def action_reverse(self) -> None:
+        """Turn the order of the list around."""
+        if self._flat is not None:
+            self._flat = (self._flat[0], not self._flat[1])
+            self.draw()
+
+    def action_list(self) -> None:
+        """One list of all processes, or trees again."""
+        self._flat = ("cpu", True) if self._flat is None else None
+        self.draw()
+
+    def sort_by(self, key: str) -> None:
+        """List all processes in the order of a column; once more turns it around."""
+        if self._flat is not None and key == self._flat[0]:
+            self.action_reverse()
+        elif key != "sign":
+            self._sort(key)
+
+    def _sort(self, key: str) -> None:
+        self._flat = (key, key in ("cpu", "age"))
         self.draw()

@@ -112,9 +112,9 @@ class SampleScreen(Screen[None]):
         if action.id == "container.attach":
             container = self.selected()
             return container is not None and not self.ctrscope.why_not_attach(container)
-        if action.id == "container.limit":
+        if action.id in ("container.limit", "container.pause", "container.kill"):
             container = self.selected()
-            return container is not None and not self.ctrscope.why_not_limit(container)
+            return container is not None and not self.ctrscope.why_not_change(container)
         if action.id == "container.copy":
             return self.selected() is not None
         return True
@@ -130,6 +130,18 @@ class SampleScreen(Screen[None]):
         container = self.selected()
         if container is not None:
             self.ctrscope.ask_limit(container)
+
+    def action_freeze(self) -> None:
+        """Ask, then pause the container or let it run again."""
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.ask_freeze(container)
+
+    def action_kill(self) -> None:
+        """Ask which signal, then send it."""
+        container = self.selected()
+        if container is not None:
+            self.ctrscope.ask_signal(container)
 
     def action_copy_id(self) -> None:
         """Copy the id."""

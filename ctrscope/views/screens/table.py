@@ -1,18 +1,22 @@
 """What screens of one table have in common: the frame, who has the keys, and the lines of words below."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from ctrscope.model.sample import Sample
+from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
+from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import Part, line, width_of
-from ctrscope.views.widgets.row_table import RowTable
+from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
+from ctrscope.views.widgets.words import Words
 
 
 class TableScreen(SampleScreen):
@@ -42,6 +46,13 @@ class TableScreen(SampleScreen):
         """Go deeper from a row."""
         raise NotImplementedError
 
+    def sort_by(self, key: str) -> None:
+        """Sort by a column whose title was clicked; once more turns the order around."""
+
+    def row_value(self) -> Value | None:
+        """Everything about the row under the cursor, as the JSON contract has it."""
+        return self.selected()
+
     # The rest
 
     def compose_body(self) -> Iterable[Widget]:
@@ -51,8 +62,8 @@ class TableScreen(SampleScreen):
 
     def compose_words(self) -> Iterable[Widget]:
         """Build what stands below the table."""
-        yield Static(id="why")
-        yield Static(id="status")
+        yield Words(id="why")
+        yield Words(id="status")
 
     def on_mount(self) -> None:
         """Give the keys to the table."""
@@ -86,8 +97,8 @@ class TableScreen(SampleScreen):
 
     def draw_words(self) -> None:
         """Draw what stands below the table, and the keys."""
-        self.query_one("#why", Static).update(self._why())
-        self.query_one("#status", Static).update(self.total_text())
+        self.query_one("#why", Words).say(self._why())
+        self.query_one("#status", Words).say(self.total_text())
         self.show_actions()
 
     def _why(self) -> Content:
@@ -109,6 +120,43 @@ class TableScreen(SampleScreen):
         if self.table.cursor is not None:
             self.open_row(self.table.cursor)
 
+    def action_copy(self) -> None:
+        """Ask what of the line, then copy it: everything as JSON, or one value."""
+        row, value = self.table.row(self.table.cursor or ""), self.row_value()
+        if row is None:
+            return
+        values = [("JSON", json_text(value))] if value is not None else []
+        cells = zip(self.table.columns, row.cells, strict=True)
+        values += [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+
+        def chosen(place: str | None) -> None:
+            if place is not None:
+                title, text = values[int(place)]
+                self.app.copy_to_clipboard(text)
+                self.notify(f"{title} copied", markup=False)
+
+        rows = [TableRow(str(at), partial(_value_cells, *one)) for at, one in enumerate(values)]
+        self.app.push_screen(ListScreen("copy", _value_columns, rows, hint="enter copies, esc closes"), chosen)
+
+    @on(RowTable.TitleClicked)
+    def _title_clicked(self, event: RowTable.TitleClicked) -> None:
+        self.sort_by(event.key)
+
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
+
+
+def json_text(value: Value) -> str:
+    """A record as the JSON contract has it; what is not printable is escaped, so that it can be pasted anywhere."""
+    import json
+
+    return json.dumps(msgspec.to_builtins(value), indent=2)
+
+
+def _value_columns(width: int) -> tuple[Column, ...]:
+    return (Column("title", " WHAT", "left", 14, gap=2), Column("text", "VALUE", "left", max(0, width - 18)))
+
+
+def _value_cells(title: str, text: str) -> tuple[Cell, ...]:
+    return (Cell(f" {title}", "strong"), Cell(" ".join(text.split()), "muted"))

@@ -19,8 +19,10 @@ class KeyBar(Widget):
 
     def show(self, actions: Sequence[Action]) -> None:
         """Draw other actions."""
-        self.actions = sorted((action for action in actions if action.rank), key=lambda action: action.rank)
-        self.refresh()
+        ranked = sorted((action for action in actions if action.rank), key=lambda action: action.rank)
+        if ranked != self.actions:
+            self.actions = ranked
+            self.refresh()
 
     def render(self) -> Content:
         """Draw as many as fit."""
