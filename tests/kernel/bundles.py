@@ -12,7 +12,8 @@ from typing import Any
 import ctrscope
 from tests.live.image import make_rootfs
 
-CHECKOUT = str(Path(ctrscope.__file__).parent.parent)
+#: Where modules come from, also for a program that an engine starts with an environment of its own.
+PYTHONPATH = ":".join((str(Path(ctrscope.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])))
 PATIENCE = 120.0
 RUNTIME = (sys.executable, "-m", "ctrscope.cli.oci")
 _DEFAULT_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,7 +31,7 @@ def oci(*arguments: str, runtime: tuple[str, ...] = RUNTIME, **options: Any) -> 
             stderr=stderr,
             check=False,
             timeout=PATIENCE,
-            env={**os.environ, "PYTHONPATH": CHECKOUT},
+            env={**os.environ, "PYTHONPATH": PYTHONPATH},
             **options,
         )
         stdout.seek(0)
@@ -48,7 +49,7 @@ def done(*arguments: str, **options: Any) -> str:
 def program(directory: Path) -> str:
     """An executable that is ``ctrscope-oci``, for engines, which take one path."""
     path = directory / "ctrscope-oci"
-    path.write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m ctrscope.cli.oci "$@"\n')
+    path.write_text(f'#!/bin/sh\nPYTHONPATH={PYTHONPATH} exec {sys.executable} -m ctrscope.cli.oci "$@"\n')
     path.chmod(0o755)
     return str(path)
 

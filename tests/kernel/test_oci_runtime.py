@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.bundles import CHECKOUT, PATIENCE, RUNTIME, Bundle, done, oci
+from tests.kernel.bundles import PATIENCE, PYTHONPATH, RUNTIME, Bundle, done, oci
 from tests.requirements import require, require_root
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -476,7 +476,7 @@ def test_a_template_is_written_once_and_is_a_bundle_for_runc_too(bundle: Bundle,
 def test_signals_reach_the_program_of_run(bundle: Bundle, state: Path) -> None:
     bundle.write("sh", "-c", "trap 'echo got; exit 5' TERM; echo ready; while :; do sleep 0.1; done")
     argv = [*RUNTIME, "--root", str(state), "run", "--bundle", str(bundle.path), ID]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": CHECKOUT}) as process:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PYTHONPATH}) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
