@@ -1,6 +1,7 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -57,6 +58,8 @@ class Dashboard:
             environment.read_only,
             partial(find, environment.host),
         )
+        # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
+        sys.setswitchinterval(0.0005)
         noticer.start()
         try:
             app.run()

@@ -192,14 +192,14 @@ async def test_letters_typed_faster_than_the_filter_opens_go_into_it() -> None:
 
 
 @asynchronous
-async def test_t_groups_by_engine_then_by_pod_then_not_at_all() -> None:
+async def test_t_groups_by_engine_then_by_pod_and_so_on_until_not_at_all() -> None:
     async with dashboard([sample()]) as pilot:
         await press(pilot, "t")
         assert "containerd/k8s.io  3" in names_of(pilot)
         await press(pilot, "t")
         assert "pod shop/web-0  3" in names_of(pilot)
         assert "project shop  2" in names_of(pilot)
-        await press(pilot, "t")
+        await press(pilot, *"t" * 6)
         assert len(names_of(pilot)) == 14
 
 
