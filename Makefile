@@ -30,6 +30,10 @@ test-v2: $(READY) ## the live comparison in a cgroup-v2 + systemd virtual machin
 test-moments: $(READY) ## kill launcher, monitor or init at 200 random moments (root): nothing may be left
 	@$(BIN)/python -m tests.kernel.nothing_left --moments 200
 
+test-oci: $(READY) ## the OCI project's validation suite, against runc too (root, Go): RUNTIME_TOOLS=a checkout of opencontainers/runtime-tools
+	@test -n "$(RUNTIME_TOOLS)" || { echo "make test-oci RUNTIME_TOOLS=DIR, a checkout of opencontainers/runtime-tools" >&2; exit 2; }
+	@RUNTIME_TOOLS=$(RUNTIME_TOOLS) $(BIN)/pytest -s tests/against/test_oci_validation.py
+
 engines-up: $(READY) ## one container of every kind on this machine (root), until ^C
 	@$(BIN)/python -m tests.live.up
 

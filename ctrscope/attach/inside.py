@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
-from ctrscope.attach.become import become, load_filter, write_own
+from ctrscope.attach.become import become, write_own
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.confinement import Confinement, ResourceLimit
 from ctrscope.attach.program import execute
@@ -131,10 +131,8 @@ def become_command(
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if _has_ended(parent):
             os._exit(ENDED)  # it died before we asked to be told
-        if filter_ is not None and (plan.credentials is None or plan.credentials.no_new_privs):
-            with _step("loading its seccomp filter"):
-                load_filter(filter_)
-        execute(plan.argv, plan.environment, inside=plan.root)
+        late = filter_ if plan.credentials is None or plan.credentials.no_new_privs else None
+        execute(plan.argv, plan.environment, inside=plan.root, last=late)
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)

@@ -6,11 +6,13 @@
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
+from ctrscope.attach.become import load_filter
 from ctrscope.attach.environment import DEFAULT_PATH
 from ctrscope.attach.request import CannotAttach
+from ctrscope.attach.seccomp import Filter
 
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
 _MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c
@@ -22,19 +24,36 @@ def candidates(name: str, path: str) -> list[str]:
     return [name] if "/" in name else [f"{directory or '.'}/{name}" for directory in path.split(":")]
 
 
-def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool, alone: bool = False) -> NoReturn:
+_Run = Callable[[str | int, Sequence[str], Mapping[str, str]], NoReturn]
+
+
+def execute(
+    argv: Sequence[str], environment: Mapping[str, str], *, inside: bool, alone: bool = False, last: Filter | None = None
+) -> NoReturn:
     """Exec a command, looking it up in its own PATH; *inside* a container only what is its own. Errors: CannotAttach.
 
-    *alone*: nobody else is in the container yet, so that what was looked at is still there under its name.
+    *alone*: nobody else is in the container yet, so that what was looked at is still there under its name. *last*: a filter
+    that is loaded when nothing but execve(2) is left to do.
     """
+
+    def run(program: str | int, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        nonlocal last
+        if last is not None:
+            filter_, last = last, None
+            try:
+                load_filter(filter_)
+            except OSError as error:
+                raise CannotAttach(f"loading its seccomp filter: {error.strerror}") from error
+        os.execve(program, list(arguments), environment)  # noqa: S606 -- that is what it is for
+
     name = argv[0]
     path = environment.get("PATH", DEFAULT_PATH)
     reason = None
     for candidate in candidates(name, path):
         try:
             if inside:
-                _execute_inside(candidate, argv, environment, alone=alone)
-            os.execve(candidate, list(argv), environment)  # noqa: S606 -- that is what it is for
+                _execute_inside(candidate, argv, environment, run, alone=alone)
+            run(candidate, argv, environment)
         except (FileNotFoundError, NotADirectoryError):
             if os.path.exists(candidate):
                 raise CannotAttach(
@@ -47,7 +66,7 @@ def execute(argv: Sequence[str], environment: Mapping[str, str], *, inside: bool
     raise CannotAttach(f"{name}: not found there" + ("" if "/" in name else f" (PATH is {path})"), NOT_FOUND)
 
 
-def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, str], *, alone: bool) -> NoReturn:
+def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, str], run: _Run, *, alone: bool) -> NoReturn:
     """Exec a file of the container: the very one that was looked at, whatever its name means by then.
 
     A shell that is a link to /proc/self/exe, or names that as its interpreter, would be our own interpreter, run inside,
@@ -68,7 +87,7 @@ def _execute_inside(path: str, argv: Sequence[str], environment: Mapping[str, st
             break
         first = _first_line(path, found)
         if not first.startswith(b"#!") or not (words := first[2:].split(maxsplit=1)):
-            os.execve(name if alone else handle, list(argv if alone else arguments), environment)  # noqa: S606
+            run(name if alone else handle, argv if alone else arguments, environment)
         if not os.access(path, os.X_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         os.close(handle)

@@ -7,6 +7,7 @@ touch the container, so what the runtime was told is compiled once more, by the 
 
 import ctypes
 import os
+from functools import cache
 
 import msgspec
 
@@ -109,6 +110,7 @@ def parse_bundle(text: bytes) -> Bundle:
     )
 
 
+@cache  # looked at once to be validated, once to be loaded
 def compile_filter(profile: Profile) -> Filter:
     """Compile a profile for this machine. Errors: ParseError for what it says and cannot be done, OSError without libseccomp.
 

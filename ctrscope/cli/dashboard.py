@@ -1,6 +1,7 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,14 @@ from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.probes.hostfs import HostFs
 from ctrscope.render.safe import inert
 
 if TYPE_CHECKING:
     from ctrscope.act.limit import Change
+    from ctrscope.model.detail import ConfigFile
     from ctrscope.views.acting import Limits, Proposal
+    from ctrscope.views.asking import Log
 
 
 class Dashboard:
@@ -35,14 +39,14 @@ class Dashboard:
         # Textual draws on standard error.
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
-        from ctrscope.cli.configuration import read_configuration
+        from ctrscope.cli.configuration import load_configuration
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
-        from ctrscope.probes.hostfs import HostFs
         from ctrscope.probes.open_files import raise_open_files
         from ctrscope.views.acting import Acts
-        from ctrscope.views.app import CtrscopeApp
+        from ctrscope.views.app import CtrscopeApp, find_mistakes_in
+        from ctrscope.views.asking import Asked
 
         acts = Acts(
             attach=partial(_attach, environment),
@@ -51,12 +55,20 @@ class Dashboard:
             signal=partial(_signal, environment),
         )
         is_live = environment.host.root == "/"  # in another root there is nothing to enter or to change
+        configuration, complaints = load_configuration(find_mistakes_in)
+        for complaint in complaints:
+            environment.say(f"ctrscope: {complaint}")
+        if not environment.colour or configuration.theme == "none":
+            os.environ["NO_COLOR"] = "1"  # what Textual goes by
         noticer = Noticer(HostFs(environment.host.root))
         app = CtrscopeApp(
-            Sampler(environment.host, read_configuration(environment).thresholds, noticer, keep_open=raise_open_files()),
+            Sampler(environment.host, configuration.thresholds, noticer, keep_open=raise_open_files()),
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
+            asked=Asked(log=partial(_open_log, environment.host), files=partial(_config_files, environment.host)),
+            preferences=configuration,
+            complaints=complaints,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
         sys.setswitchinterval(0.0005)
@@ -73,6 +85,27 @@ def _attach(environment: Environment, container: Container, types: Sequence[Name
     from ctrscope.attach.request import AttachRequest
 
     return enter_container(environment, container, AttachRequest(namespaces=tuple(types)))
+
+
+def _open_log(host: HostFs, container: Container) -> "Log":
+    """The log of a container. Errors: Refused, which says where it is read instead."""
+    from ctrscope.discovery.log_reader import LogReader
+    from ctrscope.engines.log_source import find_log
+    from ctrscope.views.acting import Refused
+
+    source = find_log(host, container)
+    if not source.paths:
+        raise Refused(source.elsewhere)
+    try:
+        return LogReader(host, source)
+    except OSError as error:
+        raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+
+
+def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Sequence[ConfigFile]":
+    from ctrscope.discovery.config_files import read_config_files
+
+    return read_config_files(host, container, show_secrets=show_secrets)
 
 
 def _limit(environment: Environment, container: Container, limits: "Limits") -> "Proposal":

@@ -7,6 +7,7 @@ import msgspec
 
 from ctrscope.discovery.confinement import find_devices, find_masked_paths, find_overlay, find_readonly_paths
 from ctrscope.discovery.effective import Ancestry
+from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.discovery.processes import read_processes
 from ctrscope.discovery.secrets import mask_secrets
 from ctrscope.discovery.stats import shared_cgroup_gap
@@ -86,6 +87,8 @@ class _Reader:
         processes = read_processes(self._host, self._container)
         usage, effective, events = self._read_usage()
         mounts = self._attempt(lambda: read_mountinfo(self._host, pid), f"/proc/{pid}/mountinfo", "mounts", "overlay")
+        if mounts is not None:
+            mounts = self._with_host_paths(mounts)
         security: Security | None = self._read_security(pid, mounts)
         network = self._read_network(pid)
         environment = self._attempt(lambda: read_environ(self._host, pid), f"/proc/{pid}/environ", "environment")
@@ -150,6 +153,17 @@ class _Reader:
             self._gaps.append(msgspec.structs.replace(gap, fields=fields))
         ancestry = Ancestry(self._host, layout)
         return usage, ancestry.limits(membership, usage), ancestry.events(membership)
+
+    def _with_host_paths(self, mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+        """The mounts, those of the host's own files with the host's name for them."""
+        hosts = self._attempt(lambda: read_mountinfo(self._host, 1), "/proc/1/mountinfo", "mounts.host_path")
+        if hosts is None:
+            return mounts
+        paths = HostPaths(hosts)
+        return tuple(
+            msgspec.structs.replace(mount, host_path=found) if (found := paths.find_bound(mount)) is not None else mount
+            for mount in mounts
+        )
 
     def _read_security(self, pid: int, mounts: tuple[Mount, ...] | None) -> Security:
         host = self._host

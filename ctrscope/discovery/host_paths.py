@@ -37,6 +37,12 @@ class HostPaths:
             nosuid="nosuid" in mount.options,
         )
 
+    def find_bound(self, mount: Mount) -> str | None:
+        """Path of the host's that a bind mount shows; None for a file system of its own, and for what every container has."""
+        if mount.fs_type == "overlay" and mount.mount_point == "/":
+            return None  # its layers are files of the host, and it is not
+        return None if _is_usual(mount) or mount.fs_type in _KERNEL else self.find(mount)
+
     def find(self, mount: Mount) -> str | None:
         """Path of the host's that leads to the same files; of several the one that is mounted closest."""
         best: tuple[str, str] | None = None

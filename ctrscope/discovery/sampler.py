@@ -22,7 +22,7 @@ from ctrscope.model.detail import Detail
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.namespace import Namespace
-from ctrscope.model.network import LinkRates, NetworkTopology, Publication
+from ctrscope.model.network import LinkRates, NetworkTopology, NetworkWay, Publication
 from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
@@ -137,6 +137,9 @@ class Sampler:
         self._forest: ForestReader | None = None
         self._levels: LevelReader | None = None
         self._tree: CgroupNode | None = None  # the latest
+        self._way: NetworkWay | None = None  # the latest, to which container, and of when
+        self._way_to: str | None = None
+        self._way_at = -math.inf
         self._tree_rates: Mapping[str, Rates] = {}
 
     def sample(self, focus: Focus) -> Sample:
@@ -149,7 +152,9 @@ class Sampler:
         findings = self._findings(snapshot, rates, focus) if previous is not None else None
         looks = self._security.get(snapshot, _SECURITY_EVERY, _SECURITY_SHARE) if focus.findings else Reading(None)
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
-        topology, link_rates, network_gaps = self._network.read(snapshot) if focus.topology else (None, {}, ())
+        is_net = focus.topology or focus.way
+        is_another = focus.way and self._way_to != focus.container
+        topology, link_rates, network_gaps = self._network.read(snapshot, is_another) if is_net else (None, {}, ())
         cgroups, cgroup_gaps = self._cgroups.get(snapshot, _CGROUPS_EVERY) if focus.cgroups else Reading(None)
         levels, level_rates = self._read_levels(focus.levels) if focus.levels else ({}, {})
         return Sample(
@@ -163,6 +168,7 @@ class Sampler:
             cgroups=cgroups,
             cgroup_rates=self._tree_rates if focus.cgroups else {},
             topology=topology,
+            way=self._read_way(snapshot, topology, focus) if focus.way and topology is not None else None,
             link_rates=link_rates,
             events=events,
             event_gaps=self._events.gaps,
@@ -179,7 +185,20 @@ class Sampler:
             return {}
         from ctrscope.discovery.detail import read_detail  # only once a container is opened
 
-        return {container.key: read_detail(self._hostfs, container)}
+        return {container.key: read_detail(self._hostfs, container, show_secrets=focus.secrets)}
+
+    def _read_way(self, snapshot: Snapshot, topology: NetworkTopology, focus: Focus) -> NetworkWay | None:
+        """The way to the container in focus; judged as often as sockets are read, which say who listens."""
+        container = snapshot.container(focus.container) if focus.container is not None else None
+        if container is None or not container.is_running:
+            return None
+        if self._way_at != self._network.published_at:
+            from ctrscope.discovery.forwarded import read_filters
+            from ctrscope.discovery.way import find_way
+
+            self._way = find_way(snapshot, topology, container, read_filters(self._hostfs, topology))
+            self._way_to, self._way_at = container.key, self._network.published_at
+        return self._way
 
     def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
         """What the figures say now, and what else was found when all of health was looked at last."""
@@ -248,14 +267,16 @@ class _NetworkSampler:
         self._topology: NetworkTopology | None = None
         self._published: Reading[tuple[Publication, ...]] = Reading(None)
         self._names: Reading[NetworkNames] = Reading(None)
-        self._published_at = -math.inf  # monotonic
+        self.published_at = -math.inf  # monotonic
 
-    def read(self, snapshot: Snapshot) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
+    def read(
+        self, snapshot: Snapshot, at_once: bool = False
+    ) -> tuple[NetworkTopology | None, Mapping[tuple[int, int], LinkRates], tuple[Gap, ...]]:
         from ctrscope.discovery.link_rates import link_rates_between
         from ctrscope.discovery.topology import TopologyReader
 
         self._reader = self._reader or TopologyReader(self._hostfs)
-        is_due = time.monotonic() - self._published_at >= _PUBLICATIONS_EVERY
+        is_due = at_once or time.monotonic() - self.published_at >= _PUBLICATIONS_EVERY
         earlier, (topology, gaps) = self._topology, self._reader.read(snapshot, sockets=is_due)
         self._topology = topology
         if topology is None:
@@ -266,7 +287,7 @@ class _NetworkSampler:
 
             self._published = find_publications(self._hostfs, snapshot, topology)
             self._names = read_network_names(self._hostfs, snapshot)
-            self._published_at = time.monotonic()
+            self.published_at = time.monotonic()
         rates = link_rates_between(earlier, topology) if earlier is not None else {}
         gaps += (*self._published.gaps, *self._names.gaps)
         if self._names.value is not None:

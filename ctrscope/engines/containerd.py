@@ -19,7 +19,6 @@ from ctrscope.engines.containerd_meta import MetaContainer, MetaDatabase, read_m
 from ctrscope.engines.containerd_root import ContainerdRoot, find_roots, find_running_roots
 from ctrscope.engines.cri import is_cri, metadata_fields, parse_status, pod_fields
 from ctrscope.engines.engine import Survey
-from ctrscope.engines.nerdctl import nerdctl_fields
 from ctrscope.engines.oci_cgroup import find_cgroup_path, parse_cgroups_path
 from ctrscope.engines.oci_config import OciConfig, parse_oci_config
 from ctrscope.engines.oci_state import OciState, read_oci_state
@@ -274,6 +273,8 @@ class _Reader:
             fields |= {"image": meta.image, "created_at": meta.created_at, "runtime": meta.runtime}
         try:
             if any(name.startswith("nerdctl/") for name in described):
+                from ctrscope.engines.nerdctl import nerdctl_fields  # only where it was used
+
                 fields |= nerdctl_fields(described, key.id)
                 if "log_path" in fields and not self._host.exists(fields["log_path"]):
                     del fields["log_path"]  # another log driver

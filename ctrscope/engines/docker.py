@@ -7,12 +7,11 @@ of the OCI runtime: it has what Docker does not write down, the start time of in
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
 from ctrscope.engines.claims import is_full_id
-from ctrscope.engines.docker_config import ContainerConfig, declared_fields, parse_config, parse_host_config
 from ctrscope.engines.docker_root import DockerRoot, find_roots, find_running_roots
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.oci_cgroup import find_cgroup_path
@@ -21,6 +20,9 @@ from ctrscope.engines.state_file import first_of
 from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, EngineStatus, Evidence, Record
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
+
+if TYPE_CHECKING:
+    from ctrscope.engines.docker_config import ContainerConfig
 
 T = TypeVar("T")
 
@@ -121,6 +123,8 @@ class _Reader:
             return []
 
     def _read_container(self, root: DockerRoot, container_id: str, state_dir: str | None) -> Record | None:
+        from ctrscope.engines.docker_config import declared_fields, parse_config, parse_host_config  # only where there are any
+
         subject = f"container docker{f'@{root.owner}' if root.owner else ''}/{container_id}"
         directory = f"{root.path}/containers/{container_id}"
         source = f"{directory}/config.v2.json"
@@ -198,7 +202,7 @@ def runtime_fields(state: OciState) -> dict[str, Any]:
     }
 
 
-def _words(config: ContainerConfig) -> str:
+def _words(config: "ContainerConfig") -> str:
     state = config.state
     said = [name for name in ("Running", "Paused", "Restarting", "Dead") if getattr(state, name.lower())]
     return f"{', '.join(said) or 'not Running'}, Pid {state.pid}"

@@ -95,6 +95,7 @@ class _Manager:
             command=config.command,
             rootfs=config.rootfs or f"{directory}/rootfs",
             networks=config.links,
+            log_path=config.console_log,
             evidence=(Evidence(source=directory, value="exists"),),
             status=ContainerStatus.STOPPED,
         )

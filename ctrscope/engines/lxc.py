@@ -42,6 +42,7 @@ class LxcConfig(NamedTuple):
     command: tuple[str, ...] | None = None  # lxc.execute.cmd or lxc.init.cmd; LXC splits at blanks
     hostname: str | None = None
     links: tuple[str, ...] = ()  # bridges and devices that its interfaces are linked to
+    console_log: str | None = None  # lxc.console.logfile
 
 
 class LxcMonitor(NamedTuple):
@@ -221,11 +222,13 @@ def parse_lxc_config(text: bytes, path: str) -> LxcConfig:
             links.append(value)
     rootfs = values.get("lxc.rootfs.path") or values.get("lxc.rootfs")
     command = values.get("lxc.execute.cmd") or values.get("lxc.init.cmd") or values.get("lxc.init_cmd")
+    console_log = values.get("lxc.console.logfile", "")
     return LxcConfig(
         rootfs=_rootfs(rootfs) if rootfs else None,
         command=tuple(command.split()) if command else None,
         hostname=values.get("lxc.uts.name") or values.get("lxc.utsname"),
         links=tuple(dict.fromkeys(link for link in links if link)),
+        console_log=console_log if console_log.startswith("/") and "\0" not in console_log else None,
     )
 
 
@@ -260,6 +263,7 @@ def _read_container(
         command=config.command,
         rootfs=config.rootfs,
         networks=config.links,
+        log_path=config.console_log,
         evidence=(Evidence(source=source, value="configured"),),
         # While a container is created or copied, this file is there.
         status=ContainerStatus.CREATING if host.exists(f"{directory}/partial") else ContainerStatus.STOPPED,

@@ -37,6 +37,11 @@ class Confined(Value, frozen=True, kw_only=True):
     io_priority: tuple[int, int] | None  # class and priority of ioprio_set(2)
     warnings: tuple[str, ...]
 
+    @property
+    def last(self) -> Filter | None:
+        """The filter that is loaded when nothing but execve(2) is left: no_new_privs lets it wait."""
+        return self.confinement.filter if self.credentials.no_new_privs else None
+
 
 def plan_confinement(process: Process, seccomp: Profile | None, where: str = "$.process") -> Confined:
     """Decide what it becomes; *where* is the JSON path of *process*. Errors: SpecError."""
@@ -102,19 +107,16 @@ def take_label(confined: Confined, where: str = "$.process") -> None:
 
 
 def become(confined: Confined, where: str = "$.process") -> None:
-    """Take ids, capabilities and the seccomp filter: the last thing before execve. Errors: LauncherError."""
-    credentials, filter_ = confined.credentials, confined.confinement.filter
+    """Take ids, capabilities, and the seccomp filter unless that is for the very end. Errors: LauncherError."""
+    credentials = confined.credentials
     _own_standard_streams(credentials.uid)
     os.umask(confined.umask)
     with _step(f"{where}.user: becoming uid {credentials.uid}, gid {credentials.gid}"):
-        attach_become.become(credentials, filter_)
+        attach_become.become(credentials, confined.confinement.filter)
     if missing := set(credentials.groups) - set(os.getgroups()):
         raise LauncherError(
             f"{where}.user.additionalGids: {sorted(missing)}: not permitted: this user namespace denies setgroups(2)"
         )
-    if filter_ is not None and credentials.no_new_privs:
-        with _step("$.linux.seccomp: loading it"):
-            attach_become.load_filter(filter_)
 
 
 def _own_standard_streams(uid: int) -> None:

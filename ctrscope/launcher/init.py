@@ -13,6 +13,8 @@ import struct
 from collections.abc import Mapping
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.credentials import parse_passwd
@@ -54,6 +56,7 @@ class Making(Value, frozen=True, kw_only=True):
     state: State
     program: Program
     cgroups: Cgroups
+    hierarchies: Mapping[str, str]  # controller → the name of its mount
     joined: Mapping[NamespaceType, int]
     sources: Mapping[int, int]  # number of a mount → a detached copy of what is to be bound
     fifo: int
@@ -75,6 +78,7 @@ def begin(making: Making, channel: Channel) -> NoReturn:
 
 def _become_init(making: Making, channel: Channel) -> NoReturn:
     spec, linux, program = making.spec, making.spec.linux, making.program
+    making = replace(making, state=replace(making.state, pid=int(os.readlink("/proc/self"))))  # as the host counts
     try:
         await_answer(channel)
         import_late(program, has_hooks=bool(spec.hooks.create_container or spec.hooks.start_container))
@@ -101,7 +105,7 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         channel.send(READY)
         os.read(making.fifo, 1)
         _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True, alone=True)
+        execute(program.process.args, environment, inside=True, alone=True, last=program.confined.last)
     except BaseException as error:
         fail(channel, error)
 
@@ -163,7 +167,10 @@ def _make_mounts(making: Making, root: int, channel: Channel) -> None:
             if not has_joined:
                 join()
             has_joined = True
-            mount_cgroups(root, mount, making.cgroups.directories, own_namespace=cgroup is not None)
+            try:
+                mount_cgroups(root, mount, making.cgroups.directories, making.hierarchies, own_namespace=cgroup is not None)
+            except OSError as error:
+                raise LauncherError(f"mount {mount.destination} ({mount.type}): {error.strerror}") from error
         else:
             mount_inside(root, mount, making.state.bundle, making.sources.get(number))
     if not has_joined:

@@ -70,7 +70,7 @@ def _become_program(program: Program, channel: Channel) -> NoReturn:
         await_answer(channel)
         os.setsid()
         environment = become_program(program, channel)
-        execute(program.process.args, environment, inside=True)
+        execute(program.process.args, environment, inside=True, last=program.confined.last)
     except BaseException as error:
         fail(channel, error)
 

@@ -22,6 +22,7 @@ _HEADER_LIMIT = 1 << 20  # bytes that tarfile may ask for at once: a pax header 
 _SIZE_LIMIT = 64 << 30  # bytes of all files together
 _ENTRY_LIMIT = 1_000_000
 _PATH_LIMIT = 4096  # PATH_MAX
+_DEPTH_LIMIT = 256  # directories
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -254,6 +255,8 @@ def _parts(name: str) -> tuple[str, ...]:
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if name.startswith("/") or ".." in parts:
         raise LauncherError(f"{name[:80]!r} leads out of the image: refused")
+    if len(parts) > _DEPTH_LIMIT:
+        raise LauncherError(f"{name[:80]!r}…: {len(parts)} directories deep: refused")
     if len(os.fsencode(name)) > _PATH_LIMIT or any(len(os.fsencode(part)) > 255 for part in parts):
         raise LauncherError(f"{name[:80]!r}…: a name too long: refused")
     return parts

@@ -21,7 +21,7 @@ from ctrscope.launcher import cgroup, init, join, talk
 from ctrscope.launcher import state as states
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.mounts import parse_options
+from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
 from ctrscope.launcher.rootfs import unmount_in_place
 from ctrscope.launcher.spec import Process, Resources, Spec
@@ -67,6 +67,8 @@ def create(wish: Wish, spec: Spec) -> Made:
     """Make a container that waits for its start. What fails leaves nothing behind."""
     if spec.process is None:
         raise LauncherError("$.process: expected a program to run, found nothing")
+    if states.directory_exists(wish.root, wish.id):
+        raise LauncherError(f"container with id exists: {wish.id}")
     confined = plan_confinement(spec.process, spec.linux.seccomp)
     cgroups = cgroup.plan_cgroups(spec, wish.id, systemd=wish.systemd_cgroup)
     rootfs = os.path.realpath(os.path.join(wish.bundle, spec.root.path))
@@ -132,6 +134,7 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
             state=state,
             program=_program(wish, spec.process, confined, is_init=True),
             cgroups=state.cgroups,
+            hierarchies=hierarchy_names(state.cgroups.directories),
             joined=open_joined(spec.linux),
             sources=_open_sources(spec, wish.bundle),
             fifo=os.open(fifo, os.O_RDWR | os.O_CLOEXEC),
@@ -180,6 +183,15 @@ def start(root: str, container_id: str) -> None:
         except LauncherError:
             kill(root, container_id, signal.SIGKILL, everybody=True)
             raise
+
+
+def check_preserved(preserved: int) -> None:
+    """Before anything else is opened, and gets a number of those that are to be passed on. Errors: LauncherError."""
+    for number in range(3, 3 + preserved + _listened()):
+        try:
+            os.fstat(number)
+        except OSError:
+            raise LauncherError(f"--preserve-fds {preserved}: descriptor {number} is not open") from None
 
 
 def await_program(made: Made) -> None:
@@ -340,15 +352,8 @@ def _listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]], go
 
 
 def _program(wish: Wish, process: Process, confined: Confined, *, is_init: bool) -> init.Program:
-    listened = os.environ.get(_LISTEN_FDS, "")
-    preserved = wish.preserved + (int(listened) if listened.isdecimal() else 0)
-    if listened.isdecimal() and is_init:
+    if (listened := _listened()) and is_init:
         process = replace(process, env=(*process.env, f"{_LISTEN_FDS}={listened}", "LISTEN_PID=1"))
-    for number in range(3, 3 + preserved):
-        try:
-            os.fstat(number)
-        except OSError:
-            raise LauncherError(f"--preserve-fds {wish.preserved}: descriptor {number} is not open") from None
     console = None
     if wish.console_socket is not None:
         if not process.terminal:
@@ -361,9 +366,15 @@ def _program(wish: Wish, process: Process, confined: Confined, *, is_init: bool)
         confined=confined,
         is_init=is_init,
         console=console,
-        preserved=preserved,
+        preserved=wish.preserved + listened,
         keyring=f"_ses.{wish.id}" if wish.new_keyring else None,
     )
+
+
+def _listened() -> int:
+    """How many sockets we were handed to hand them on, as systemd does: sd_listen_fds(3)."""
+    listened = os.environ.get(_LISTEN_FDS, "")
+    return int(listened) if listened.isdecimal() else 0
 
 
 def _open_sources(spec: Spec, bundle: str) -> dict[int, int]:

@@ -15,6 +15,8 @@ from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.rootfs import PROPAGATIONS, find_inside, is_directory, make_inside, path_of
 from ctrscope.launcher.spec import Mount
 from ctrscope.model.value import Value
+from ctrscope.probes.cgroupfs import read_layout
+from ctrscope.probes.hostfs import HostFs
 
 #: Option → what it sets, or with a minus what it takes away.
 _FLAGS = {
@@ -30,6 +32,8 @@ _RECURSIVE = {
     "rro": (1, 0), "rrw": (0, 1), "rnosuid": (2, 0), "rsuid": (0, 2), "rnodev": (4, 0), "rdev": (0, 4), "rnoexec": (8, 0),
     "rexec": (0, 8), "rnosymfollow": (1 << 21, 0), "rsymfollow": (0, 1 << 21),
 }  # fmt: skip
+#: Flags that are attributes of one mount by the same numbers: ro nosuid nodev noexec.
+_ATTRIBUTES = 15
 #: Of what a mount has, what an ordinary user must not lose when it is changed: mount_namespaces(7) "locked".
 _LOCKED = (MS_RDONLY, 2, 4, 8, 1 << 10, 1 << 11)
 
@@ -85,6 +89,7 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
         is_file = not is_directory(source)
     if mount.type in ("proc", "sysfs"):
         _refuse_link(root, mount.destination)
+    mode = _mode_of(root, mount.destination) if mount.type == "tmpfs" and "mode=" not in options.data else None
     target = make_inside(root, mount.destination, directory=not is_file)
     try:
         if source is not None:
@@ -94,7 +99,8 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
                 raise LauncherError(f"mount {mount.destination}: its source {where} does not exist")
             syscalls.mount(where, path_of(target), None, options.flags & (MS_BIND | MS_REC))
         else:
-            _mount_new(target, mount, options)
+            data = options.data if mode is None else f"{options.data},mode={mode:o}".lstrip(",")
+            syscalls.mount(mount.source or mount.type, path_of(target), mount.type, options.flags, data)
         _finish(root, mount.destination, options, target)
     except OSError as error:
         what = f"{mount.type or 'bind'} of {mount.source or 'nothing'}, {','.join(mount.options)}"
@@ -103,20 +109,28 @@ def mount_inside(root: int, mount: Mount, bundle: str, source: int | None = None
         os.close(target)
 
 
-def _mount_new(target: int, mount: Mount, options: Options) -> None:
-    data = options.data
-    if mount.type == "tmpfs" and "mode=" not in data and options.copy_up:
-        data = f"{data},mode={os.fstat(target).st_mode & 0o7777:o}".lstrip(",")
-    syscalls.mount(mount.source or mount.type, path_of(target), mount.type, options.flags, data)
+def _mode_of(root: int, path: str) -> int | None:
+    """A tmpfs over a directory has its mode, as runc has it, and without one that of /tmp."""
+    try:
+        handle = find_inside(root, path)
+    except OSError:
+        return None
+    try:
+        return os.fstat(handle).st_mode & 0o7777
+    finally:
+        os.close(handle)
 
 
 def _finish(root: int, destination: str, options: Options, below: int) -> None:
     """What holds for the mount once it is there."""
+    has_flags = options.is_bind and options.flags & ~(MS_BIND | MS_REC)
+    if not (has_flags or options.copy_up or options.propagations or options.given or options.taken):
+        return
     top = find_inside(root, destination)
     try:
         if options.copy_up:
             _copy(below, top)
-        if options.is_bind and options.flags & ~(MS_BIND | MS_REC):
+        if has_flags:
             remount(top, options.flags)
         for propagation in options.propagations:
             syscalls.mount(None, path_of(top), None, propagation)
@@ -172,52 +186,57 @@ def mask(root: int, path: str) -> None:
         os.close(target)
 
 
-def mount_cgroups(root: int, mount: Mount, directories: Mapping[str, str], *, own_namespace: bool) -> None:
-    """Show the container its cgroup: v2 as one file system, on v1 one directory a hierarchy below a tmpfs."""
-    options = parse_options(mount.options)
+def hierarchy_names(directories: Mapping[str, str]) -> dict[str, str]:
+    """Controller → the name of its hierarchy's mount on the host; in another cgroup namespace they are hard to find."""
+    layout = read_layout(HostFs())
+    return {name: os.path.basename(layout.mounts[name]) for name in directories} if layout is not None else {}
+
+
+def mount_cgroups(
+    root: int, mount: Mount, directories: Mapping[str, str], names: Mapping[str, str], *, own_namespace: bool
+) -> None:
+    """Show the container its cgroup: v2 as one file system, on v1 one directory a hierarchy below a tmpfs.
+
+    *Kernel:* a hierarchy of v1 that is mounted anew waits for cgroups that are going away, 30 ms each on a busy host. A copy
+    of the host's mount shows the same, and as its root too, from inside a cgroup namespace.
+    """
+    flags = parse_options(mount.options).flags & ~(MS_BIND | MS_REC)
     if set(directories) == {""}:
-        os.close(make_inside(root, mount.destination, directory=True))
-        _mount_hierarchy(root, mount.destination, "", directories[""], options, own_namespace=own_namespace)
+        target = make_inside(root, mount.destination, directory=True)
+        if own_namespace:
+            syscalls.mount("cgroup", path_of(target), "cgroup2", flags)
+        else:
+            _show(directories[""], target, flags)
+        os.close(target)
         return
     tmpfs = Mount(
         destination=mount.destination, type="tmpfs", source="tmpfs", options=("nosuid", "nodev", "noexec", "mode=755")
     )
     mount_inside(root, tmpfs, "/")
-    names: dict[str, list[str]] = {}
-    for controller, directory in directories.items():
-        names.setdefault(_hierarchy_name(directory), []).append(controller)
-    for name, controllers in names.items():
-        place = f"{mount.destination}/{name}"
-        os.close(make_inside(root, place, directory=True))
-        _mount_hierarchy(root, place, ",".join(controllers), directories[controllers[0]], options, own_namespace=own_namespace)
+    together: dict[str, list[str]] = {}
+    for controller in directories:
+        together.setdefault(names[controller], []).append(controller)
+    top = find_inside(root, mount.destination)
+    for name, controllers in together.items():
+        os.mkdir(name, 0o755, dir_fd=top)
+        target = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+        _show(directories[controllers[0]], target, flags)
+        os.close(target)
         for controller in controllers if len(controllers) > 1 else ():
-            parent = find_inside(root, mount.destination)
-            os.symlink(name, controller, dir_fd=parent)
-            os.close(parent)
-    if options.flags & MS_RDONLY:
+            os.symlink(name, controller, dir_fd=top)
+    os.close(top)
+    if flags & MS_RDONLY:
         _set_readonly(root, mount.destination)
 
 
-def _mount_hierarchy(root: int, place: str, controllers: str, directory: str, options: Options, *, own_namespace: bool) -> None:
-    target = find_inside(root, place)
-    try:
-        if own_namespace:
-            kind = "cgroup" if controllers else "cgroup2"
-            syscalls.mount("cgroup", path_of(target), kind, options.flags & ~(MS_BIND | MS_REC), controllers)
-        else:
-            syscalls.mount(directory, path_of(target), None, MS_BIND)
-            _finish(root, place, Options(flags=options.flags | MS_BIND), target)
-    except OSError as error:
-        raise LauncherError(f"mount {place} (cgroup {controllers or 'v2'}): {error.strerror}") from error
-    finally:
-        os.close(target)
-
-
-def _hierarchy_name(directory: str) -> str:
-    """``cpu,cpuacct`` of ``/sys/fs/cgroup/cpu,cpuacct/a/b``."""
-    while not os.path.ismount(directory) and directory != "/":
-        directory = os.path.dirname(directory)
-    return os.path.basename(directory)
+def _show(directory: str, target: int, flags: int) -> None:
+    """Mount a copy of the host's cgroup directory."""
+    handle = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    tree = syscalls.open_tree(handle, recursive=False)
+    syscalls.set_mount_attributes(tree, given=flags & _ATTRIBUTES, taken=0, recursive=False)
+    syscalls.move_mount(tree, target)
+    os.close(tree)
+    os.close(handle)
 
 
 def _refuse_link(root: int, destination: str) -> None:
@@ -236,7 +255,9 @@ def _copy(below: int, top: int) -> None:
     import subprocess
 
     pid = os.readlink("/proc/self")  # by the number that this /proc has for us
+    mode = os.fstat(top).st_mode
     names = (f"/proc/{pid}/fd/{below}/.", f"/proc/{pid}/fd/{top}")
     done = subprocess.run(["cp", "-a", *names], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
         raise OSError(errno.EIO, done.stderr.strip())
+    os.chmod(path_of(top), mode & 0o7777)

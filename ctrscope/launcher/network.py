@@ -139,9 +139,6 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
 
 def disconnect(root: str, container_id: str) -> None:
     """Remove what is there of a container's network, and with the last one all of it. Errors: LauncherError."""
-    from ctrscope.launcher.links import delete_link
-    from ctrscope.launcher.nat import delete_rules, write_rules
-
     if not os.path.exists(f"{root}/{_FILE}"):
         return
     with held(root) as lock:
@@ -149,6 +146,11 @@ def disconnect(root: str, container_id: str) -> None:
         if before is None:
             return
         left = {key: plan for key, plan in before.containers.items() if key != container_id and os.path.isdir(f"{root}/{key}")}
+        if left and len(left) == len(before.containers):
+            return  # it was not on the bridge
+        from ctrscope.launcher.links import delete_link
+        from ctrscope.launcher.nat import delete_rules, write_rules
+
         network = msgspec.structs.replace(before, containers=left)
         for key in before.containers.keys() - left.keys():
             delete_link(before.containers[key].link)

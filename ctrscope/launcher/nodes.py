@@ -6,6 +6,7 @@
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.launcher.rootfs import find_inside, make_inside, path_of
@@ -39,12 +40,13 @@ def make_nodes(root: int, devices: Iterable[Device]) -> None:
 def make_links(root: int) -> None:
     """What programs expect in /dev."""
     parent = make_inside(root, "/dev", directory=True)
+    links = _LINKS | ({"core": "/proc/kcore"} if os.path.exists("/proc/kcore") else {})
+    with suppress(OSError):  # ENOENT: it has no devpts
+        os.close(find_inside(root, "/dev/pts/ptmx"))
+        links["ptmx"] = "pts/ptmx"
     try:
-        links = _LINKS | ({"core": "/proc/kcore"} if os.path.exists("/proc/kcore") else {})
-        if _exists(root, "/dev/pts/ptmx"):
-            links["ptmx"] = "pts/ptmx"
         for name, target in links.items():
-            if not _exists(root, f"/dev/{name}"):
+            with suppress(FileExistsError):
                 os.symlink(target, name, dir_fd=parent)
     finally:
         os.close(parent)
@@ -62,11 +64,3 @@ def _bind_node(root: int, device: Device) -> None:
         syscalls.mount(device.path, path_of(target), None, syscalls.MS_BIND)
     finally:
         os.close(target)
-
-
-def _exists(root: int, path: str) -> bool:
-    try:
-        os.close(find_inside(root, path, follow=False))
-    except OSError:
-        return False
-    return True

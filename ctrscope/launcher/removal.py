@@ -13,11 +13,14 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from ctrscope.attach.channel import open_channel
+from ctrscope.launcher import cgroup
 from ctrscope.launcher.build import ImageSettings
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import delete
-from ctrscope.launcher.spec import IdMapping, Spec
+from ctrscope.launcher.spec import IdMapping, Linux, Spec
 from ctrscope.launcher.state import State, default_root, held, list_ids, locked, read_starttime, read_state, write_state
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.timestamp import rfc3339
 
 _PATIENCE = 5000  # milliseconds that a supervisor gets to notice that its container is gone
@@ -65,7 +68,7 @@ def sweep() -> None:
     root, known = image_root(), set(list_ids(default_root()))
     for name in os.listdir(root) if os.path.isdir(root) else ():
         if name not in known:
-            with suppress(BlockingIOError), held(f"{root}/{name}", wait=False):
+            with suppress(OSError, LauncherError), held(f"{root}/{name}", wait=False):
                 _remove_tree(f"{root}/{name}")
 
 
@@ -89,10 +92,17 @@ def find_state(root: str, container_id: str) -> State | None:
 
 
 def note_end(root: str, container_id: str, status: int) -> None:
-    """Write down how it ended, unless somebody has removed it."""
+    """Write down how it ended, and let go of what only a running one needs. Unless somebody has removed it."""
     with suppress(LauncherError, FileNotFoundError), locked(root, container_id):
         state = read_state(root, container_id)
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
+        if state.cgroups is not None:
+            cgroup.kill_all(state.cgroups)
+            cgroup.remove(state.cgroups)
+        if os.path.exists(f"{root}/network.json"):
+            from ctrscope.launcher.network import disconnect  # few have one
+
+            disconnect(root, container_id)
 
 
 def remove(root: str, container_id: str) -> tuple[str, ...]:
@@ -132,6 +142,66 @@ def _remove_tree(directory: str) -> None:
         for line in file:
             if f"{line.split()[4]}/".startswith(f"{real}/"):
                 raise LauncherError(f"{directory} is not removed: something is mounted at {line.split()[4]}")
-    from shutil import rmtree
+    try:
+        _empty(directory)
+    except PermissionError:
+        if os.geteuid() == 0:
+            raise
+        _as_root_inside(lambda: _empty(directory))
+    os.rmdir(directory)
 
-    rmtree(directory)
+
+def _as_root_inside(change: Callable[[], None]) -> None:
+    """An ordinary user's container may have made files of the ids that are reserved for the user: its root removes them."""
+    from ctrscope.attach import syscalls
+    from ctrscope.launcher.namespaces import become_root, write_maps
+    from ctrscope.launcher.users import own_mappings
+
+    mappings = own_mappings(None)
+    assert mappings is not None
+    ours, theirs = open_channel()
+    child = os.fork()
+    if child == 0:
+        try:
+            syscalls.unshare(NamespaceType.USER)
+            theirs.send(b".")
+            theirs.receive(1)
+            become_root()
+            change()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    with ours, theirs:
+        ours.receive(1)
+        write_maps(child, Linux(uid_mappings=mappings[0], gid_mappings=mappings[1]))
+        ours.send(b".")
+        if os.waitpid(child, 0)[1]:
+            raise LauncherError("the files of its users are not removed: not permitted")
+
+
+def _empty(directory: str) -> None:
+    """Remove what is in a directory of ours. However deep directories are nested, each is moved up before it is emptied."""
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    while names := os.listdir(top):
+        for name in names:
+            if _unlinked(name, top):
+                continue
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                for inner in os.listdir(handle):
+                    if not _unlinked(inner, handle):
+                        # A name that no removal before this one, interrupted, has left.
+                        os.rename(inner, os.urandom(16).hex(), src_dir_fd=handle, dst_dir_fd=top)
+            finally:
+                os.close(handle)
+            os.rmdir(name, dir_fd=top)
+    os.close(top)
+
+
+def _unlinked(name: str, parent: int) -> bool:
+    """Whether it was no directory, and is gone."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        return False
+    return True

@@ -21,7 +21,6 @@ PROPAGATIONS = {
 PROPAGATIONS |= {f"r{name}": flag | syscalls.MS_REC for name, flag in PROPAGATIONS.items()}
 _MOST_LINKS = 40
 _ATTR_RDONLY = 1
-_OTHERS = ("nsfs", "overlay", "tmpfs")
 
 
 def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) -> int:
@@ -33,31 +32,54 @@ def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) 
             syscalls.mount(None, "/", None, PROPAGATIONS[first])
         if is_apart and "shared" in propagation:
             syscalls.mount(None, _mount_of(rootfs), None, syscalls.MS_PRIVATE)  # pivot_root(2) takes no shared parent
-        handle = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        root = syscalls.open_tree(handle)
-        os.close(handle)
-        if readonly and rootfs == "/":
-            # The host's own: what is mounted below it is not to be written either. Every mount point is there already.
-            syscalls.set_mount_attributes(root, given=_ATTR_RDONLY, taken=0, recursive=True)
-        syscalls.move_mount(root, rootfs)
         if rootfs == "/":
-            _let_go(root)
+            return _open_own_root(readonly=readonly)
+        root = _copy_of(rootfs, recursive=True, readonly=False)
+        syscalls.move_mount(root, rootfs)
     except OSError as error:
         raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
 
 
-def _let_go(root: int) -> None:
-    """Take out of a copy of the host's root what it would keep: namespaces, file systems of containers and in memory.
+def _open_own_root(*, readonly: bool) -> int:
+    """The host's own root, with its file systems on disks: what is mounted below it is not to be written either.
 
-    Where mounts of the host are private nobody else would. In a user namespace they are locked together, and stay.
+    A copy of the rest would keep namespaces, containers' file systems and what is in memory, where mounts of the host are
+    private and nobody else would. In a user namespace all mounts are locked together, and are copied together.
     """
+    try:
+        root = _copy_of("/", recursive=False, readonly=readonly)
+    except OSError:
+        root = _copy_of("/", recursive=True, readonly=readonly)
+        syscalls.move_mount(root, "/")
+        return root
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         lines = [line.partition(" - ") for line in file]
-    held = {left.split()[4] for left, _, right in lines if right.split()[0] in _OTHERS} - {"/"}
-    for point in sorted(held, reverse=True):
-        with suppress(OSError):
-            syscalls.unmount(f"{path_of(root)}{point}", syscalls.MNT_DETACH)
+    points = {left.split()[4]: right.split()[1] for left, _, right in lines}
+    trees = [
+        (point, _copy_of(point, recursive=False, readonly=readonly))
+        for point, device in points.items()
+        if device.startswith("/dev/") and point != "/"
+    ]
+    syscalls.move_mount(root, "/")
+    for point, tree in trees:
+        with suppress(OSError):  # ENOENT: it is below one that is not copied
+            target = find_inside(root, point)
+            syscalls.move_mount(tree, target)
+            os.close(target)
+        os.close(tree)
+    return root
+
+
+def _copy_of(path: str, *, recursive: bool, readonly: bool) -> int:
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        tree = syscalls.open_tree(handle, recursive=recursive)
+    finally:
+        os.close(handle)
+    if readonly:
+        syscalls.set_mount_attributes(tree, given=_ATTR_RDONLY, taken=0, recursive=recursive)
+    return tree
 
 
 def find_inside(root: int, path: str, *, follow: bool = True) -> int:
@@ -68,25 +90,22 @@ def find_inside(root: int, path: str, *, follow: bool = True) -> int:
 def make_inside(root: int, path: str, *, directory: bool, links: int = 0) -> int:
     """Open a path of the container, and make what is missing of it: directories, and a file at its end unless *directory*."""
     path = os.path.normpath(f"/{path}")
-    for end in [number for number, sign in enumerate(path) if sign == "/" and number] + [len(path)]:
-        head, _, name = path[:end].rpartition("/")
-        try:
-            os.close(find_inside(root, path[:end]))
-            continue
-        except FileNotFoundError:
-            parent = find_inside(root, head or "/")
-        try:
-            if end < len(path) or directory:
-                os.mkdir(name, 0o755, dir_fd=parent)
-            else:
-                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
-        except FileExistsError:  # a link to what is not there
-            if links == _MOST_LINKS:
-                raise
-            target = os.path.join(head or "/", os.readlink(name, dir_fd=parent))
-            os.close(make_inside(root, target, directory=directory or end < len(path), links=links + 1))
-        finally:
-            os.close(parent)
+    with suppress(FileNotFoundError):
+        return find_inside(root, path)
+    head, _, name = path.rpartition("/")
+    parent = make_inside(root, head, directory=True, links=links)
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        else:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
+    except FileExistsError:  # a link to what is not there
+        if links == _MOST_LINKS:
+            raise
+        target = os.path.join(head or "/", os.readlink(name, dir_fd=parent))
+        return make_inside(root, target, directory=directory, links=links + 1)
+    finally:
+        os.close(parent)
     return find_inside(root, path)
 
 

@@ -61,3 +61,11 @@ class Detail(Value, frozen=True, kw_only=True):
     network: Network | None = None
     environment: Mapping[str, str] | None = None  # secret-looking values are "***" unless asked for
     gaps: tuple[Gap, ...] = ()
+
+
+class ConfigFile(Value, frozen=True, kw_only=True):
+    """One file that says what a container was asked to be; JSON is laid out anew, one key a line."""
+
+    path: str
+    lines: tuple[str, ...] = ()  # secret-looking values are "***" unless asked for
+    trouble: str = ""  # why there are none, or not all

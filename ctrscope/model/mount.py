@@ -16,6 +16,7 @@ class Mount(Value, frozen=True, kw_only=True):
     fs_type: str
     source: str
     super_options: tuple[str, ...]
+    host_path: str | None = None  # of a part of the host's files: the host's own name of it; None: it is no such part
 
 
 class Overlay(Value, frozen=True, kw_only=True):

@@ -185,3 +185,10 @@ class NetworkPath(Value, frozen=True, kw_only=True):
     def broken(self) -> Hop | None:
         """The first hop that breaks it."""
         return next((hop for hop in self.hops if hop.is_ok is False), None)
+
+
+class NetworkWay(Value, frozen=True, kw_only=True):
+    """How one container is reached: the part of the map that leads to it, and the way of each of its ports."""
+
+    topology: NetworkTopology
+    paths: tuple[NetworkPath, ...] = ()

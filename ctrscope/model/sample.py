@@ -10,7 +10,7 @@ from ctrscope.model.event import Event
 from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap
 from ctrscope.model.namespace import Namespace
-from ctrscope.model.network import LinkRates, NetworkTopology
+from ctrscope.model.network import LinkRates, NetworkTopology, NetworkWay
 from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
@@ -40,6 +40,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cgroups: CgroupNode | None = None  # the root of the tree
     cgroup_rates: Mapping[str, Rates] = {}  # by path of the cgroup
     topology: NetworkTopology | None = None
+    way: NetworkWay | None = None  # of the container in focus
     link_rates: Mapping[tuple[int, int], LinkRates] = {}  # by (inode of the network namespace, ifindex)
     events: tuple[Event, ...] = ()  # since the sample before
     event_gaps: tuple[Gap, ...] = ()  # what cannot be noticed here
@@ -54,6 +55,8 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     """What is on the screen, hence what is worth reading."""
 
     container: str | None = None  # key
+    secrets: bool = False  # of that container, values that look secret, too
+    way: bool = False  # of that container, how it is reached from the wire
     namespaces: bool = False  # every namespace of the host
     cgroups: bool = False  # the cgroup tree
     topology: bool = False  # every network namespace, and what connects them

@@ -137,14 +137,17 @@ class HostFs:
         except ValueError as error:
             raise OSError(errno.EINVAL, "not a path", path) from error
         try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
-            if owner is not None and found.st_uid != owner:
-                raise OSError(errno.EPERM, f"owned by uid {found.st_uid}, not by uid {owner}", path)
-            return _read_all(os.open(f"/proc/self/fd/{handle}", _OPEN), path, limit, found.st_size)
+            size = _check_regular(handle, path, owner)
+            return _read_all(os.open(f"/proc/self/fd/{handle}", _OPEN), path, limit, size)
         finally:
             os.close(handle)
+
+    @_on_any_path
+    def open_file(self, path: str, *, owner: int | None = None) -> int:
+        """A descriptor, to be closed, of a regular file of which only pieces are read. Errors: as ``read``, save EFBIG."""
+        with self._opened_path(path) as handle:
+            _check_regular(handle, path, owner)
+            return os.open(f"/proc/self/fd/{handle}", _OPEN)
 
     @_on_any_path
     def readlink(self, path: str) -> str:
@@ -450,6 +453,16 @@ def _listed(directory: int | str, path: str) -> list[str]:
 
 def _components(path: str) -> list[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
+
+
+def _check_regular(handle: int, path: str, owner: int | None) -> int:
+    """Size of a file that is regular, and of *owner* when one is given. Errors: OSError, as of ``HostFs.read``."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    if owner is not None and found.st_uid != owner:
+        raise OSError(errno.EPERM, f"owned by uid {found.st_uid}, not by uid {owner}", path)
+    return found.st_size
 
 
 def _read_all(descriptor: int, path: str, limit: int, size: int | None = None) -> bytes:

@@ -3,7 +3,7 @@
 The bindings, the key bar, the help screen and the command palette are all made from these rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from textual.binding import Binding
@@ -18,7 +18,7 @@ class Action(NamedTuple):
     title: str  # one or two words
     tooltip: str  # one sentence
     group: str
-    rank: int = 0  # place on the key bar, from 1; what does not fit there is dropped from the end; 0: not on the bar
+    rank: int = 0  # place on the key bar, the lowest first; what does not fit there is dropped from the end; 0: not on the bar
 
 
 ANYWHERE = (
@@ -31,6 +31,16 @@ ANYWHERE = (
         "Anywhere",
         12,
     ),
+    Action(
+        "app.jump",
+        "g",
+        "app.jump",
+        "go to",
+        "Go to what is related: p process, c cgroup, n namespaces, i interface, l logs, o page and more. esc comes back.",
+        "Anywhere",
+        30,
+    ),
+    Action("app.back", "escape", "app.back", "back", "Go back to where one came from.", "Anywhere", -1),
     Action("app.help", "question_mark", "app.help", "help", "Explain this screen: its keys, signs and columns.", "Anywhere", 8),
     Action("app.palette", "colon,ctrl+p", "app.command_palette", "commands", "Find any command by name.", "Anywhere", 10),
     Action(
@@ -136,9 +146,32 @@ CONTAINERS = (
 )
 
 CONTAINER = (
-    Action("container.back", "escape,backspace", "app.pop_screen", "back", "Go back to the table.", "Page", 1),
+    Action("container.back", "escape,backspace", "back", "back", "Go back to where the page was opened.", "Page", 1),
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
-    Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page", 4),
+    Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
+    Action("container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4),
+)
+
+LONG_TEXT = (
+    Action(
+        "text.search", "slash", "search", "search", "Search for text. Lower case finds upper case, too.", "Logs and files", 5
+    ),
+    Action("text.next", "n", "match(1)", "next", "Go to the next match, towards the end.", "Logs and files", 31),
+    Action("text.previous", "N", "match(-1)", "previous", "Go to the match before, towards the beginning.", "Logs and files"),
+    Action(
+        "text.filter",
+        "ampersand",
+        "filter_lines",
+        "filter",
+        "Show only the lines that match a regular expression.",
+        "Logs and files",
+        6,
+    ),
+    Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 33),
+    Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action(
+        "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32
+    ),
 )
 
 NAMESPACES = (
@@ -246,6 +279,7 @@ _KEY_NAMES = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",
+    "ampersand": "&",
     "plus": "+",
     "minus": "-",
     "escape": "esc",
@@ -256,6 +290,26 @@ _KEY_NAMES = {
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
+
+
+#: The same the other way round, and what else people write.
+_NAMED_KEYS = {name: key for key, name in _KEY_NAMES.items()} | {"return": "enter", "del": "delete", "ins": "insert"}
+
+
+def keys_of(text: str) -> str:
+    """Textual's names of keys that a person wrote, with spaces between them: ``^p esc`` is ``ctrl+p,escape``."""
+    return ",".join(_key_of(word) for word in text.split())
+
+
+def _key_of(word: str) -> str:
+    if len(word) > 1 and word.startswith("^"):
+        return f"ctrl+{word[1:].lower()}"
+    return _NAMED_KEYS.get(word, word if len(word) == 1 else _NAMED_KEYS.get(word.lower(), word.lower()))
+
+
+def rebound(actions: Iterable[Action], keys: Mapping[str, str]) -> tuple[Action, ...]:
+    """The same actions with the keys that somebody gave them, by id."""
+    return tuple(one._replace(keys=keys_of(keys[one.id])) if one.id in keys else one for one in actions)
 
 
 def bindings(actions: Iterable[Action]) -> list[Binding]:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -15,15 +15,20 @@ from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Subject
 from ctrscope.model.match import Match
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
 from ctrscope.views.acting import SIGNALS, Acts
-from ctrscope.views.actions import ANYWHERE, SCREENS, bindings
+from ctrscope.views.actions import ANYWHERE, SCREENS, bindings, keys_of
+from ctrscope.views.asking import Asked
+from ctrscope.views.columns import FIELDS
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
+from ctrscope.views.jumps import Jump, jumps_from
 from ctrscope.views.panes import PANES
+from ctrscope.views.preferences import find_mistakes
 from ctrscope.views.rows import row_words
 from ctrscope.views.sampling import SampleFailed, SamplerThread, SampleSource, SampleTaken
 from ctrscope.views.screens.act import ActScreen
@@ -32,23 +37,37 @@ from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.events import EventsScreen
-from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
 from ctrscope.views.screens.host import HostScreen
+from ctrscope.views.screens.jump import JumpScreen
 from ctrscope.views.screens.limit import LimitScreen
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
-from ctrscope.views.tones import THEME
+from ctrscope.views.themes import THEMES, choose_theme, variables_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
 
+_SCREENS: Mapping[str, type[SampleScreen]] = {
+    "containers": ContainersScreen,
+    "processes": ProcessesScreen,
+    "namespaces": NamespacesScreen,
+    "cgroups": CgroupsScreen,
+    "network": NetworkScreen,
+    "findings": FindingsScreen,
+    "events": EventsScreen,
+    "host": HostScreen,
+}
 #: Kind of a finding's subject → the screen that shows it.
 _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}
+
+#: Own actions of everything that may be in front, and columns that may be chosen, by name.
+_ACTIONS = {**{name: screen.ACTIONS for name, screen in _SCREENS.items()}, "container": ContainerScreen.ACTIONS}
+_COLUMNS = {"containers": tuple(FIELDS)}
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 
@@ -62,16 +81,7 @@ class CtrscopeApp(App[None]):
     TITLE = "ctrscope"
     CSS_PATH = os.path.join(os.path.dirname(__file__), "ctrscope.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS), *bindings(ANYWHERE)]
-    MODES = {  # noqa: RUF012 - Textual declares it so
-        "containers": ContainersScreen,
-        "processes": ProcessesScreen,
-        "namespaces": NamespacesScreen,
-        "cgroups": CgroupsScreen,
-        "network": NetworkScreen,
-        "findings": FindingsScreen,
-        "events": EventsScreen,
-        "host": HostScreen,
-    }
+    MODES = dict(_SCREENS)  # noqa: RUF012 - Textual declares it so
     DEFAULT_MODE = "containers"
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = True
@@ -83,12 +93,21 @@ class CtrscopeApp(App[None]):
         read_only: bool,
         find: Find,
         *,
+        asked: Asked | None = None,
+        preferences: Preferences | None = None,
+        complaints: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
-        interval: float = INTERVALS[0],
     ) -> None:
-        super().__init__()
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        preferences = preferences or Preferences()
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = "none" if self.no_color else preferences.theme
+        wanted = "none" if self.no_color else preferences.theme
+        self.theme = choose_theme(wanted, self.console.color_system, os.environ.get("COLORFGBG", ""))
+        self.preferences = preferences
+        self.set_keymap({name: keys_of(keys) for name, keys in preferences.bound.items()})
         self.sampled: Signal[Sample] = Signal(self, "sampled")
         self.latest: Sample | None = None
         self.shown: Sample | None = None  # the latest, or the one that was latest when the screen was paused
@@ -97,19 +116,29 @@ class CtrscopeApp(App[None]):
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
         self.clock = clock
+        self.asked = asked  # None: what is shown is not this host, live
         self._acts = acts  # None: what is shown is not this host, live
         self._find = find
         self._read_only = read_only
-        self._interval = interval
+        self._interval = preferences.refresh
+        self._complaints = complaints  # about what was set; inert
         self._focused = Focus()
         self.sampler = SamplerThread(source, lambda: self._focused, self.post_message)
 
     def on_mount(self) -> None:
         """Start sampling."""
         self.sampler.start()
+        if self.preferences.screen != self.DEFAULT_MODE:
+            self.switch_mode(self.preferences.screen)
+        for complaint in self._complaints:
+            self.notify(complaint, title="config.toml", severity="warning", timeout=15, markup=False)
         self.request_sample()
         self._timer = self.set_interval(self._interval, self.request_sample)
         self.set_interval(1.0, self._refresh_header)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables, for themes of others."""
+        return variables_of(self.current_theme)
 
     def on_unmount(self) -> None:
         """Let the sampler go; it is not waited for."""
@@ -117,7 +146,7 @@ class CtrscopeApp(App[None]):
 
     def on_key(self, event: Key) -> None:
         """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
-        if isinstance(self.screen, FilteredScreen) and self.screen.take_key(event):
+        if isinstance(self.screen, SampleScreen) and self.screen.take_key(event):
             event.prevent_default()
             event.stop()
 
@@ -210,6 +239,42 @@ class CtrscopeApp(App[None]):
         if isinstance(screen, SampleScreen):
             self.push_screen(HelpScreen(screen.TITLE_TEXT, screen.actions(), screen.explained()))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Back leads somewhere only from what was opened."""
+        return len(self.screen_stack) > 1 if action == "back" else True
+
+    async def action_back(self) -> None:
+        """Go back to where one came from, with the cursor where it was."""
+        self.pop_screen()
+
+    def action_jump(self) -> None:
+        """Offer the ways on from what the cursor is on."""
+        screen = self.screen
+        if not isinstance(screen, SampleScreen):
+            return
+        item = screen.item()
+        findings = (*(self.latest.findings or ()), *(self.latest.security or ())) if self.latest is not None else ()
+        jumps = jumps_from(item, {finding.subject.id for finding in findings})
+        if not jumps:
+            self.notify("nothing is related to what the cursor is on", markup=False)
+            return
+
+        def chosen(jump: Jump | None) -> None:
+            if jump is not None and jump.screen == "container" and item.container is not None:
+                self.open_container(item.container.key, jump.place)
+            elif jump is not None:
+                self.point_at(jump.screen, jump.place)
+
+        self.push_screen(JumpScreen(jumps), chosen)
+
+    def point_at(self, name: str, place: str) -> None:
+        """Show a screen over the one in front, with the cursor on something; esc comes back."""
+        kind, front = _SCREENS[name], self.screen
+        screen = front if isinstance(front, kind) else kind()
+        if screen is not front:
+            self.push_screen(screen)
+        screen.point_at(place)
+
     def open_subject(self, subject: Subject, tab: str = "Overview") -> None:
         """Go to what a finding is about, on the screen that shows such things; of a container to a tab."""
         if subject.kind == "container":
@@ -219,16 +284,19 @@ class CtrscopeApp(App[None]):
         if name is None:
             self.notify(inert(f"{subject.kind} {subject.name}: there is no screen for it"), markup=False)
             return
-        self.action_show(name)
-        screen = self.screen
-        if isinstance(screen, NamespacesScreen | CgroupsScreen | NetworkScreen):
-            screen.point_at(subject.name if subject.kind == "link" else subject.id)
+        if name == "host":
+            self.push_screen(HostScreen())
+        else:
+            self.point_at(name, subject.name if subject.kind == "link" else subject.id)
 
     def open_container(self, key: str, tab: str = "Overview") -> None:
         """Open a container over the screen in front, or say that it is gone."""
         index = next(index for index, pane in enumerate(PANES) if pane.title == tab)
+        screen = self.screen
         if self.latest is None or self.latest.snapshot.container(key) is None:
             self.notify("that container is gone", severity="warning", markup=False)
+        elif isinstance(screen, ContainerScreen) and screen.key == key:
+            screen.action_show_tab(index)
         else:
             self.push_screen(ContainerScreen(key, index))
 
@@ -328,6 +396,11 @@ class CtrscopeApp(App[None]):
         finally:
             self.request_sample()
         self.notify(f"left {inert(container.name)}, exit status {status}", markup=False)
+
+
+def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:
+    """(key of config.toml, what is wrong with it) of everything that there is not here."""
+    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS))
 
 
 def _signal_columns(width: int) -> tuple[Column, ...]:

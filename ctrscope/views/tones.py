@@ -7,34 +7,9 @@ or a word beside it does not say too.
 from collections.abc import Iterable, Mapping
 
 from textual.content import Content
-from textual.theme import Theme
 
 from ctrscope.model.finding import Severity
 from ctrscope.render.safe import cell_width
-
-# Greys of so little colour that a terminal of 256 colours still tells one from the other.
-THEME = Theme(
-    name="ctrscope",
-    primary="#56b6c2",
-    accent="#56b6c2",
-    foreground="#d3d7de",
-    background="#121316",
-    surface="#191b1f",
-    panel="#24272c",
-    warning="#e2b714",
-    error="#f2686b",
-    success="#56b6c2",
-    dark=True,
-    variables={
-        "muted": "#97a1af",
-        "idle": "#6d7785",
-        "graph": "#3a7d88",
-        "cursor": "#22404a",
-        "heading": "#1c1e22",
-        "block-cursor-background": "#22404a",
-        "block-cursor-foreground": "#d3d7de",
-    },
-)
 
 #: Tone → style, in the variables of the theme. ``ctrscope.tcss`` gives the same names to the table.
 TONES: Mapping[str, str] = {
@@ -50,6 +25,22 @@ TONES: Mapping[str, str] = {
     "badge": "bold $background on $warning",
     "chosen": "bold $background on $accent",
     "alarm": "bold $background on $error",
+}
+
+#: Role of a piece of the network map → tone.
+MAP_TONES: Mapping[str, str] = {
+    "branch": "idle",
+    "title": "strong",
+    "link": "plain",
+    "kind": "muted",
+    "address": "muted",
+    "namespace": "muted",
+    "container": "accent",
+    "port": "strong",
+    "sign": "accent",
+    "rate": "plain",
+    "trouble": "act",
+    "dim": "idle",
 }
 
 #: Severity → sign and tone.

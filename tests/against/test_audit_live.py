@@ -65,7 +65,7 @@ def started(engine: str, name: str, *arguments: str, command: tuple[str, ...] = 
 
 def test_a_secret_is_not_in_any_output(engine: str) -> None:
     command = ("sh", "-c", "exec sleep 100000", "--password=t0psecret")
-    with started(engine, "secret", "-e", "API_TOKEN=t0psecret", command=command) as name:
+    with started(engine, "secret", "--network=none", "-e", "API_TOKEN=t0psecret", command=command) as name:
         for kind in ("table", "json", "sarif", "junit", "markdown", "html"):
             argv = [sys.executable, "-m", "ctrscope", "audit", name, "--format", kind]
             done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
@@ -107,7 +107,7 @@ def test_a_limit_raised_behind_the_engine_is_drift(tmp_path: Path) -> None:
 def test_a_limit_raised_by_docker_is_none() -> None:
     require("docker")
     live_docker.start_daemon()
-    with started("docker", "updated", "--memory=64m", "--memory-swap=256m", "--cpus=0.5") as name:
+    with started("docker", "updated", "--network=none", "--memory=64m", "--memory-swap=256m", "--cpus=0.5") as name:
         run("docker", "update", "--memory=128m", "--cpus=1", "--pids-limit=40", name)
         assert not [one for one in rules(name) if one.startswith("drift-")]
 

@@ -65,14 +65,15 @@ def answer(compiled: Filter, number: int, *arguments: int) -> int:
             case 0x05:
                 at += value
             case 0x06:
-                return value
+                return int(value)
             case _:
                 raise AssertionError(f"{code:#x}")
 
 
 def numbers() -> dict[str, int]:
     """Name → number of every system call that libseccomp knows."""
-    found, before = {}, ()
+    found: dict[str, int] = {}
+    before: tuple[str, ...] = ()
     for last in range(470):
         now = known_syscalls("SCMP_ARCH_X86_64", last)
         if len(now) > len(before):
@@ -85,8 +86,8 @@ def numbers() -> dict[str, int]:
 def engines_filter(engine: str) -> Iterator[tuple[Filter, tuple[str, ...]]]:
     """What that engine hands to its runtime for a container without options: the filter, and the bounding set."""
     name, lab = f"ctrscope-seccomp-{os.getpid()}", docker if engine == "docker" else podman
-    container = lab.start_container(name, "--network", "none", lab.IMAGE, "sleep", "100000")
     try:
+        container = lab.start_container(name, "--network", "none", lab.IMAGE, "sleep", "100000")
         places = (
             f"/run/containerd/io.containerd.runtime.v2.task/moby/{container}",
             f"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{container}",

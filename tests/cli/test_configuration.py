@@ -26,8 +26,13 @@ def test_what_is_set_is_used_and_the_rest_stays_as_it_was() -> None:
         (b"[thresholds]\nmemory_percent = 101\n", r"thresholds\.memory_percent: Expected `float` <= 100"),
         (b"[thresholds]\nmemory_percent = 0\n", r"thresholds\.memory_percent: Expected `float` > 0"),
         (b"[thresholds]\nzombies = 1.5\n", r"thresholds\.zombies: Expected `int`"),
-        (b"[thresholds]\nmemory = 1\n", r"thresholds: there is no key `memory`"),
-        (b"[threshold]\n", r"there is no key `threshold`"),
+        (b"\n[thresholds]\nmemory = 1\n", r"^line 3: thresholds\.memory: there is no such key$"),
+        (b"[threshold]\n", r"^line 1: threshold: there is no such key$"),
+        (b"# mine\ntheme = 5\n", r"^line 2: theme: Expected `str`, got `int`$"),
+        (b"refresh = 0.1\n", r"^line 1: refresh: Expected `float` >= 1"),
+        (b'[keys]\n"app.quit" = 5\n', r"^line 1: keys: Expected"),
+        (b"[columns]\ncontainers = 'name'\n", r"^line 1: columns: Expected `array`"),
+        (b"[columns]\ncontainers = [5]\n", r"^line 1: columns: Expected `str`"),
         (b"thresholds = 1\n", r"thresholds: Expected `object`"),
         (b"\xff\n", r"not UTF-8"),
     ],
@@ -65,7 +70,7 @@ def test_a_broken_file_is_said_and_the_defaults_are_used(config: Path, run: Call
     config.write_text("[thresholds]\nmemory_percent = 'much'\n")
     done = run("diagnose")
     assert done.status == 0
-    assert f"{config}: thresholds.memory_percent: Expected" in done.err
+    assert f"{config}: line 2: thresholds.memory_percent: Expected" in done.err
     assert "the defaults are used" in done.err
     assert re.search(r"finding|Nothing wrong", done.out)
 

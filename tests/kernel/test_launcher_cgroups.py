@@ -37,8 +37,8 @@ def oom_kills(box: Placed) -> int:
 
 
 def test_memory_stays_below_its_limit_under_stress_and_the_killer_comes() -> None:
-    limits = {"memory": {"limit": 64 * MIB, "swap": 64 * MIB}}
-    with placed(NAME, stress("--vm", "1", "--vm-bytes", "300M", "--vm-keep", "--timeout", "300"), **limits) as box:
+    memory = {"limit": 64 * MIB, "swap": 64 * MIB}
+    with placed(NAME, stress("--vm", "1", "--vm-bytes", "300M", "--vm-keep", "--timeout", "300"), memory=memory) as box:
         wait_for("the OOM killer", lambda: oom_kills(box), 60)
         current = "memory.current" if box.cgroups.is_v2 else "memory.usage_in_bytes"
         assert max(int(box.read(current)) for _ in range(200)) <= 64 * MIB

@@ -81,4 +81,4 @@ def test_cpu_and_tasks_hold_and_an_update_moves_them() -> None:
 
 
 def _status() -> str:
-    return next(one["status"] for one in answer("ps")["containers"] if one["name"] == NAME)
+    return str(next(one["status"] for one in answer("ps")["containers"] if one["name"] == NAME))

@@ -232,6 +232,7 @@ def test_how_a_detached_one_ended_is_noted(name: Callable[[str], str]) -> None:
     assert found["exit_code"] == 3
     assert found["finished_at"] is not None
     wait_for(lambda: not processes())
+    assert directories() == [f"{default_root()}/{ended}"]
     done = ctrscope("rm", ended)
     assert (done.returncode, done.stdout) == (0, f"removed {ended}\n")
 

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from ctrscope.attach.program import execute
 from ctrscope.attach.seccomp import Profile
 from ctrscope.launcher.confine import become, limit, plan_confinement, take_label
 from ctrscope.launcher.errors import LauncherError, SpecError
 from ctrscope.launcher.spec import Process
-from tests.requirements import require_root
+from tests.requirements import require, require_root
 
 _CAPS = ("CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE")
 
@@ -32,6 +33,7 @@ def child(action: Callable[[], None]) -> str:
         try:
             os.close(reading)
             os.dup2(writing, 1)
+            os.dup2(writing, 2)
             action()
             status = 0
         except LauncherError as error:
@@ -104,17 +106,32 @@ def test_a_filter_is_loaded_whoever_it_is(no_new_privs: bool, uid: int) -> None:
     profile = msgspec.convert({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}, Profile)
     asked = process(user={"uid": uid, "gid": uid}, noNewPrivileges=no_new_privs)
     status = after_becoming(asked, profile)
-    assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", str(int(no_new_privs)))
+    assert (status["Seccomp"], status["NoNewPrivs"]) == ("0" if no_new_privs else "2", str(int(no_new_privs)))
     confined = plan_confinement(asked, profile)
 
     def try_it() -> None:
         become(confined)
-        try:
-            os.mkdir("/nowhere/at/all")
-        except OSError as error:
-            os.write(1, str(error.errno).encode())
+        execute(("/bin/mkdir", "/nowhere/at/all"), {"LC_ALL": "C"}, inside=False, last=confined.last)
 
-    assert child(try_it) == "71"
+    assert "Protocol error" in child(try_it)  # 71, EPROTO
+
+
+def test_a_filter_has_to_permit_nothing_but_the_program_itself() -> None:
+    require_root("gives up capabilities")
+    require("busybox")
+    memory, thread = "brk getrandom mmap mprotect munmap prlimit64", "arch_prctl prctl rseq set_robust_list set_tid_address"
+    needed = (
+        f"{memory} {thread} execve exit_group fstat getegid geteuid getgid getuid newfstatat readlink readlinkat uname write"
+    )
+    rule = {"names": needed.split(), "action": "SCMP_ACT_ALLOW"}
+    profile = msgspec.convert({"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [rule]}, Profile)
+    confined = plan_confinement(process(noNewPrivileges=True), profile)
+
+    def try_it() -> None:
+        become(confined)
+        execute(("busybox", "echo", "alive"), {}, inside=True, alone=True, last=confined.last)
+
+    assert child(try_it) == "alive\n"
 
 
 def test_limits_are_set_from_outside() -> None:

@@ -117,6 +117,7 @@ HOSTILE = {
     "a block device": [special("disk", tarfile.BLKTYPE, devmajor=8)],
     "a name too long": [file("x" * 256)],
     "a path too long": [file("/".join(["x" * 200] * 25))],
+    "directories too deep": [folder("/".join(["x"] * 257))],
     "a file below a file": [file("a"), file("a/b")],
     "an exbibyte": [file("huge", size=1 << 60)],
     "a negative size": [special("negative", tarfile.REGTYPE, size=-512)],

@@ -33,6 +33,8 @@ HARDENED_DOCKER: Options = {
     "ulimit": "nofile=1024:1024",
 }
 SLEEP = ("sleep", "100000")
+#: A name that both of Docker's cgroup drivers take.
+CGROUP_PARENT = "audited.slice"
 #: Rules about what only Docker's own files say.
 DOCKER_ONLY = frozenset(
     {"cgroup-parent", "default-bridge", "default-ulimits", "no-health-check", "restart-unlimited", "userns-opt-out"}
@@ -260,7 +262,7 @@ DEFECTS: dict[str, Defect] = {
     "restart-unlimited": Defect({"restart": "always"}),
     "no-health-check": Defect({"health-cmd": None, "health-interval": None}),
     "default-ulimits": Defect({"ulimit": None}),
-    "cgroup-parent": Defect({"cgroup-parent": "/docker/others"}),
+    "cgroup-parent": Defect({"cgroup-parent": CGROUP_PARENT}),
     "image-latest": Defect({"image": "latest"}),
     # In sight, and in reach
     "secret-in-environment": Defect(

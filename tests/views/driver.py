@@ -12,9 +12,11 @@ from textual.pilot import Pilot
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.acting import Acts, Attach, Limits, Proposal
 from ctrscope.views.app import CtrscopeApp
+from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.find import Find
@@ -66,6 +68,9 @@ async def dashboard(
     signal: Callable[[Container, str], Proposal] = lambda container, name: Proposal((), "", tuple),
     read_only: bool = False,
     find: Find = lambda snapshot, query: Reading(()),
+    asked: Asked | None = None,
+    preferences: Preferences | None = None,
+    complaints: Sequence[str] = (),
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -73,7 +78,13 @@ async def dashboard(
     """The dashboard after *samples*: it remembers all of them, and shows the last."""
     silent = SilentSource()
     acts = Acts(attach, limit, freeze, signal) if attach is not None else None
-    app = DrivenApp(source or silent, acts, read_only, find, clock=lambda: now)
+    app = DrivenApp(
+        *(source or silent, acts, read_only, find),
+        asked=asked,
+        preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
+        complaints=complaints,
+        clock=lambda: now,
+    )
     try:
         async with app.run_test(size=size, message_hook=hook, tooltips=False, notifications=True) as pilot:
             for sample in samples[:-1]:
@@ -114,6 +125,17 @@ async def settle(pilot: Pilot[None]) -> None:
         if not pilot.app.screen._layout_required:
             return
         await pilot.pause(1 / 60)
+
+
+async def until(pilot: Pilot[None], text: str) -> str:
+    """Wait until *text* is on the screen; the whole screen. For what runs aside."""
+    for _ in range(400):
+        await settle(pilot)
+        shown = "\n".join(screen_lines(pilot))
+        if text in shown:
+            return shown
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{text!r} is not on the screen:\n{shown}")
 
 
 def app_of(pilot: Pilot[None]) -> DrivenApp:

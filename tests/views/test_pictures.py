@@ -1,20 +1,25 @@
 """What the screens look like, picture by picture. ``CTRSCOPE_UPDATE_PICTURES=1`` writes what is drawn now."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import textual
 from msgspec import structs
+from textual.color import Color
 
+from ctrscope.discovery.log_reader import LogReader
+from ctrscope.model.log import LogFormat, LogSource
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.network import NetworkTopology
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Sample
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.views.asking import Asked
 from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, quarter, sample
-from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of
+from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of, until
 from tests.views.pictures import picture
 from tests.views.world import cgroups, events, forest, full, namespaces, nothing, sources, topology
 
@@ -176,18 +181,75 @@ async def test_a_picture_is_the_same_twice() -> None:
         assert picture(pilot) == first
 
 
-def test_without_colour_everything_is_grey_and_every_sign_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_colour_there_is_none_and_every_sign_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     @asynchronous
     async def run() -> None:
         async with dashboard([sample([*containers(), container("x")])]) as pilot:
-            drawn = picture(pilot)
-            shown = re.findall(r"fill: ?#([0-9a-f]{6})|fill=\"#([0-9a-f]{6})\"", drawn.split("<g transform")[-1])
-            for first, second in shown:
-                red, green, blue = (int((first or second)[at : at + 2], 16) for at in (0, 2, 4))
-                assert max(red, green, blue) - min(red, green, blue) <= 2
+            strips = pilot.app.screen._compositor.render_strips()
+            drawn = [segment for strip in strips for segment in strip.apply_filter(pilot.app._filters[-1], Color(0, 0, 0))]
+            colours = {colour for segment in drawn if segment.style for colour in (segment.style.color, segment.style.bgcolor)}
+            assert all(colour is None or colour.is_default for colour in colours)
+            assert any(segment.style is not None and segment.style.reverse for segment in drawn)  # the cursor
+            text = "".join(segment.text for segment in drawn)
             for sign in "●◐◌○!?▲":
-                assert sign in drawn
+                assert sign in text
 
     run()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> None:
+    stamps = [f"2026-09-21T14:{10 + number // 60:02}:{number % 60:02}.5Z" for number in range(180)]
+    words = (
+        "GET /cart 200 12 ms",
+        "GET /health 200 0 ms",
+        "error: upstream db:5432 refused the connection",
+        "\x1b[2J日本語 \u202e",
+    )
+    path = tmp_path / "0.log"
+    path.write_text(
+        "".join(f"{at} {'stderr' if number % 4 == 2 else 'stdout'} F {words[number % 4]}\n" for number, at in enumerate(stamps))
+    )
+
+    class Named(LogReader):
+        """The same file under a name that is always the same."""
+
+        def __init__(self) -> None:
+            super().__init__(HostFs(), LogSource(paths=(str(path),), format=LogFormat.CRI))
+            self.source = LogSource(paths=("/var/log/pods/shop_web-0_6f1c/app/0.log",), format=LogFormat.CRI)
+
+        def _notice_rotation(self) -> None:
+            """Nobody rotates it."""
+
+    @asynchronous
+    async def run() -> None:
+        asked = Asked(log=lambda container: Named(), files=lambda container, secrets: ())
+        async with dashboard(minute(), size=size, asked=asked) as pilot:
+            table_of(pilot).stand_on(APP)
+            await press(pilot, "enter", "g", "l")
+            await until(pilot, "following")
+            await press(pilot, "slash", *"refused", "enter")
+            await until(pilot, "match 45 of 45")
+            compare(SNAPSHOTS / f"log-{size[0]}x{size[1]}.svg", picture(pilot))
+
+    run()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_ways_on_look_like_their_picture(size: tuple[int, int]) -> None:
+    async with dashboard([full()], size=size) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, "g")
+        compare(SNAPSHOTS / f"jump-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("theme", ["light", "ansi"])
+@asynchronous
+async def test_a_theme_looks_like_its_picture(theme: str) -> None:
+    async with dashboard(minute(), preferences=Preferences(theme=theme)) as pilot:
+        table_of(pilot).stand_on(APP)
+        await settle(pilot)
+        compare(SNAPSHOTS / f"containers-{theme}-120x40.svg", picture(pilot))

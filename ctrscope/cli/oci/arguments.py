@@ -79,7 +79,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         return Arguments(verb="help", options=_done(options), words=tuple(words))
     if verb not in OPTIONS or not verb:
         raise LauncherError(f"no such command: {verb}; there are {' '.join(sorted(OPTIONS)).strip()}")
-    if verb not in _WORDS_FOLLOW and {"-h", "--help"} & set(words):
+    if {"-h", "--help"} & set(words[:1] if verb in _WORDS_FOLLOW else words):
         return Arguments(verb="help", options=_done(options), words=(verb,))
     words = _take(words, verb, options, stop=verb in _WORDS_FOLLOW)
     return Arguments(verb=verb, options=_done(options), words=tuple(words))

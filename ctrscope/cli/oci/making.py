@@ -59,13 +59,15 @@ def exec(arguments: Arguments) -> int:  # noqa: A001 -- the verb's name
 def _wish(arguments: Arguments) -> Wish:
     if arguments.has("no-pivot"):
         raise LauncherError("--no-pivot: there is no other way here than pivot_root(2): a bare chroot(2) can be left")
+    preserved = arguments.number("preserve-fds") or 0
+    lifecycle.check_preserved(preserved)
     return Wish(
         id=arguments.id,
         root=arguments.find("root") or default_root(),
         bundle=os.path.abspath(arguments.find("bundle") or "."),
         pid_file=arguments.find("pid-file"),
         console_socket=arguments.find("console-socket") or None,
-        preserved=arguments.number("preserve-fds") or 0,
+        preserved=preserved,
         systemd_cgroup=arguments.has("systemd-cgroup"),
         new_keyring=not arguments.has("no-new-keyring"),
     )

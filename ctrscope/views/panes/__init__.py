@@ -10,31 +10,34 @@ from ctrscope.views.panes.opened import Opened, gap_lines
 
 
 class Pane(NamedTuple):
-    """One tab."""
+    """One tab: lines that are drawn anew with every sample, or a widget of its own."""
 
     title: str
     short: str  # where there is little room
-    draw: Callable[[Opened], Sequence[Content]]
+    draw: Callable[[Opened], Sequence[Content]] | None
     fields: frozenset[str] = frozenset()  # keys that it shows: a gap in one of them is said on this tab
 
 
+_CGROUP = frozenset({"cgroup", "usage", "limits", "stats", "cpu", "memory", "io", "pressure"})
 PANES = (
-    Pane("Overview", "Overview", overview.draw),
+    Pane("Overview", "Over", overview.draw),
     Pane("Processes", "Procs", processes.draw, frozenset({"processes", "pids"})),
     Pane("Namespaces", "Namesp", namespaces.draw, frozenset({"namespaces", "shares"})),
-    Pane("Cgroup", "Cgroup", cgroup.draw, frozenset({"cgroup", "usage", "limits", "stats", "cpu", "memory", "io", "pressure"})),
-    Pane("Network", "Network", network.draw, frozenset({"network", "addresses", "ports"})),
+    Pane("Cgroup", "Cgroup", cgroup.draw, _CGROUP),
+    Pane("Network", "Net", network.draw, frozenset({"network", "addresses", "ports"})),
     Pane("Mounts", "Mounts", mounts.draw, frozenset({"mounts", "overlay"})),
-    Pane("Security", "Security", security.draw, frozenset({"security"})),
+    Pane("Security", "Sec", security.draw, frozenset({"security"})),
     Pane("Environment", "Env", environment.draw, frozenset({"environment"})),
-    Pane("Evidence", "Evidence", evidence.draw),
+    Pane("Logs", "Logs", None),
+    Pane("Config", "Config", None),
+    Pane("Evidence", "Evid", evidence.draw),
 )
 
 
 def draw_pane(pane: Pane, opened: Opened) -> list[Content]:
     """Lines of a tab, and below them what it could not be told."""
     gaps = opened.gaps_about(pane.fields)
-    lines = list(pane.draw(opened))
+    lines = list(pane.draw(opened)) if pane.draw is not None else []
     if gaps:
         lines += [Content(""), *(content for gap in gaps for content in gap_lines(gap, opened.width))]
     return lines

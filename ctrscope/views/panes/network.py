@@ -1,13 +1,22 @@
-"""Network: published ports, links with their addresses, routes; as its network namespace has them."""
+"""Network: the way from the wire to each of its ports, its links with their addresses, routes."""
 
 from textual.content import Content
 
-from ctrscope.model.network import Link
+from ctrscope.model.network import Link, NetworkPath
 from ctrscope.render.fields import ports_text
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
+from ctrscope.render.topology import topology_lines
 from ctrscope.render.units import format_bytes
-from ctrscope.views.panes.opened import Opened, facts, heading, missing, table
+from ctrscope.views.panes.opened import MARGIN, Opened, facts, heading, missing, table, wrapped
+from ctrscope.views.tones import MAP_TONES, line
+
+#: Whether a hop is in order → sign, tone, and what it says of a whole way.
+_SIGNS = {
+    True: ("✓", "accent", "every hop is in order"),
+    False: ("✗", "act", "broken"),
+    None: ("?", "watch", "not all could be checked"),
+}
 
 _LINKS = (
     Column("LINK"),
@@ -35,9 +44,12 @@ def draw(opened: Opened) -> list[Content]:
     network = opened.detail.network if opened.detail else None
     if network is None:
         lines += facts("addresses", inert(", ".join(container.addresses)), opened.width)
-        return [*lines, *([Content("")] if lines else []), *missing(opened, "network")]
     if lines:
         lines.append(Content(""))
+    if container.is_running:
+        lines += _way(opened)
+    if network is None:
+        return [*lines, *missing(opened, "network")]
     rows = [_link(link) for link in network.links]
     tones = ["idle" if link.state == "DOWN" or link.name == "lo" else "plain" for link in network.links]
     lines += table(_LINKS, rows, opened.width, tones) if rows else missing(opened, "links")
@@ -48,6 +60,36 @@ def draw(opened: Opened) -> list[Content]:
             [tuple(inert(part or "") for part in (route.dst, route.gateway, route.dev, route.src)) for route in network.routes],
             opened.width,
         )
+    return lines
+
+
+def _way(opened: Opened) -> list[Content]:
+    """Its part of the map, and each port hop by hop: on one line where all is well."""
+    way = opened.way
+    if way is None:
+        return [heading("from the wire"), line(" " * MARGIN, ("looking …", "muted")), Content("")]
+    lines = [heading("from the wire")]
+    drawn = topology_lines(way.topology, opened.snapshot.containers)
+    lines += [line(" " * MARGIN, *((part.text, MAP_TONES[part.role]) for part in one.parts)) for one in drawn]
+    for path in way.paths:
+        lines += _path(path, opened.width)
+    if not way.paths:
+        lines.append(line(" " * MARGIN, ("Nothing is published, and none of its processes waits for others.", "muted")))
+    return [*lines, Content("")]
+
+
+def _path(path: NetworkPath, width: int) -> list[Content]:
+    broken, unknown = path.broken, [hop for hop in path.hops if hop.is_ok is None]
+    sign, tone, word = _SIGNS[False if broken is not None else None if unknown else True]
+    title = line(" " * MARGIN, (f"{sign} {path.port}/{path.proto}", tone), (f"  {word}", "muted"))
+    if broken is None and not unknown:
+        return [title, *wrapped(" ─ ".join(inert(hop.what) for hop in path.hops), width, "muted", indent=2)]
+    lines = [title]
+    for hop in path.hops:
+        sign, tone, _ = _SIGNS[hop.is_ok]
+        lines.append(line(" " * (MARGIN + 2), (f"{sign} ", tone), (f"{hop.kind:<10}", "muted"), inert(hop.what)))
+        if hop.why and hop.is_ok is not True:
+            lines += wrapped(inert(hop.why), width, tone, indent=14)
     return lines
 
 

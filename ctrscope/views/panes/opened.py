@@ -9,7 +9,9 @@ from textual.content import Content
 from ctrscope.model.cgroup import CgroupStats, EffectiveLimits
 from ctrscope.model.container import Container
 from ctrscope.model.detail import Detail
+from ctrscope.model.finding import Finding
 from ctrscope.model.gap import Gap
+from ctrscope.model.network import NetworkWay
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.render.gaps import describe_gap
@@ -35,6 +37,10 @@ class Opened(NamedTuple):
     rates: Rates | None = None
     history: History | None = None
     effective: EffectiveLimits | None = None  # None: not read, or it has no cgroup of its own
+    findings: Sequence[Finding] = ()  # about it, worst first
+    security: Sequence[Finding] | None = None  # what audit says about it, worst first; None: not looked at yet
+    way: NetworkWay | None = None  # None: not read
+    secrets: bool = False  # what looks secret is shown
 
     def points(self, metric: Metric, span_ns: int = SPAN_NS) -> list[tuple[int, float | None]]:
         """What is remembered of one figure, oldest first."""

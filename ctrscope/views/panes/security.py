@@ -1,11 +1,12 @@
-"""Security: what confines its init now, as the kernel says."""
+"""Security: what is risky about it, and what confines its init now, as the kernel says."""
 
 from textual.content import Content
 
 from ctrscope.model.detail import CapabilitySets, Security
 from ctrscope.render.safe import inert
 from ctrscope.render.wording import capabilities_text, id_map_text, is_hosts_id_map, seccomp_text
-from ctrscope.views.panes.opened import Opened, facts, heading, missing
+from ctrscope.views.panes.opened import MARGIN, Opened, facts, heading, missing, wrapped
+from ctrscope.views.tones import SEVERITIES, line
 
 _SETS = ("effective", "permitted", "inheritable", "bounding", "ambient")
 
@@ -14,8 +15,13 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     security = opened.detail.security if opened.detail else None
     if security is None:
-        return missing(opened, "security facts")
-    lines = [*_confinement(security, opened.width), Content(""), *_capabilities(security.capabilities, opened.width)]
+        return [*_risks(opened), *missing(opened, "security facts")]
+    lines = [
+        *_risks(opened),
+        *_confinement(security, opened.width),
+        Content(""),
+        *_capabilities(security.capabilities, opened.width),
+    ]
     rest: list[Content] = []
     inside = {"masked": security.masked_paths, "read-only": security.readonly_paths, "devices": security.devices}
     for label, paths in inside.items():
@@ -23,6 +29,20 @@ def draw(opened: Opened) -> list[Content]:
     if rest:
         lines += [Content(""), heading("inside"), *rest]
     return lines
+
+
+def _risks(opened: Opened) -> list[Content]:
+    """What audit says, worst first."""
+    if opened.security is None:
+        return [line(" " * MARGIN, ("looking for what is risky …", "muted")), Content("")]
+    if not opened.security:
+        return [line(" " * MARGIN, ("Nothing is risky about it, as far as we can see.", "muted")), Content("")]
+    count = len(opened.security)
+    lines = [heading("risky", f"{count} finding{'s' if count != 1 else ''}: evidence and remedy with g f")]
+    for finding in opened.security:
+        sign, tone = SEVERITIES[finding.severity]
+        lines += wrapped(f"{sign} {inert(finding.title)}", opened.width, tone)
+    return [*lines, Content("")]
 
 
 def _confinement(security: Security, width: int) -> list[Content]:

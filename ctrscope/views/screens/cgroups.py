@@ -16,6 +16,7 @@ from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CGROUPS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, filtered, imposed, tree_columns, tree_rows
+from ctrscope.views.jumps import Item
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line, width_of
 
@@ -59,7 +60,7 @@ class CgroupsScreen(FilteredScreen):
 
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""
-        if action in CGROUPS:
+        if action.id.startswith("cgroups."):
             return bool(self._shown)
         return super().offers(action)
 
@@ -67,10 +68,14 @@ class CgroupsScreen(FilteredScreen):
         """Explain the columns that the screen is wide enough for."""
         return tuple((figure.title, figure.help) for figure in FIGURES if self.size.width >= figure.from_width)
 
-    def point_at(self, path: str) -> None:
-        """Put the cursor on a cgroup, now or as soon as it is there, and unfold what is above it."""
-        self._wanted = path
-        parts = path.strip("/").split("/")
+    def item(self) -> Item:
+        """The cgroup under the cursor, and whose it is."""
+        return Item(self.selected(), cgroup=self.table.cursor)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a cgroup, and unfold what is above it."""
+        self._wanted = place
+        parts = place.strip("/").split("/")
         self._toggled |= {"/" + "/".join(parts[:count]): False for count in range(len(parts))}
         self.draw()
 

@@ -7,22 +7,29 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.events import Key
 from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
 
 from ctrscope.model.container import Container
+from ctrscope.model.finding import Finding
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, MOVES, SELECTED, Action, bindings
+from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, SELECTED, Action, bindings
+from ctrscope.views.columns import SCROLLBAR
+from ctrscope.views.facts import fact_lines
 from ctrscope.views.panes import PANES, Pane, draw_pane
+from ctrscope.views.panes.config import ConfigPane
+from ctrscope.views.panes.logs import LogsPane
 from ctrscope.views.panes.opened import Opened
-from ctrscope.views.rows import note_tone, status_tone
+from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.text_pane import TextPane
 
 
 class TabStrip(Static):
@@ -74,35 +81,71 @@ class PaneView(VerticalScroll):
 class ContainerScreen(SampleScreen):
     """Everything known about one container."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = CONTAINER
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINER), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINER), *bindings(LONG_TEXT), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
 
     def __init__(self, key: str, tab: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.key = key
         self.tab = tab
+        self.secrets = False  # what looks secret is shown; on this page only, and until it is left
         self._opened: Opened | None = None
         self._gone = False
 
     def compose_body(self) -> Iterable[Widget]:
         """Build the headline, the note, the tabs and the text of one."""
         yield Static(id="headline")
-        yield Static(id="note")
+        yield Static(id="facts")
         yield TabStrip(id="tabs")
         yield PaneView()
+        yield LogsPane(self.ctrscope.asked)
+        yield ConfigPane(self.ctrscope.asked)
 
     def on_mount(self) -> None:
         """Give the keys to the tab."""
-        self.query_one(PaneView).focus()
+        self._bring_forward()
 
     def focus_of(self) -> Focus:
-        """Ask for the details of the container."""
-        return Focus(container=self.key)
+        """Ask for the details of the container, and for what its tab needs besides."""
+        return Focus(
+            container=self.key,
+            secrets=self.secrets,
+            way=PANES[self.tab].title == "Network",
+            findings=PANES[self.tab].title == "Security",
+        )
+
+    @property
+    def text(self) -> TextPane | None:
+        """The tab in front, if it is one of long text."""
+        kind = {"Logs": LogsPane, "Config": ConfigPane}.get(PANES[self.tab].title)
+        return self.query_one(kind) if kind is not None else None
 
     def selected(self) -> Container | None:
         """Get the opened container."""
         return self._opened.container if self._opened else None
+
+    def offers(self, action: Action) -> bool:
+        """Keys for long text take some; while something is typed, every key is a letter of it."""
+        text = self.text
+        if text is not None and text.is_typing:
+            return action.id == "container.back"
+        if action.id == "app.back":
+            return False  # the page's own
+        if action.id.startswith("text."):
+            return text is not None and (action.id not in ("text.follow", "text.time") or isinstance(text, LogsPane))
+        if action.id == "container.secrets":
+            return PANES[self.tab].title in ("Environment", "Config")
+        return super().offers(action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that do nothing on this tab are not taken from anybody."""
+        found = next((one for one in LONG_TEXT if one.run.partition("(")[0] == action), None)
+        return (self.text is not None and self.offers(found)) if found is not None else True
+
+    def take_key(self, event: Key) -> bool:
+        """Put a key that was typed before the field had opened where it was meant to go."""
+        return self.text is not None and self.text.take_key(event)
 
     # Drawing
 
@@ -122,27 +165,43 @@ class ContainerScreen(SampleScreen):
                 rates=sample.rates.get(self.key),
                 effective=sample.snapshot.effective.get(self.key),
                 history=self.ctrscope.history,
+                findings=[one for one in sample.findings or () if one.subject.id == self.key],
+                security=self._audited(sample),
+                way=sample.way or (self._opened.way if self._opened else None),
+                secrets=self.secrets,
             )
         self._draw()
+
+    def _audited(self, sample: Sample) -> list[Finding] | None:
+        """What audit says about it now, or said last."""
+        if sample.security is None:
+            return list(self._opened.security) if self._opened and self._opened.security is not None else None
+        return [one for one in sample.security if one.subject.id == self.key]
 
     def on_pane_view_resized(self) -> None:
         """Draw for the new width."""
         self._draw()
 
     def _draw(self) -> None:
-        view = self.query_one(PaneView)
-        width = view.scrollable_content_region.width
-        if self._opened is None or not width:
+        width = self.size.width - SCROLLBAR
+        if self._opened is None or width <= 0:
             return
         container = self._opened.container
         self.query_one("#headline", Static).update(headline(container, self._opened.now, self.size.width))
-        note = "this container is gone; what follows is the last that was known" if self._gone else inert(container.note or "")
-        widget = self.query_one("#note", Static)
-        widget.display = bool(note)
-        widget.update(line(" ", (shorten(f"▲ {note}", self.size.width - 2), "act" if self._gone else note_tone(container))))
+        facts = fact_lines(self._opened._replace(width=self.size.width))
+        if self._gone:
+            words = "▲ this container is gone; what follows is the last that was known"
+            facts = [line(" ", (shorten(words, self.size.width - 2), "act"))]
+        self.query_one("#facts", Static).update(Content("\n").join(facts))
         self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
-        lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
-        self.query_one("#pane", Static).update(Content("\n").join(lines))
+        text = self.text
+        if isinstance(text, LogsPane):
+            text.show(container)
+        elif isinstance(text, ConfigPane):
+            text.show(container, self.secrets)
+        else:
+            lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
+            self.query_one("#pane", Static).update(Content("\n").join(lines))
         self.show_actions()
 
     # Keys
@@ -155,7 +214,67 @@ class ContainerScreen(SampleScreen):
         """Show a tab, from its top."""
         self.tab = index
         self.query_one(PaneView).scroll_to(y=0, animate=False)
+        self._bring_forward()
         self._draw()
+        self.ctrscope.request_sample()  # the tab may need what was not read for the one before
+
+    def _bring_forward(self) -> None:
+        text = self.text
+        self.query_one(PaneView).display = text is None
+        for pane in self.query(TextPane):
+            pane.display = pane is text
+        self.set_focus(self.query_one(PaneView) if text is None else text.view)
+
+    def action_back(self) -> None:
+        """Close what is open on the tab, else go back to where the page was opened."""
+        if self.text is None or not self.text.step_back():
+            self.app.pop_screen()
+        else:
+            self.show_actions()
+
+    def action_secrets(self) -> None:
+        """Show what looks secret, or hide it again."""
+        self.secrets = not self.secrets
+        self._draw()
+        self.ctrscope.request_sample()
+
+    def action_search(self) -> None:
+        """Open the field for a search."""
+        self._ask("search")
+
+    def action_filter_lines(self) -> None:
+        """Open the field for a filter."""
+        self._ask("filter")
+
+    def _ask(self, what: str) -> None:
+        if self.text is not None:
+            self.text.ask(what)
+            self.show_actions()
+
+    def action_match(self, step: int) -> None:
+        """Go to another match."""
+        if self.text is not None:
+            self.text.search(step)
+
+    def action_wrap(self) -> None:
+        """Wrap long lines, or cut them."""
+        if self.text is not None:
+            self.text.view.toggle_wrap()
+
+    def action_time(self) -> None:
+        """Open the field for a moment."""
+        if isinstance(self.text, LogsPane):
+            self.text.ask_time()
+            self.show_actions()
+
+    def action_follow(self) -> None:
+        """Go to the end of the log, and stay there."""
+        if isinstance(self.text, LogsPane):
+            self.text.follow()
+
+    def on_descendant_focus(self) -> None:
+        """Other keys do something now."""
+        self.show_actions()
 
 
 def headline(container: Container, now: float, width: int) -> Content:

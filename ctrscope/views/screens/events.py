@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
+from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
@@ -49,6 +50,15 @@ class EventsScreen(FilteredScreen):
         if action.id == "events.follow" and self.focused is self.table:
             return bool(self._shown) and not self._is_at_end()
         return super().offers(action)
+
+    def point_at(self, place: str) -> None:
+        """Show only what happened to the container of that name."""
+        self.filter = f"name:{place}"
+        self.call_after_refresh(self._show_filter)
+
+    def _show_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value, field.display = self.filter, True
 
     def explained(self) -> tuple[tuple[str, str], ...]:
         """Explain the signs."""

@@ -61,6 +61,10 @@ class FilteredScreen(TableScreen):
             return self.table.cursor is not None
         return super().offers(action)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With nothing to clear, escape goes back to where one came from."""
+        return bool(self.filter) or self.focused is not self.table if action == "clear_filter" else True
+
     def action_filter(self) -> None:
         """Open the filter."""
         field = self.query_one("#filter", Input)

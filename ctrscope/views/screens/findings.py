@@ -43,6 +43,7 @@ class FindingsScreen(FilteredScreen):
         super().__init__()
         self._security: tuple[Finding, ...] | None = None  # the last that was read
         self._findings: dict[str, Finding] = {}  # that are shown
+        self._wanted = ""  # id of what a finding is about, to put the cursor on
 
     def compose_words(self) -> Iterable[Widget]:
         """Build the box below the list, where other screens have a line."""
@@ -74,6 +75,11 @@ class FindingsScreen(FilteredScreen):
         """The finding."""
         return self._findings.get(self.table.cursor or "")
 
+    def point_at(self, place: str) -> None:
+        """Put the cursor on the worst finding about something, by its id."""
+        self._wanted = place
+        self.draw()
+
     # Drawing
 
     def show_sample(self, sample: Sample) -> None:
@@ -92,10 +98,17 @@ class FindingsScreen(FilteredScreen):
         if conditions:
             self.table.empty = self.nothing_matches("finding")
         table = self.table
-        is_first = table.cursor is None
+        before = table.cursor
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
-        if is_first and self._findings:
-            table.stand_on(next(iter(self._findings)))  # and not on the heading above it
+        # What the cursor was on went: to the next finding, and not to a heading.
+        if table.cursor != before and table.cursor not in self._findings and self._findings:
+            below = table.row_keys[table.row_keys.index(table.cursor) :] if table.cursor in table.row_keys else ()
+            table.stand_on(next((key for key in below if key in self._findings), next(iter(self._findings))))
+        for key, finding in self._findings.items() if self._wanted else ():
+            if finding.subject.id == self._wanted:
+                self._wanted = ""
+                table.stand_on(key)
+                break
 
     def draw_words(self) -> None:
         """Draw everything about the finding under the cursor, and what all of it comes to."""

@@ -18,6 +18,7 @@ from ctrscope.render.matrix import MatrixCell, MatrixRow, namespace_matrix
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import NAMESPACES, SELECTED, TABLE, Action, bindings
 from ctrscope.views.filtering import matches
+from ctrscope.views.jumps import Item
 from ctrscope.views.namespace_rows import (
     is_alone,
     matrix_columns,
@@ -81,9 +82,18 @@ class NamespacesScreen(FilteredScreen):
             return self._namespace() is not None
         return super().offers(action)
 
-    def point_at(self, text: str) -> None:
-        """Put the cursor on a namespace, now or as soon as it is there: ``net:[4026532281]``, or the bare number."""
-        self._wanted = text
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With nothing picked, escape goes back to where one came from."""
+        return bool(self._picked[1]) if action == "clear" else True
+
+    def item(self) -> Item:
+        """The namespace under the cursor, and whose row it is."""
+        cell = self._cell()
+        return Item(self.selected(), namespace=NamespaceId(cell.type, cell.ino) if cell is not None and cell.ino else None)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a namespace (``net:[4026532281]``, or the bare number) or on a container's row."""
+        self._wanted = place
         self.draw()
 
     # Drawing
@@ -115,6 +125,9 @@ class NamespacesScreen(FilteredScreen):
         return self._picked[1] if self._picked[0] == key else frozenset()
 
     def _go_to_wanted(self) -> None:
+        if self._wanted in self._rows:
+            self.table.stand_on(self._wanted)
+            self._wanted = ""
         for row in self._rows.values() if self._wanted else ():
             for cell in row.cells:
                 if cell.ino is not None and self._wanted in (str(cell.ino), str(NamespaceId(cell.type, cell.ino))):

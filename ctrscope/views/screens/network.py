@@ -10,6 +10,7 @@ from textual.content import Content
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap
+from ctrscope.model.namespace import NamespaceId, NamespaceType
 from ctrscope.model.network import Link, LinkRates, NetworkTopology
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.value import Value
@@ -19,26 +20,13 @@ from ctrscope.render.safe import inert, shorten
 from ctrscope.render.topology import MapLine, topology_lines
 from ctrscope.views.actions import NETWORK, SELECTED, TABLE, Action, bindings
 from ctrscope.views.filtering import matches
+from ctrscope.views.jumps import Item
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.tones import MAP_TONES, Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
-_TONES: Mapping[str, str] = {
-    "branch": "idle",
-    "title": "strong",
-    "link": "plain",
-    "kind": "muted",
-    "address": "muted",
-    "namespace": "muted",
-    "container": "accent",
-    "port": "strong",
-    "sign": "accent",
-    "rate": "plain",
-    "trouble": "act",
-    "dim": "idle",
-}
 _STEP = 20  # cells by which the map is moved sideways
 
 
@@ -98,9 +86,15 @@ class NetworkScreen(FilteredScreen):
             return any(drawn.trouble for drawn in self._lines.values())
         return super().offers(action)
 
-    def point_at(self, text: str) -> None:
-        """Put the cursor on a link by its name, or on a namespace by its number, now or as soon as it is there."""
-        self._wanted = text
+    def item(self) -> Item:
+        """The namespace that the line leads to, and the container in it when it is one and no more."""
+        drawn = self._lines.get(self.table.cursor or "")
+        end = (drawn.inside or drawn.key) if drawn is not None else None
+        return Item(self.selected(), namespace=NamespaceId(NamespaceType.NET, end[0]) if end is not None else None)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a link by its name, or on a namespace by its number."""
+        self._wanted = place
         self.draw()
 
     # Drawing
@@ -215,7 +209,7 @@ def _row(drawn: MapLine, shift: int) -> tuple[Cell, ...]:
     for part in drawn.parts:
         text, shift = part.text[shift:], max(0, shift - len(part.text))
         if text:
-            parts.append((text, _TONES[part.role]))
+            parts.append((text, MAP_TONES[part.role]))
     return (Cell(drawn.text, parts=tuple(parts)),)
 
 

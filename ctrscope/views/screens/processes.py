@@ -13,6 +13,7 @@ from ctrscope.render.safe import inert, shorten
 from ctrscope.render.trees import command_text
 from ctrscope.views.actions import PROCESSES, SELECTED, TABLE, Action, bindings
 from ctrscope.views.grouping import GROUP
+from ctrscope.views.jumps import Item
 from ctrscope.views.process_rows import (
     FIGURES,
     Context,
@@ -47,6 +48,7 @@ class ProcessesScreen(FilteredScreen):
         self._folded: frozenset[str] = frozenset()
         self._order = _ORDERS[0]
         self._flat: tuple[str, bool] | None = None  # column and direction of one list of all; None: trees
+        self._wanted = ""  # a process to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
         """Ask for the processes of every container."""
@@ -75,6 +77,18 @@ class ProcessesScreen(FilteredScreen):
         if action.id in ("processes.fold_all", "processes.reverse") and self.focused is self.table:
             return (self._flat is None) == (action.id == "processes.fold_all")
         return super().offers(action)
+
+    def item(self) -> Item:
+        """The process under the cursor, and the container that it is in."""
+        member = self._members.get(self.table.cursor or "")
+        return Item(self.selected(), pid=member.process.pid if member is not None else None)
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on a process of a container: its PID, a space, the container's key."""
+        self._wanted = place
+        self._flat = None
+        self._folded -= {place.partition(" ")[2]}
+        self.draw()
 
     def explained(self) -> tuple[tuple[str, str], ...]:
         """Explain the columns that the screen is wide enough for."""
@@ -107,6 +121,14 @@ class ProcessesScreen(FilteredScreen):
             self.table.empty = self.nothing_matches("process") if self.filter else nothing
             column, descending = self._flat or ("cpu" if self._order == "cpu" else "", True)
             self.table.show_rows(process_columns(self.size.width), rows, (column, "▼" if descending else "▲"))
+            self._go_to_wanted()
+
+    def _go_to_wanted(self) -> None:
+        pid, _, key = self._wanted.partition(" ")
+        if GROUP + key in self._trees:
+            self._wanted = ""
+            members = (one.key for one in self._trees[GROUP + key].members if str(one.process.pid) == pid)
+            self.table.stand_on(next(members, GROUP + key))
 
     def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the line had no room for."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.events import Key
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -12,7 +13,8 @@ from ctrscope.model.gap import Gap
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import shorten
-from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action
+from ctrscope.views.actions import ANYWHERE, SCREENS, SELECTED, Action, rebound
+from ctrscope.views.jumps import Item, jumps_from
 from ctrscope.views.tones import Part
 from ctrscope.views.widgets.key_bar import KeyBar
 from ctrscope.views.widgets.screen_strip import ScreenStrip
@@ -51,6 +53,10 @@ class SampleScreen(Screen[None]):
         """Whether what this screen is about was in no sample yet. Then even a screen held still takes the next one."""
         return False
 
+    def take_key(self, event: Key) -> bool:
+        """Put a key where it was meant to go, when that had not opened yet; whether it was taken."""
+        return False
+
     def explained(self) -> Sequence[tuple[str, str]]:
         """Columns and what they mean, for the help."""
         return ()
@@ -65,6 +71,14 @@ class SampleScreen(Screen[None]):
 
     def selected(self) -> Container | None:
         """Container that attach and copy are about."""
+        raise NotImplementedError
+
+    def item(self) -> Item:
+        """What the cursor is on: where a jump begins."""
+        return Item(self.selected())
+
+    def point_at(self, place: str) -> None:
+        """Put the cursor on something, now or as soon as it is there."""
         raise NotImplementedError
 
     # The rest
@@ -105,7 +119,7 @@ class SampleScreen(Screen[None]):
 
     def actions(self) -> tuple[Action, ...]:
         """Every action of this screen."""
-        return (*self.ACTIONS, *SELECTED, *SCREENS, *ANYWHERE)
+        return rebound((*self.ACTIONS, *SELECTED, *SCREENS, *ANYWHERE), self.ctrscope.preferences.bound)
 
     def offers(self, action: Action) -> bool:
         """Whether the action would do something now. What would not is neither on the bar nor in the palette."""
@@ -117,6 +131,10 @@ class SampleScreen(Screen[None]):
             return container is not None and not self.ctrscope.why_not_change(container)
         if action.id == "container.copy":
             return self.selected() is not None
+        if action.id == "app.jump":
+            return bool(jumps_from(self.item()))
+        if action.id == "app.back":
+            return len(self.app.screen_stack) > 1
         return True
 
     def action_attach(self) -> None:

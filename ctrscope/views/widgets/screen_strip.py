@@ -1,15 +1,21 @@
 """The second line of every screen: the screens with their keys, the one in front marked."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
 from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
 from ctrscope.render.safe import cell_width
-from ctrscope.views.actions import ANYWHERE, SCREENS, key_names
+from ctrscope.views.actions import ANYWHERE, SCREENS, key_names, rebound
 from ctrscope.views.tones import line
 
+if TYPE_CHECKING:
+    from ctrscope.views.app import CtrscopeApp
+
 #: Said at the right end where there is room: what a newcomer needs first.
-_HINTS = tuple(action for action in ANYWHERE if action.id in ("app.find", "app.help"))
+_HINTS = ("app.find", "app.help")
 
 
 class ScreenStrip(Widget):
@@ -26,7 +32,7 @@ class ScreenStrip(Widget):
             line((key_names(action)[0], "accent"), (f" {action.title}", "muted")).stylize(
                 Style.from_meta({"@click": action.run})
             )
-            for action in _HINTS
+            for action in rebound((one for one in ANYWHERE if one.id in _HINTS), self._keys())
         )
         space = self.size.width - cell_width(drawn.plain) - cell_width(hints.plain) - 1
         return drawn + " " * space + hints if space > 1 else drawn
@@ -34,11 +40,23 @@ class ScreenStrip(Widget):
     def _screens(self, between: str, after: str) -> Content:
         """Key and name of each screen; *between* the two, and *after* them."""
         drawn = Content("")
-        for action in SCREENS:
+        shown = self._shown()
+        for action in rebound(SCREENS, self._keys()):
             key, title = key_names(action)[0], action.title
-            if self.app.current_mode == action.id.partition(".")[2]:
+            if action.title == shown:
                 piece = line((f" {key}{between}{title}{after}", "chosen"))
             else:
                 piece = line((f" {key}", "accent"), (f"{between}{title}{after}", "muted"))
             drawn += piece.stylize(Style.from_meta({"@click": action.run}))
         return drawn
+
+    def _keys(self) -> Mapping[str, str]:
+        return cast("CtrscopeApp", self.app).preferences.bound
+
+    def _shown(self) -> str:
+        """Title of the screen in front, or of the one below the page in front: one may have jumped to another."""
+        stack = self.app.screen_stack
+        place = stack.index(self.screen) if self.screen in stack else len(stack) - 1
+        titles = {action.title for action in SCREENS}
+        names = (getattr(screen, "TITLE_TEXT", "") for screen in reversed(stack[: place + 1]))
+        return next((name for name in names if name in titles), "")

@@ -1,0 +1,128 @@
+"""Where the log of a container is: the files that its engine has written, rotated ones first; or where it is read instead.
+
+*Source:* moby daemon/logger (``LogConfig.Type`` of hostconfig.json; json-file keeps ``NAME.1`` … ``NAME.N``, ``.gz`` with
+``compress``); kubelet pkg/kubelet/logs (``NAME.20060102-150405``, ``.gz``); conmon(8) ``--log-path DRIVER:PATH``;
+journald-driver fields CONTAINER_ID_FULL (Docker, conmon); lxc.container.conf(5) ``lxc.console.logfile``.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+import msgspec
+
+from ctrscope.engines.state_file import parse_json
+from ctrscope.model.container import Container, EngineName
+from ctrscope.model.gap import ParseError
+from ctrscope.model.log import LogFormat, LogSource
+from ctrscope.probes.hostfs import HostFs
+
+_FORMATS = {
+    EngineName.DOCKER: LogFormat.JSON_FILE,
+    EngineName.PODMAN: LogFormat.CRI,
+    EngineName.CONTAINERD: LogFormat.CRI,
+    EngineName.CRI_O: LogFormat.CRI,
+    EngineName.CTRSCOPE: LogFormat.CRI,
+}
+#: Engines rotate a handful; whoever owns the directory may make more.
+_MOST_FILES = 100
+_NUMBERED, _DATED = re.compile(r"(\d{1,3})(\.gz)?"), re.compile(r"\d{8}-\d{6}(\.gz)?")
+
+
+class _LogConfig(msgspec.Struct, rename="pascal"):
+    type: str = ""
+
+
+class _HostConfig(msgspec.Struct, rename="pascal"):
+    log_config: _LogConfig = msgspec.field(default_factory=_LogConfig)
+
+
+_decoder = msgspec.json.Decoder(_HostConfig)
+
+
+def find_log(host: HostFs, container: Container) -> LogSource:
+    """The files of a container's log; without any, words on where it is read instead."""
+    path, owner = container.log_path, container.owner_uid or None
+    if path is not None and path.startswith("/") and "\0" not in path:
+        return LogSource(paths=(*_rotated(host, path), path), format=format_of(container.engine, path), owner=owner)
+    return LogSource(owner=owner, elsewhere=_elsewhere(host, container))
+
+
+def format_of(engine: EngineName, path: str) -> LogFormat:
+    """How that engine writes its lines; nerdctl, whose containers are containerd's, writes Docker's."""
+    return LogFormat.JSON_FILE if path.endswith("-json.log") else _FORMATS.get(engine, LogFormat.PLAIN)
+
+
+def rotated_names(names: Iterable[str], name: str) -> list[str]:
+    """Those of *names* that are older parts of the log *name*, the oldest first."""
+    numbered: list[tuple[int, str]] = []
+    dated: list[str] = []
+    for other in names:
+        rest = other.removeprefix(f"{name}.")
+        if rest == other:
+            continue
+        if (found := _NUMBERED.fullmatch(rest)) is not None:
+            numbered.append((-int(found[1]), other))
+        elif _DATED.fullmatch(rest):
+            dated.append(other)
+    return [*sorted(dated), *(other for _, other in sorted(numbered))][-_MOST_FILES:]
+
+
+def _rotated(host: HostFs, path: str) -> list[str]:
+    directory, _, name = path.rpartition("/")
+    try:
+        names = host.names(directory or "/")
+    except OSError:
+        return []
+    return [f"{directory}/{other}" for other in rotated_names(names, name)]
+
+
+def _elsewhere(host: HostFs, container: Container) -> str:
+    driver = _docker_driver(host, container) if container.engine is EngineName.DOCKER else _conmon_driver(host, container)
+    if driver == "journald":
+        return f"journald has it: journalctl CONTAINER_ID_FULL={container.id}"
+    if driver == "none":
+        return "it keeps none: its log driver is none"
+    if driver == "local":
+        return f"it is in the format of Docker's local driver, which docker logs {container.id[:12]} reads"
+    if driver:
+        return f"its log driver is {driver}, which sends it away from this host's files"
+    if container.engine is EngineName.NSPAWN:
+        return f"what its journal took: journalctl -M {container.name}; what its console showed: systemd-nspawn's own output"
+    if container.engine is EngineName.LXC:
+        return f"its configuration names no lxc.console.logfile: lxc-console -n {container.name} shows its console"
+    return _output_of_init(host, container)
+
+
+def _docker_driver(host: HostFs, container: Container) -> str:
+    own = next((one.source for one in container.evidence if one.source.endswith("/config.v2.json")), None)
+    if own is None:
+        return ""
+    path = f"{own.removesuffix('/config.v2.json')}/hostconfig.json"
+    try:
+        return parse_json(_decoder, host.read(path, owner=container.owner_uid or None), path).log_config.type
+    except (OSError, ParseError):
+        return ""
+
+
+def _conmon_driver(host: HostFs, container: Container) -> str:
+    """What conmon was told: ``journald`` of ``--log-path journald``, ``-l journald:``."""
+    if container.monitor is None or container.monitor.pid is None or container.monitor.comm != "conmon":
+        return ""
+    try:
+        words = host.read(f"/proc/{container.monitor.pid}/cmdline").decode("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return ""
+    return next((value.partition(":")[0] for option, value in pairwise(words) if option in ("-l", "--log-path")), "")
+
+
+def _output_of_init(host: HostFs, container: Container) -> str:
+    if container.pid is None:
+        return "no engine's state names a file for it"
+    try:
+        target = host.readlink(f"/proc/{container.pid}/fd/1")
+    except FileNotFoundError:
+        return "its init has no standard output"
+    except OSError as error:
+        return f"no engine's state names a file for it, and /proc/{container.pid}/fd/1 could not be read: {error.strerror}"
+    return f"no engine's state names a file for it; the standard output of its init is {target}"

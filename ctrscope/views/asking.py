@@ -1,0 +1,38 @@
+"""What the dashboard looks up for somebody who asks, beyond the samples: handed in, since views read nothing themselves.
+
+All of it may take long, and is called on a thread of its own (``acting.run_aside``).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from ctrscope.model.container import Container
+from ctrscope.model.detail import ConfigFile
+from ctrscope.model.log import LogLine, LogPage, LogPlace, LogSource
+
+Keep = Callable[[LogLine], bool]
+
+
+class Log(Protocol):
+    """The log of one container, open; asked by one thread at a time."""
+
+    source: LogSource
+
+    def before(self, place: LogPlace | None, count: int, keep: Keep | None = None) -> LogPage:
+        """The last lines before a place, or before the end."""
+
+    def after(self, place: LogPlace, count: int, keep: Keep | None = None) -> LogPage:
+        """The first lines from a place on."""
+
+    def find_time(self, moment: float) -> LogPlace | None:
+        """Where the lines of that unix time begin; None when they have no times."""
+
+    def size(self) -> int:
+        """Bytes that there are."""
+
+
+class Asked(NamedTuple):
+    """What can be looked up about a container of this host."""
+
+    log: Callable[[Container], Log]  # Errors: acting.Refused: there is no file; where it is read instead
+    files: Callable[[Container, bool], Sequence[ConfigFile]]  # with or without what looks secret

@@ -1,0 +1,119 @@
+"""Logs of live containers against what their engines' own commands print."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ctrscope.discovery.discover import discover
+from ctrscope.discovery.log_reader import LogReader
+from ctrscope.discovery.plan import Plan
+from ctrscope.engines.log_source import find_log
+from ctrscope.model.container import Container
+from ctrscope.model.log import LogPlace
+from ctrscope.probes.hostfs import HostFs
+from tests.live import docker, lxc, podman
+from tests.live.image import make_rootfs
+from tests.live.machine import remove_cgroups, remove_directory, run, wait_for
+from tests.requirements import unmet
+
+#: Two streams, an empty line, an escape sequence, a line longer than one record, and no newline at the end.
+_SCRIPT = (
+    "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; done; echo to-stderr >&2; echo; "
+    "printf '\\033[31mred\\033[0m\\t\\r\\n'; head -c 40000 /dev/zero | tr '\\0' x; echo; printf 'no newline'; exec sleep 100000"
+)
+#: LXC splits its init's command at blanks.
+_SAYS = "exec>/dev/console;echo${IFS}hello;printf${IFS}login:;exec${IFS}sleep${IFS}100000"
+
+
+def _find(name: str) -> Container:
+    return next(one for one in discover(HostFs(), Plan(stopped=True)).containers if one.name == name)
+
+
+def _texts(name: str) -> list[str]:
+    host = HostFs()
+    reader = LogReader(host, find_log(host, _find(name)))
+    page = reader.after(LogPlace(0, 0), 10_000)
+    assert page.is_last
+    back = reader.before(None, 10_000)
+    assert [one.text for one in back.lines] == [one.text for one in page.lines]
+    return [one.text for one in page.lines]
+
+
+def _said(text: str) -> list[str]:
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def test_a_log_of_docker_is_what_docker_logs_prints_across_its_rotated_parts(parts: tuple[str, ...]) -> None:
+    if "docker" not in parts:
+        unmet("docker is not up")
+    name, command = "log-live", ("sh", "-c", "docker logs log-live 2>&1")
+    options = ("--network", "none", "--log-opt", "max-size=4k", "--log-opt", "max-file=20")
+    try:
+        docker.start_container(name, *options, docker.IMAGE, "sh", "-c", _SCRIPT)
+        wait_for("the last line", lambda: "x" * 40_000 in run(*command))
+        paths = find_log(HostFs(), _find(name)).paths
+        assert len(paths) > 2
+        assert paths[-1].endswith("-json.log")
+        # docker logs prints each stream to a descriptor of its own: their lines mix as they come.
+        found = _texts(name)
+        assert sorted(found) == sorted(_said(run(*command)))
+        assert [text for text in found if text.startswith("line ")] == [f"line {number}" for number in range(1, 301)]
+    finally:
+        run("docker", "rm", "-f", name, check=False)
+
+
+@pytest.fixture
+def wrote_by_podman(parts: tuple[str, ...]) -> Iterator[str]:
+    if "podman" not in parts:
+        unmet("podman is not up")
+    name = "log-live-p"
+    try:
+        podman.podman("run", "-d", "--name", name, "--log-driver", "k8s-file", podman.IMAGE, "sh", "-c", _SCRIPT)
+        yield name
+    finally:
+        podman.podman("rm", "-f", "-t", "0", name, check=False)
+
+
+def test_a_log_of_podman_is_what_podman_logs_prints(wrote_by_podman: str) -> None:
+    command = ("sh", "-c", f"podman logs {wrote_by_podman} 2>&1")
+    wait_for("the last line", lambda: "no newline" in run(*command))
+    assert sorted(_texts(wrote_by_podman)) == sorted(_said(run(*command)))
+
+
+def test_the_console_log_of_lxc_is_what_the_console_showed(parts: tuple[str, ...]) -> None:
+    if "lxc" not in parts:
+        unmet("lxc is not up")
+    name = "log-live-lx"
+    directory, console = Path("/var/lib/lxc", name), Path("/run", f"{name}.console")
+    with contextlib.ExitStack() as stack:
+        stack.callback(console.unlink, missing_ok=True)
+        stack.callback(remove_directory, str(directory))
+        stack.callback(remove_cgroups, f"lxc.payload.{name}*", f"lxc.monitor.{name}*")
+        stack.callback(run, "lxc-stop", "-k", "-n", name, check=False)
+        make_rootfs(directory / "rootfs")
+        (directory / "config").write_text(
+            f"lxc.rootfs.path = dir:{directory}/rootfs\nlxc.uts.name = {name}\nlxc.net.0.type = empty\n"
+            f"lxc.apparmor.profile = unconfined\nlxc.console.logfile = {console}\nlxc.init.cmd = /bin/sh -c {_SAYS}\n"
+        )
+        lxc.start_container(name)
+        wait_for("the console's log", lambda: console.exists() and b"login:" in console.read_bytes())
+        host = HostFs()
+        source = find_log(host, _find(name))
+        assert source.paths == (str(console),)
+        page = LogReader(host, source).before(None, 10)
+        assert "hello" in [one.text for one in page.lines]
+        assert page.unfinished is not None
+        assert page.unfinished.text.endswith("login:")
+
+
+def test_without_a_file_it_is_said_where_the_log_is(parts: tuple[str, ...]) -> None:
+    if "docker" not in parts:
+        unmet("docker is not up")
+    try:
+        options = ("--network", "none", "--log-driver", "none")
+        docker.start_container("log-live-none", *options, docker.IMAGE, "sleep", "100000")
+        assert find_log(HostFs(), _find("log-live-none")).elsewhere == "it keeps none: its log driver is none"
+    finally:
+        run("docker", "rm", "-f", "log-live-none", check=False)
