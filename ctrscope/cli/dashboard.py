@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -69,6 +70,8 @@ class Dashboard:
             preferences=configuration,
             complaints=complaints,
         )
+        # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
+        sys.setswitchinterval(0.0005)
         noticer.start()
         try:
             app.run()
