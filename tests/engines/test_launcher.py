@@ -144,7 +144,8 @@ def test_ports_and_addresses_are_those_of_the_bridge(tree: HostTree) -> None:
 def test_a_container_that_an_engine_made_with_it_is_the_engines(tree: HostTree) -> None:
     put(tree)
     survey = survey_of(tree.fs)
-    survey.add((Record(id="web", name="podmans", engine=EngineName.PODMAN, status=ContainerStatus.RUNNING),))
+    made = Record(id="web", name="podmans", engine=EngineName.PODMAN, status=ContainerStatus.RUNNING, owner_uid=os.geteuid())
+    survey.add((made,))
     assert Launcher().read_state(survey).records == ()
 
 
