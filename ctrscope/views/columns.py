@@ -69,7 +69,7 @@ _PLACES = (
 _WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30)}
 _NOTE_LEAST, _NOTE_MOST = 12, 44  # what texts are cut for, when notes are that long
 _AIRY = 160  # from this width on, columns stand two cells apart
-_APART = frozenset({"cpu", "memory_percent", "age"})  # these always do
+_APART = frozenset({"cpu", "throttled", "memory_percent", "age"})  # these always do, for their marks
 MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 

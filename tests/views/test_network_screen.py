@@ -110,3 +110,13 @@ async def test_without_containers_the_host_is_drawn_alone() -> None:
     async with dashboard([full([container("only")])]) as pilot:
         await press(pilot, "5")
         assert "eth0 10.0.0.5/24" in "\n".join(screen_lines(pilot))
+
+
+@asynchronous
+async def test_a_filter_keeps_what_a_matching_line_hangs_on() -> None:
+    async with dashboard([full()], size=(160, 40)) as pilot:
+        await press(pilot, "5", "slash", *"istio", "enter")
+        text = "\n".join(screen_lines(pilot))
+        assert text.index("cni0 bridge") < text.index("istio-proxy")
+        assert "docker0 bridge" not in text
+        assert "d-db" not in text

@@ -19,7 +19,7 @@ from ctrscope.render.network_words import rate_text
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.topology import MapLine, topology_lines
 from ctrscope.views.actions import NETWORK, SELECTED, TABLE, Action, bindings
-from ctrscope.views.filtering import matches
+from ctrscope.views.filtering import Condition, matches
 from ctrscope.views.jumps import Item
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.filtered import FilteredScreen
@@ -109,12 +109,7 @@ class NetworkScreen(FilteredScreen):
         """Draw the map, and go to where somebody pointed."""
         if self._topology is not None:
             drawn = topology_lines(self._topology, sample.snapshot.containers, self._rates)
-            conditions = self.conditions
-            self._lines = {
-                key: one
-                for key, one in keyed_lines(drawn).items()
-                if matches(conditions, {"line": one.text, "trouble": one.trouble or ""})
-            }
+            self._lines = filtered_lines(keyed_lines(drawn), self.conditions)
             self.table.empty = "No network namespace could be read." if not drawn else self.nothing_matches("line")
         self.table.show_rows(
             (Column("map", " FROM THE WIRE TO THE CONTAINERS", "left", max(0, self.size.width - 2)),),
@@ -202,6 +197,17 @@ def keyed_lines(lines: Iterable[MapLine]) -> dict[str, MapLine]:
         number = next(number for number in count() if f"{key} {number}".removesuffix(" 0") not in keyed)
         keyed[f"{key} {number}".removesuffix(" 0")] = drawn
     return keyed
+
+
+def filtered_lines(lines: Mapping[str, MapLine], conditions: Sequence[Condition]) -> dict[str, MapLine]:
+    """Lines that match, and those that they hang on: without them the map would not say where."""
+    kept: set[str] = set()
+    way: list[str] = []  # keys from the top down to this line
+    for key, drawn in lines.items():
+        way[drawn.depth :] = [key]
+        if matches(conditions, {"line": drawn.text, "trouble": drawn.trouble or ""}):
+            kept.update(way)
+    return {key: drawn for key, drawn in lines.items() if key in kept}
 
 
 def _row(drawn: MapLine, shift: int) -> tuple[Cell, ...]:
