@@ -1,11 +1,15 @@
 """Fixtures that every layer's tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from ctrscope.probes.hostfs import HostFs
 from tests.hosts import unpack_v2_systemd
+
+# Run in the background of a shell SIGINT is ignored, which every program that a test starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
