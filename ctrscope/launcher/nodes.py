@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
+from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.rootfs import find_inside, make_inside, path_of
 from ctrscope.launcher.spec import Device
 
@@ -33,6 +34,9 @@ def make_nodes(root: int, devices: Iterable[Device]) -> None:
             continue
         except PermissionError:
             _bind_node(root, device)  # EPERM: in a user namespace nobody makes device nodes
+        except OSError as error:  # EROFS: it is the host's own /dev, below its root
+            what = f"$.linux.devices: {path} cannot be made: {error.strerror}"
+            raise LauncherError(f"{what}; have $.mounts put a tmpfs on {os.path.dirname(path)}") from error
         finally:
             os.close(parent)
 

@@ -261,7 +261,10 @@ def test_the_other_end_of_its_veth(ask: Ask, subject: Subject) -> None:
         return
     (host_end,) = [link for link in links(None) if link["ifindex"] == inside["link_index"]]
     assert owners(ask(host_end["ifname"]), MatchKind.LINK) == [subject.key]
-    assert owners(ask(host_end["address"]), MatchKind.MAC) == [subject.key]
+    # A bridge takes the lowest address of its ports: it may be this one's.
+    same = [link for link in links(None) if link["address"] == host_end["address"]]
+    found = owners(ask(host_end["address"]), MatchKind.MAC)
+    assert (found.count(subject.key), len(found)) == (1, len(same))
 
 
 def test_a_bridge_is_the_hosts_and_names_the_containers_behind_it(ask: Ask, subject: Subject) -> None:

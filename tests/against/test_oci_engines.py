@@ -60,6 +60,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, rootfs: Path) -> Iterator[t
     here = tmp_path_factory.mktemp("d")
     socket = f"unix://{here}/s"
     daemon = (
+        "unshare", "--net",  # without a bridge of its own, it would remove docker0, which is another daemon's
         "dockerd", "--data-root", str(here / "data"), "--exec-root", str(here / "exec"), "--pidfile", str(here / "pid"),
         "--host", socket, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
         "--add-runtime", f"ctrscope={program(here)}", "--default-ulimit", "nofile=512:512",

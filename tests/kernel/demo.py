@@ -77,6 +77,15 @@ def ready() -> Demo:
     return demo
 
 
+def _read_page() -> bytes | None:
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:8080/", timeout=5) as answer:
+            page: bytes = answer.read()
+            return page
+    except OSError:  # URLError is one: whoever listens is still starting
+        return None
+
+
 def killed_and_started_again() -> None:
     """SIGKILL leaves all of it; the next demo removes that, and shows what the first one had."""
     first = ready()
@@ -84,8 +93,7 @@ def killed_and_started_again() -> None:
     first.wait_until_it_ended()
     assert len(ctrscope("ps")["containers"]) == len(_RUNNING)
     second = ready()
-    with urllib.request.urlopen("http://127.0.0.1:8080/", timeout=5) as answer:
-        assert answer.read() == b"This is the demo of ctrscope.\n"
+    assert wait_for("an answer on the published port", _read_page, seconds=_PATIENCE) == b"This is the demo of ctrscope.\n"
 
     def found() -> bool:
         rules = {str(one["rule"]) for one in ctrscope("diagnose")["findings"]}

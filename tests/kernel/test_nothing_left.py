@@ -36,7 +36,7 @@ def test_a_container_can_be_removed_whose_launcher_was_killed_while_its_init_was
         "ociVersion": "1.0.2",
         "process": {"cwd": "/", "args": ["true"]},
         "root": {"path": "/", "readonly": True},
-        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "mounts": [{"destination": f"/{path}", "type": kind} for path, kind in (("proc", "proc"), ("dev", "tmpfs"))],
         "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]},
         "hooks": {"createContainer": [{"path": shutil.which("sleep"), "args": ["sleep", sleep]}]},
     }
