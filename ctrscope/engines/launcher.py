@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from ctrscope.engines.engine import Survey
+from ctrscope.engines.launcher_state import launcher_state_decoder
 from ctrscope.engines.oci_cgroup import find_cgroup_path
 from ctrscope.engines.oci_config import parse_oci_config
 from ctrscope.engines.state_file import check_path, first_of, parse_json
@@ -21,26 +22,6 @@ MONITOR = "ctrscope-mon"
 _ROOT = "/run/ctrscope/containers"
 
 
-class _Cgroups(msgspec.Struct):
-    directories: dict[str, str] = {}
-
-
-class _State(msgspec.Struct):
-    id: str
-    bundle: str
-    rootfs: str
-    created: str
-    annotations: dict[str, str] = {}
-    pid: int | None = None
-    starttime_ticks: int | None = None
-    cgroups: _Cgroups | None = None
-    name: str | None = None
-    image: str | None = None
-    monitor_pid: int | None = None
-    exit_status: int | None = None
-    finished: str | None = None
-
-
 class _Plan(msgspec.Struct):
     address: str
     ports: tuple[Port, ...] = ()
@@ -50,7 +31,6 @@ class _Network(msgspec.Struct):
     containers: dict[str, _Plan] = {}
 
 
-_state_decoder = msgspec.json.Decoder(_State)
 _network_decoder = msgspec.json.Decoder(_Network)
 
 
@@ -115,7 +95,7 @@ class Launcher:
 
 def _read_record(host: HostFs, directory: str, owner: int | None, plan: _Plan | None) -> Record:
     source, log = f"{directory}/state.json", f"{directory}/log"
-    state = parse_json(_state_decoder, host.read(source, owner=owner), source)
+    state = parse_json(launcher_state_decoder, host.read(source, owner=owner), source)
     container_id = directory.rpartition("/")[2]
     if state.exit_status is not None:
         status = ContainerStatus.STOPPED

@@ -9,19 +9,9 @@ import msgspec
 
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.audited import AuditedMount, Specified
-from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.namespace import OCI_TYPES
 from ctrscope.probes.hostfs import HostFs
 
-_TYPES = {
-    "cgroup": NamespaceType.CGROUP,
-    "ipc": NamespaceType.IPC,
-    "mount": NamespaceType.MNT,
-    "network": NamespaceType.NET,
-    "pid": NamespaceType.PID,
-    "time": NamespaceType.TIME,
-    "user": NamespaceType.USER,
-    "uts": NamespaceType.UTS,
-}
 #: The spec gives a memory or pids limit of -1, and of 0 for pids by the runtimes' word, the meaning of none.
 _NO_QUOTA = (None, 0, -1)
 
@@ -121,7 +111,7 @@ def parse_specified(text: bytes, path: str) -> Specified:
     process, linux = config.process or _Process(), config.linux or _Linux()
     resources = linux.resources or _Resources()
     capabilities = process.capabilities or _Capabilities()
-    namespaces = [(_TYPES[one.type], one.path) for one in linux.namespaces or () if one.type in _TYPES]
+    namespaces = [(OCI_TYPES[one.type], one.path) for one in linux.namespaces or () if one.type in OCI_TYPES]
     quota, period = (resources.cpu.quota, resources.cpu.period or 100_000) if resources.cpu else (None, 100_000)
     return Specified(
         source=path,

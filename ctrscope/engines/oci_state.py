@@ -62,22 +62,6 @@ class _YoukiState(msgspec.Struct):
     created: str | None = None
 
 
-class _LauncherCgroups(msgspec.Struct):
-    directories: dict[str, str] = {}
-
-
-class _LauncherState(msgspec.Struct):
-    id: str
-    bundle: str
-    rootfs: str
-    created: str
-    annotations: dict[str, str] = {}
-    pid: int | None = None
-    starttime_ticks: int | None = None
-    finished: str | None = None
-    cgroups: _LauncherCgroups | None = None
-
-
 class _CrunState(msgspec.Struct, rename="kebab", gc=False):
     pid: int
     process_start_time: int = 0
@@ -89,7 +73,6 @@ class _CrunState(msgspec.Struct, rename="kebab", gc=False):
 
 _runc_decoder = msgspec.json.Decoder(_RuncState)
 _youki_decoder = msgspec.json.Decoder(_YoukiState)
-_launcher_decoder = msgspec.json.Decoder(_LauncherState)
 _crun_decoder = msgspec.json.Decoder(_CrunState)
 #: What the decoders raise; RecursionError for "[[[[…" in a key that is skipped.
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -163,7 +146,9 @@ def _other_state(text: bytes, directory: str, source: str, *, awaits_start: bool
 
 
 def _launcher_state(text: bytes, directory: str, source: str, *, awaits_start: bool) -> OciState:
-    state = _launcher_decoder.decode(text)
+    from ctrscope.engines.launcher_state import launcher_state_decoder  # few engines drive it
+
+    state = launcher_state_decoder.decode(text)
     return OciState(
         path=directory,
         runtime="ctrscope-oci",

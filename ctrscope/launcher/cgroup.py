@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from ctrscope.act.open_cgroup import opened_cgroup, set_frozen
 from ctrscope.launcher.errors import LauncherError, SpecError
@@ -191,7 +192,7 @@ def _create(cgroups: Cgroups) -> None:
     for name, directory in cgroups.directories.items():
         try:
             # ENOENT: a container that ended took the parent with it.
-            if not _wait(lambda directory=directory: _made(directory)):  # type: ignore[misc]
+            if not _wait(partial(_made, directory)):
                 raise LauncherError(f"cgroup {directory} cannot be made: what is above it goes away")
             if name == "cpuset":
                 _take_over_cpuset(directory)

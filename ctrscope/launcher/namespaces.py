@@ -13,18 +13,7 @@ from contextlib import suppress
 from ctrscope.attach import syscalls
 from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.spec import IdMapping, Linux
-from ctrscope.model.namespace import NamespaceType
-
-TYPES = {
-    "cgroup": NamespaceType.CGROUP,
-    "ipc": NamespaceType.IPC,
-    "mount": NamespaceType.MNT,
-    "network": NamespaceType.NET,
-    "pid": NamespaceType.PID,
-    "time": NamespaceType.TIME,
-    "user": NamespaceType.USER,
-    "uts": NamespaceType.UTS,
-}
+from ctrscope.model.namespace import OCI_TYPES, NamespaceType
 
 
 def open_joined(linux: Linux) -> dict[NamespaceType, int]:
@@ -33,7 +22,7 @@ def open_joined(linux: Linux) -> dict[NamespaceType, int]:
     for number, one in enumerate(linux.namespaces):
         if one.path:
             try:
-                handles[TYPES[one.type]] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                handles[OCI_TYPES[one.type]] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
                 raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path}: {error.strerror}") from None
     return handles
@@ -55,7 +44,7 @@ def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callab
         become_root()
     for type_ in refused:
         _join(type_, joined[type_], final=True)
-    new = {TYPES[one.type] for one in linux.namespaces if not one.path} - {NamespaceType.USER, NamespaceType.CGROUP}
+    new = {OCI_TYPES[one.type] for one in linux.namespaces if not one.path} - {NamespaceType.USER, NamespaceType.CGROUP}
     syscalls.unshare(*new)
     for name, offset in linux.time_offsets.items():
         with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:

@@ -18,6 +18,10 @@ class NamespaceType(StrEnum):
     UTS = "uts"
 
 
+#: By the names of the OCI runtime specification, which writes two of them out.
+OCI_TYPES = {{"mnt": "mount", "net": "network"}.get(one.value, one.value): one for one in NamespaceType}
+
+
 class NamespaceId(Value, frozen=True):
     """A namespace: its type and the inode number on nsfs."""
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.bundles import PATIENCE, PYTHONPATH, RUNTIME, Bundle, done, oci
+from tests.live.machine import wait_for
 from tests.requirements import require, require_root
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -62,16 +62,8 @@ def state_of(runtime: Callable[..., str]) -> dict[str, Any]:
     return found
 
 
-def wait_for(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
-
-
 def await_status(runtime: Callable[..., str], status: str) -> None:
-    wait_for(lambda: state_of(runtime)["status"] == status)
+    wait_for(status, lambda: state_of(runtime)["status"] == status, seconds=PATIENCE)
 
 
 def host_mounts(bundle: Bundle) -> list[str]:
@@ -92,7 +84,7 @@ def test_a_container_is_created_started_killed_and_deleted(bundle: Bundle, state
     assert not (bundle.rootfs / "ran").exists()
     assert "exists" in refused(state, "create", "--bundle", str(bundle.path), ID)
     runtime("start")
-    wait_for((bundle.rootfs / "ran").exists)
+    wait_for("what it writes", (bundle.rootfs / "ran").exists, seconds=PATIENCE)
     assert state_of(runtime) == {**created, "status": "running"}
     assert Path(f"/proc/{created['pid']}/comm").read_text() in ("sh\n", "sleep\n")
     assert "cannot start" in refused(state, "start", ID)

@@ -17,6 +17,7 @@ import pytest
 from ctrscope.launcher.removal import image_root
 from ctrscope.launcher.state import default_root
 from tests.launcher.layouts import archive, file, folder, symlink, write_layout
+from tests.live.machine import wait_for
 from tests.requirements import require, require_root
 
 PATIENCE = 60.0
@@ -38,14 +39,6 @@ def said(*arguments: str, **options: Any) -> str:
     done = run(*arguments, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def described(name: str) -> dict[str, Any]:
@@ -93,7 +86,7 @@ def name() -> Iterator[Callable[[str], str]]:
     for one in given:
         ctrscope("rm", "--force", one)
     assert directories() == []
-    wait_for(lambda: not processes())
+    wait_for("the end of all", lambda: not processes(), seconds=PATIENCE)
 
 
 @pytest.fixture
@@ -175,7 +168,7 @@ def test_a_namespace_of_the_hosts_is_not_kept_by_the_copy_of_its_root(tmp_path: 
     holder.touch()
     with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as held:
         try:
-            wait_for(lambda: Path(f"/proc/{held.pid}/comm").read_text() == "sleep\n")
+            wait_for("the program", lambda: Path(f"/proc/{held.pid}/comm").read_text() == "sleep\n", seconds=PATIENCE)
             subprocess.run(["mount", "--bind", f"/proc/{held.pid}/ns/net", holder], check=True)
             done = run("--", "grep", " - nsfs ", "/proc/self/mountinfo")
             assert (done.returncode, done.stdout) == (1, "")
@@ -217,7 +210,11 @@ def test_a_detached_one_is_what_discovery_says_it_is(name: Callable[[str], str])
     assert found["monitor"]["alive"]
     assert found["monitor"]["comm"] == "ctrscope-mon"
     assert found["cgroup"]["path"] == f"/ctrscope/{web}"
-    log = wait_for(lambda: len(text := Path(found["log_path"]).read_text().splitlines()) == 2 and text)
+    log = wait_for(
+        "two lines",
+        lambda: text if len(text := Path(found["log_path"]).read_text().splitlines()) == 2 else None,
+        seconds=PATIENCE,
+    )
     assert sorted(line.partition(" ")[2] for line in log) == ["stderr F error", "stdout F out"]
     tree = ctrscope("tree", web).stdout
     assert f"{found['monitor']['pid']} supervisor: ctrscope-monitor {web} " in tree
@@ -228,10 +225,14 @@ def test_a_detached_one_is_what_discovery_says_it_is(name: Callable[[str], str])
 def test_how_a_detached_one_ended_is_noted(name: Callable[[str], str]) -> None:
     ended = name("ended")
     assert ctrscope("run", "-d", "--name", ended, "--", "sh", "-c", "sleep 0.1; exit 3").returncode == 0
-    found = wait_for(lambda: (one := described(ended))["status"] == "stopped" and one["exit_code"] is not None and one)
+    found = wait_for(
+        "the note of its end",
+        lambda: one if (one := described(ended))["status"] == "stopped" and one["exit_code"] is not None else None,
+        seconds=PATIENCE,
+    )
     assert found["exit_code"] == 3
     assert found["finished_at"] is not None
-    wait_for(lambda: not processes())
+    wait_for("the end of all", lambda: not processes(), seconds=PATIENCE)
     assert directories() == [f"{default_root()}/{ended}"]
     done = ctrscope("rm", ended)
     assert (done.returncode, done.stdout) == (0, f"removed {ended}\n")
@@ -242,15 +243,15 @@ def test_the_supervisor_passes_signals_on(name: Callable[[str], str]) -> None:
     script = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
     assert ctrscope("run", "-d", "--name", one, "--", "sh", "-c", script).returncode == 0
     found = described(one)
-    wait_for(lambda: "up" in Path(found["log_path"]).read_text())
+    wait_for("a line", lambda: "up" in Path(found["log_path"]).read_text(), seconds=PATIENCE)
     os.kill(found["monitor"]["pid"], signal.SIGTERM)
-    assert wait_for(lambda: described(one)["exit_code"]) == 9
+    assert wait_for("the exit status", lambda: described(one)["exit_code"], seconds=PATIENCE) == 9
 
 
 def test_a_detached_one_with_rm_leaves_nothing(name: Callable[[str], str]) -> None:
     one = name("short")
     assert ctrscope("run", "-d", "--rm", "--name", one, "--", "sleep", "0.1").returncode == 0
-    wait_for(lambda: not directories() and not processes())
+    wait_for("nothing to be left", lambda: not directories() and not processes(), seconds=PATIENCE)
 
 
 def test_a_start_that_fails_is_told_to_who_asked_and_leaves_nothing(name: Callable[[str], str]) -> None:
@@ -274,7 +275,7 @@ def test_when_the_supervisor_is_killed_it_runs_on_and_can_be_removed(name: Calla
     assert ctrscope("run", "-d", "--name", one, "--", "sleep", "1000").returncode == 0
     found = described(one)
     os.kill(found["monitor"]["pid"], signal.SIGKILL)
-    wait_for(lambda: not described(one)["monitor"]["alive"])
+    wait_for("the end of the supervisor", lambda: not described(one)["monitor"]["alive"], seconds=PATIENCE)
     assert described(one)["status"] == "running"
     assert ctrscope("rm", one, stdin=subprocess.DEVNULL).returncode == 2  # nobody to ask
     assert ctrscope("rm", "--force", one[: len(MARK) + 3]).returncode == 0
@@ -423,7 +424,9 @@ def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], status: 
 def test_rm_removes_none_but_ours() -> None:
     held = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sleep", "1000"])
     try:
-        child = wait_for(lambda: Path(f"/proc/{held.pid}/task/{held.pid}/children").read_text().split())
+        child = wait_for(
+            "a child", lambda: Path(f"/proc/{held.pid}/task/{held.pid}/children").read_text().split(), seconds=PATIENCE
+        )
         done = ctrscope("rm", "--force", f"pid:{child[0]}")
         assert done.returncode == 1
         assert "not ours to remove: nothing was done" in done.stderr

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ctrscope.launcher.users import own_mappings
-from tests.kernel.test_run import ctrscope, described, run, said, wait_for
+from tests.kernel.test_run import PATIENCE, ctrscope, described, run, said
+from tests.live.machine import wait_for
 
 NAME = f"hum-user-{os.getpid()}"
 
@@ -64,7 +65,7 @@ def test_a_detached_one_is_seen_and_removed_by_its_user(tmp_path: Path) -> None:
     assert (found["engine"], found["status"], found["owner_uid"]) == ("ctrscope", "running", os.geteuid())
     assert found["monitor"]["alive"]
     assert ctrscope("rm", "--force", NAME).returncode == 0
-    wait_for(lambda: not Path(f"/proc/{found['monitor']['pid']}").exists())
+    wait_for("the end of the supervisor", lambda: not Path(f"/proc/{found['monitor']['pid']}").exists(), seconds=PATIENCE)
     assert os.listdir(tmp_path / "ctrscope/containers") == []
 
 

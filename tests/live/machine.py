@@ -48,7 +48,7 @@ def run(*argv: str, env: Mapping[str, str] | None = None, check: bool = True, ti
     return text
 
 
-def wait_for(what: str, condition: Callable[[], T], *, seconds: float = 30) -> T:
+def wait_for(what: str, condition: Callable[[], T | None], *, seconds: float = 30) -> T:
     """Wait until *condition* is true and return it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
