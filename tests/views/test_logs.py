@@ -1,5 +1,7 @@
 """The Logs and Config tabs: followed, searched, filtered, gone through by time; whatever a container wrote is text."""
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +12,12 @@ from textual.pilot import Pilot
 from ctrscope.discovery.log_reader import LogReader
 from ctrscope.model.container import Container
 from ctrscope.model.detail import ConfigFile
-from ctrscope.model.log import LogFormat, LogSource
+from ctrscope.model.log import LogFormat, LogPage, LogPlace, LogSource
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.views.acting import Refused
-from ctrscope.views.asking import Asked, Log
+from ctrscope.views.asking import Asked, Keep, Log
 from ctrscope.views.moments import parse_moment
+from ctrscope.views.panes.logs import LogsPane
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.widgets.lines_view import LinesView
@@ -90,6 +93,42 @@ def test_what_is_written_while_the_page_is_held_still_is_not_drawn(log: Path) ->
             with log.open("a") as file:
                 file.write(_text(12_000, 2))
             await show(pilot, sample(second=2))
+            assert "line 12001" not in "\n".join(screen_lines(pilot))
+            await press(pilot, "space")
+            await until(pilot, "line 12001")
+
+    run()
+
+
+def test_a_look_for_newer_lines_that_ends_after_the_screen_was_held_still_is_not_drawn(log: Path) -> None:
+    begun, let = threading.Event(), threading.Event()
+
+    class Slow(LogReader):
+        def after(self, place: LogPlace, count: int, keep: Keep | None = None) -> LogPage:
+            begun.set()
+            assert let.wait(10)
+            return super().after(place, count, keep)
+
+    def open_log(container: Container) -> Log:
+        return Slow(HostFs(), LogSource(paths=(str(log),), format=LogFormat.CRI))
+
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([sample()], asked=Asked(open_log, lambda container, secrets: ())) as pilot:
+            await _open(pilot, "Logs")
+            await until(pilot, "line 11999")
+            await show(pilot, sample(second=2))
+            assert await asyncio.to_thread(begun.wait, 10)
+            await press(pilot, "space")
+            with log.open("a") as file:
+                file.write(_text(12_000, 2))
+            let.set()
+            pane = pilot.app.screen.query_one(LogsPane)
+            for _ in range(400):
+                if not pane._busy:
+                    break
+                await settle(pilot)
+            assert not pane._busy
             assert "line 12001" not in "\n".join(screen_lines(pilot))
             await press(pilot, "space")
             await until(pilot, "line 12001")

@@ -58,13 +58,15 @@ class LogsPane(TextPane):
         self._page: LogPage | None = None  # the window: its places, and the lines of it
         self._shown: list[TextLine] = []
         self._following = True
+        self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
         self._next: tuple[str, Callable[[], object]] | None = None
         self._turn = 0  # what was asked for before the latest turn is not wanted any more
         self._progress = 0  # bytes that a search or a filter looked through
 
-    def show(self, container: Container) -> None:
-        """Open the log, or look for what was written since."""
+    def show(self, container: Container, held: bool) -> None:
+        """Open the log, or look for what was written since, unless the screen is held still."""
+        self._held = held
         if self._container is None:
             self._container = container
             if self._asked is None:
@@ -72,8 +74,8 @@ class LogsPane(TextPane):
                 return
             self.say("opening …")
             self._do("open", partial(self._asked.log, container))
-        elif self._log is not None and self._page is not None and self._following and not self._busy:
-            self._do("newer", partial(self._log.after, self._page.end, _WINDOW, self._keep()))
+        elif self._log is not None and self._page is not None and self._following and not held and not self._busy:
+            self._do("follow", partial(self._log.after, self._page.end, _WINDOW, self._keep()))
 
     # What is read, and when
 
@@ -116,7 +118,7 @@ class LogsPane(TextPane):
             self._show_window(value)
         elif kind == "older":
             self._add_older(value)
-        elif kind == "newer":
+        elif kind == "newer" or (kind == "follow" and not self._held):
             self._add_newer(value)
         elif kind == "time":
             if value is None:
@@ -198,7 +200,7 @@ class LogsPane(TextPane):
             if self._following:
                 self.view.to_end()
         if not page.is_last and self._following and self._log is not None:
-            self._do("newer", partial(self._log.after, page.end, _WINDOW, self._keep()))
+            self._do("follow", partial(self._log.after, page.end, _WINDOW, self._keep()))
         self.draw_words()
 
     def _fill(self) -> None:

@@ -196,7 +196,7 @@ class ContainerScreen(SampleScreen):
         self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
         text = self.text
         if isinstance(text, LogsPane):
-            text.show(container)
+            text.show(container, self.ctrscope.paused)
         elif isinstance(text, ConfigPane):
             text.show(container, self.secrets)
         else:
