@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from ctrscope.attach.session import Started, attend, caught_signals, exit_status, is_interactive
 from ctrscope.launcher import lifecycle
 from ctrscope.launcher.lifecycle import Made, Wish
-from ctrscope.launcher.spec import Spec
+from ctrscope.oci.spec import Spec
 
 
 def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from ctrscope.attach.confinement import Filter
 from ctrscope.attach.seccomp import Profile, compile_filter, known_syscalls
-from ctrscope.launcher.seccomp_profile import default_seccomp
+from ctrscope.run.seccomp_profile import default_seccomp
 from tests.live import docker, podman
 from tests.live.machine import run
 from tests.requirements import require, require_root
