@@ -53,6 +53,16 @@ class AuditedDevice(Value, frozen=True, kw_only=True):
     is_block: bool = False
 
 
+class HeldDirectory(Value, frozen=True, kw_only=True):
+    """A directory of the host that a process of a container holds, past its mount namespace."""
+
+    pid: int
+    comm: str
+    link: str  # below /proc/PID: "cwd", "root", "fd/7"
+    path: str  # as the link tells it
+    mount_point: str  # where the host has the mount that it is on
+
+
 class Specified(Value, frozen=True, kw_only=True):
     """What a container was asked to be: the bundle of an OCI runtime, or the engine's own file. None: it does not say."""
 
@@ -96,7 +106,10 @@ class AuditedHost(Value, frozen=True, kw_only=True):
 
     root: str = "/"
     is_live: bool = True  # there is a /proc of a running host
-    kernel: str | None = None
+    kernel: str | None = None  # release, as uname -r
+    kernel_stable: str | None = None  # stable release that it is built from; None: its vendor's number does not say
+    kernel_source: str = ""  # the file that says it
+    kernel_mended: tuple[str, ...] | None = None  # CVE numbers that its changelog names; None: there is none
     namespaces: NamespaceSet = NamespaceSet()
     capabilities: tuple[str, ...] | None = None  # every one that this kernel has
     lsm: tuple[str, ...] | None = None  # active security modules
@@ -140,5 +153,7 @@ class Audited(Value, frozen=True, kw_only=True):
     processes: tuple[AuditedProcess, ...] | None = None
     secrets: tuple[str, ...] | None = None  # names of environment variables whose values look secret
     setuid_programs: tuple[str, ...] | None = None
+    host_directories: tuple[HeldDirectory, ...] | None = None
+    route_localnet: tuple[str, ...] | None = None  # its interfaces with the setting on, or "all"
     specified: Specified | None = None
     options: EngineOptions | None = None

@@ -6,6 +6,7 @@ Of the hardened one nothing is said; of the others what the defect is, and nothi
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from tests.live.defects import (
     has_apparmor,
 )
 from tests.live.image import make_rootfs
-from tests.live.machine import LAB, CommandFailedError, remove_cgroups, remove_directory, run, wait_for
+from tests.live.machine import LAB, CommandFailedError, children, remove_cgroups, remove_directory, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
 from tests.live.podman import podman
 from tests.requirements import require, require_root
@@ -307,6 +308,55 @@ def test_a_process_of_the_host_in_its_cgroup_is_found(live: Engine) -> None:
             assert set(rules_of(audit(name), name)) == {"process-outside", "more-rights-than-init"}
         finally:
             process.kill()
+
+
+@_EVERY
+def test_a_directory_of_the_host_that_a_process_was_left_with_is_found(live: Engine) -> None:
+    name = live.start("leak", _PLAIN)
+    init = init_of(name)
+    # nsenter hands on what it has open. As CVE-2024-21626 has it, one of the two is its working directory, too.
+    enter = ["nsenter", "-t", str(init), "--mount", "--pid", "--net", "--ipc", "--uts"]
+    script = 'cd "/proc/self/fd/$1" && echo ready && exec sleep 1000'
+    left = os.open(live.files, os.O_RDONLY | os.O_DIRECTORY)
+    argv = [*enter, "/bin/sh", "-c", script, "sh", str(left)]
+    with subprocess.Popen(argv, pass_fds=(left,), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            os.close(left)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            (inside,) = children(process.pid)
+            for directory in cgroups_of(init):
+                (directory / "cgroup.procs").write_text(str(inside))
+            answer = audit(name)
+            found = [one for one in answer["findings"] if one["rule"] == "security/leaked-directory"]
+            held = {f"{process.pid}/fd/{left}", f"{inside}/fd/{left}", f"{inside}/cwd"}  # nsenter itself is inside as well
+            assert {one["evidence"][0]["source"] for one in found} == {f"/proc/{one}" for one in held}
+            assert all(str(live.files) in one["title"] for one in found)
+            # It is root, with everything, which the container's are not, and nsenter keeps its PID namespace.
+            assert set(rules_of(answer, name)) == {"leaked-directory", "more-rights-than-init", "process-outside"}
+        finally:
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
+            process.kill()
+
+
+@_EVERY
+def test_what_was_set_in_its_network_after_the_start_is_found(live: Engine) -> None:
+    name = live.start("localnet", _PLAIN)
+    setting = "/proc/sys/net/ipv4/conf/all/route_localnet"  # of the network namespace of whoever writes
+    run("nsenter", "-t", str(init_of(name)), "--net", "sh", "-c", f"echo 1 > {setting}")
+    assert set(rules_of(audit(name), name)) == {"route-localnet"}
+
+
+@_EVERY
+def test_setuid_programs_of_one_that_runs_as_root_are_told(live: Engine) -> None:
+    change = all_of(DEFECTS["setuid-reachable"].change, DEFECTS["root-without-userns"].change)
+    defect = Defect({**(DEFECTS["setuid-reachable"].options or {}), "user": "0:0"}, change)
+    name = live.start("setuid", defect)
+    found = {one["rule"].removeprefix("security/"): one for one in audit(name)["findings"]}
+    assert set(found) == {"setuid-reachable", "no-new-privs", "root-without-userns"}
+    assert found["setuid-reachable"]["severity"] == "info"
+    assert "/usr/bin/su" in found["setuid-reachable"]["title"]
 
 
 @_EVERY

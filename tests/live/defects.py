@@ -274,7 +274,12 @@ DEFECTS: dict[str, Defect] = {
     "default-bridge": Defect({"network": None}),
     "sshd": _script("echo -n sshd > /proc/$$/comm; sleep 100000; :"),
     "unsafe-sysctl": Defect(
-        {"sysctl": "net.ipv4.conf.all.route_localnet=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"})
+        {"sysctl": "net.ipv4.conf.all.accept_redirects=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.accept_redirects": "1"})
+    ),
+    "route-localnet": Defect(
+        {"sysctl": "net.ipv4.conf.all.route_localnet=1"},
+        _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"}),
+        _also("unsafe-sysctl"),
     ),
     # Processes
     "temporary-executable": _script(
