@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ctrscope.discovery.audit_asked import AskedReader
 from ctrscope.discovery.audit_host import HostFacts, read_audited_host
 from ctrscope.discovery.audit_inside import find_audited_devices, find_host_directories, find_setuid_programs
 from ctrscope.discovery.audit_network import read_route_localnet
 from ctrscope.discovery.confinement import find_masked_paths, find_readonly_paths
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.secrets import MASK, looks_secret
-from ctrscope.engines.docker_options import read_options
-from ctrscope.engines.oci_spec import read_specified
 from ctrscope.model.audited import Audited, AuditedHost, AuditedProcess, HeldDirectory, Specified
-from ctrscope.model.container import Container, EngineName
+from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
 from ctrscope.model.mount import Mount
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
@@ -60,7 +59,8 @@ def gather(hostfs: HostFs, snapshot: Snapshot, *, keys: Iterable[str] | None = N
     wanted = None if keys is None else frozenset(keys)
     chosen = [one for one in snapshot.containers if wanted is None or one.key in wanted]
     localnet = read_route_localnet(hostfs, chosen, facts.host.namespaces.net)
-    containers = tuple(_Gatherer(hostfs, facts, layout, snapshot, one).gather(localnet) for one in chosen)
+    reader = AskedReader(hostfs)
+    containers = tuple(_Gatherer(hostfs, facts, layout, snapshot, one, reader).gather(localnet) for one in chosen)
     return Reading(Audit(facts.host, containers), facts.gaps)
 
 
@@ -68,8 +68,15 @@ class _Gatherer:
     """Collects facts, sources and gaps of one container."""
 
     def __init__(
-        self, hostfs: HostFs, facts: HostFacts, layout: CgroupLayout | None, snapshot: Snapshot, container: Container
+        self,
+        hostfs: HostFs,
+        facts: HostFacts,
+        layout: CgroupLayout | None,
+        snapshot: Snapshot,
+        container: Container,
+        reader: AskedReader,
     ) -> None:
+        self._reader = reader
         self._hostfs, self._facts, self._layout, self._snapshot, self._container = hostfs, facts, layout, snapshot, container
         self._owner = container.owner_uid or None
         self._gaps: list[Gap] = []
@@ -79,8 +86,8 @@ class _Gatherer:
     def gather(self, localnet: Mapping[int, tuple[str, ...] | Exception]) -> Audited:
         container = self._container
         found: dict[str, Any] = {}
-        options, asked = self._read_options()
-        specified = with_limits_of(self._read_specified(), asked)
+        options, specified, gaps = self._reader.read(container)
+        self._gaps += gaps
         if container.pid is None:
             found |= self._from_specified(specified)
         elif container.sandbox is not None:
@@ -91,10 +98,10 @@ class _Gatherer:
         else:
             found |= self._from_kernel(container.pid)
             found |= self._take_localnet(localnet)
-        if specified is None:
-            self._inapplicable.add("specified")
-        if options is None:
-            self._inapplicable.add("options")
+        unread = {field for gap in self._gaps for field in gap.fields}
+        self._inapplicable.update(
+            name for name, value in (("specified", specified), ("options", options)) if value is None and name not in unread
+        )
         return Audited(
             container=container,
             host=self._facts.host,
@@ -105,22 +112,6 @@ class _Gatherer:
             options=options,
             **found,
         )
-
-    def _read_options(self) -> Any:
-        if self._container.engine is not EngineName.DOCKER:
-            return None, None
-        path = next((one.source for one in self._container.evidence if one.source.endswith("/config.v2.json")), None)
-        if path is None:
-            return None, None
-        hostfs, owner = self._hostfs, self._owner
-        return self._attempt(lambda: read_options(hostfs, path, owner=owner), path, "options") or (None, None)
-
-    def _read_specified(self) -> Specified | None:
-        bundle = self._container.bundle
-        if bundle is None:
-            return None
-        hostfs, owner = self._hostfs, self._owner
-        return self._attempt(lambda: read_specified(hostfs, bundle, owner=owner), f"{bundle}/config.json", "specified")
 
     def _from_specified(self, asked: Specified | None) -> dict[str, Any]:
         """What one that does not run would be."""
@@ -361,13 +352,6 @@ class _Gatherer:
 
 #: Fields that have the same name in what was asked for.
 _ASKED = ("capabilities", "no_new_privs", "mounts", "masked_paths", "readonly_paths", "all_devices")
-
-
-def with_limits_of(bundle: Specified | None, engine: Specified | None) -> Specified | None:
-    """What the bundle asks for, with the limits of the engine's file, which ``docker update`` writes and leaves the bundle."""
-    if bundle is None or engine is None:
-        return bundle or engine
-    return msgspec.structs.replace(bundle, memory=engine.memory, pids=engine.pids, cpus=engine.cpus)
 
 
 def secret_arguments(arguments: Iterable[str]) -> Iterable[str]:

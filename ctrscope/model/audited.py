@@ -82,6 +82,7 @@ class Specified(Value, frozen=True, kw_only=True):
     mounts: tuple[AuditedMount, ...] | None = None
     devices: tuple[str, ...] | None = None  # nodes made beyond the default ones
     all_devices: bool | None = None  # whether its device rules allow every device
+    limits_source: str | None = None  # where the limits stand; None: where the rest does
     memory: int | None = None  # bytes; None: no limit asked for
     pids: int | None = None
     cpus: float | None = None
@@ -89,7 +90,7 @@ class Specified(Value, frozen=True, kw_only=True):
 
 
 class EngineOptions(Value, frozen=True, kw_only=True):
-    """What Docker's own files say that no kernel knows."""
+    """What an engine's own files say that no kernel knows."""
 
     source: str
     privileged: bool = False
@@ -97,7 +98,7 @@ class EngineOptions(Value, frozen=True, kw_only=True):
     restart_maximum: int = 0
     has_health_check: bool = False
     userns_mode: str = ""
-    ulimits: tuple[str, ...] = ()  # names of those that were set for it
+    ulimits: tuple[str, ...] | None = ()  # names of those that were set for it; None: its engine sets some of its own
     cgroup_parent: str = ""  # where its cgroup was asked to be
 
 

@@ -24,8 +24,8 @@ from tests.live.defects import (
     CGROUP_PARENT,
     DEFECTS,
     DOCKER_ONLY,
-    HARDENED,
     HARDENED_DOCKER,
+    HARDENED_PODMAN,
     Defect,
     Options,
     bundle_spec,
@@ -82,11 +82,9 @@ class Engine:
             self._start_bundle(whole, defect)
             return whole
         told = defect.podman if self.name == "podman" and defect.podman is not None else defect.options
-        options: dict[str, Any] = {**(HARDENED_DOCKER if self.name == "docker" else HARDENED), **(told or {})}
+        options: dict[str, Any] = {**(HARDENED_DOCKER if self.name == "docker" else HARDENED_PODMAN), **(told or {})}
         image = options.pop("image", "")
-        argv = self._argv(
-            {key: value for key, value in options.items() if self.name == "docker" or not key.startswith("health")}
-        )
+        argv = self._argv(options)
         if self.name == "docker":
             which = _LATEST["docker"] if image else _IMAGE
             run("docker", "run", "-d", "--name", whole, *argv, which, *defect.command, timeout=300)
@@ -364,7 +362,6 @@ def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: E
     lax: Options = {
         "user": "0:0",
         "cap-add": "NET_RAW",
-        "security-opt": ("seccomp=unconfined", "systempaths=unconfined"),
         "network": "host",
         "read-only": None,
         "device-cgroup-rule": "a *:* rwm",
@@ -373,11 +370,14 @@ def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: E
     lax_spec = all_of(
         *(DEFECTS[rule].change for rule in ("cap-net-raw", "seccomp-disabled", "no-new-privs", "host-net", "writable-root")),
         *(DEFECTS[rule].change for rule in ("all-devices-allowed", "proc-sys-writable")),
+        *((DEFECTS["apparmor-unconfined"].change,) if has_apparmor() else ()),
         lambda spec: spec["mounts"].append(
             {"destination": "/token", "source": "{files}/token", "type": "bind", "options": ["bind", "rw"]}
         ),
     )
-    podman_words = {**lax, "security-opt": ("seccomp=unconfined", "unmask=ALL")}
+    unconfined = ("apparmor=unconfined",) if has_apparmor() else ()
+    lax = {**lax, "security-opt": ("seccomp=unconfined", "systempaths=unconfined", *unconfined)}
+    podman_words = {**lax, "security-opt": ("seccomp=unconfined", "unmask=ALL", *unconfined)}
     name = live.start("drift", Defect(lax, lax_spec, podman=podman_words))
     found = rules_of(audit(name), name)
     assert not [rule for rule in found if rule.startswith("drift-")], found
@@ -389,14 +389,16 @@ def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: E
     linux = spec["linux"]
     linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO"}
     linux["namespaces"] = [*(one for one in linux["namespaces"] if one["type"] != "network"), {"type": "network"}]
-    linux["resources"] |= {"memory": {"limit": 1 << 20}, "devices": [{"allow": False, "access": "rwm"}]}
+    linux["resources"] |= {"devices": [{"allow": False, "access": "rwm"}]}
     linux |= {"maskedPaths": ["/proc/keys"], "readonlyPaths": ["/proc/sys"]}
+    if has_apparmor():
+        spec["process"]["apparmorProfile"] = "docker-default"
     path.write_text(json.dumps(spec))
+    run(sys.executable, "-m", "ctrscope", "limit", name, "--memory", "100m", "--yes")
     drift = {rule.removeprefix("drift-") for rule in rules_of(audit(name), name) if rule.startswith("drift-")}
     every = {"capabilities", "seccomp", "no-new-privs", "namespaces", "limits", "mounts", "masks", "devices", "root", "user"}
-    # On v2 devices are a BPF program, which no file shows. Docker's own file has a say about limits.
-    unseen = {"devices"} if _IS_V2 else set()
-    assert drift == every - unseen - ({"limits"} if live.name == "docker" else set())
+    # On v2 devices are a BPF program, which no file shows.
+    assert drift == (every | ({"apparmor"} if has_apparmor() else set())) - ({"devices"} if _IS_V2 else set())
 
 
 def all_of(*changes: Any) -> Any:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.discovery.audit import PLAN, gather, secret_arguments, with_limits_of
+from ctrscope.discovery.audit import PLAN, gather, secret_arguments
+from ctrscope.discovery.audit_asked import with_limits_of
 from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
 from ctrscope.discovery.audit_inside import find_setuid_programs
 from ctrscope.discovery.audit_kernel import find_stable_release, read_kernel_release
@@ -13,7 +14,9 @@ from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.docker_options import parse_options
+from ctrscope.engines.oci_limits import parse_runtime_limits
 from ctrscope.engines.oci_spec import parse_specified
+from ctrscope.engines.podman_options import parse_podman_options
 from ctrscope.findings.security import judge
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.hostfs import HostFs
@@ -180,3 +183,44 @@ def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_dir
         (programs / name).chmod(mode)
     (programs / "sudo").symlink_to("su")
     assert find_setuid_programs(HostFs(str(tmp_path))) == ("/usr/bin/su",)
+
+
+def test_what_podman_was_told_stands_in_its_database() -> None:
+    text = b"""{"id": "x", "privileged": true, "restart_policy": "always", "restart_retries": 3,
+     "healthcheck": {"Test": ["CMD", "true"]}, "spec": {"linux": {"resources": {"memory": {"limit": 4096}}}}}"""
+    options, asked = parse_podman_options(text, "/db.sql")
+    assert (options.source, options.privileged, options.restart_policy, options.restart_maximum) == (
+        "/db.sql",
+        True,
+        "always",
+        3,
+    )
+    assert (options.has_health_check, options.ulimits, asked.memory) == (True, None, 4096)
+    bare, _ = parse_podman_options(b'{"id": "x", "healthcheck": {"Test": ["NONE"]}}', "/db.sql")
+    assert (bare.has_health_check, bare.restart_policy, bare.privileged) == (False, "", False)
+
+
+def test_the_limits_that_runc_was_told_last_are_in_its_state() -> None:
+    text = b'{"id": "x", "config": {"cgroups": {"memory": 4096, "cpu_quota": 70000, "cpu_period": 100000, "pids_limit": -1}}}'
+    told = parse_runtime_limits(text, "/run/runc/x/state.json")
+    assert told is not None
+    assert (told.memory, told.cpus, told.pids) == (4096, 0.7, None)
+    assert parse_runtime_limits(b'{"id": "x", "status": "running"}', "/run/youki/x/state.json") is None  # youki's
+    bundle = parse_specified(b'{"linux": {"resources": {"memory": {"limit": 1}}}}', "config.json")
+    both = with_limits_of(bundle, told)
+    assert both is not None
+    assert (both.source, both.limits_source, both.memory) == ("config.json", "/run/runc/x/state.json", 4096)
+
+
+def test_what_its_engine_was_told_and_cannot_be_read_is_a_gap_and_no_pass(tmp_path: Path) -> None:
+    directory = tmp_path / f"var/lib/docker/containers/{_ID}"
+    directory.mkdir(parents=True)
+    (directory / "config.v2.json").write_bytes(_CONFIG % _ID.encode())
+    (directory / "hostconfig.json").write_bytes(b"{")
+    host = HostFs(str(tmp_path))
+    audit = gather(host, discover(host, PLAN)).value
+    assert audit is not None
+    judgement = judge(audit.host, audit.containers, only=("security/restart-unlimited",))
+    assert [(gap.fields, gap.source.rpartition("/")[2]) for gap in judgement.gaps] == [
+        (("security/restart-unlimited",), "config.v2.json")
+    ]
