@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ctrscope.engines.bolt import read_bolt
+from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.oci_spec import parse_specified
 from ctrscope.engines.sqlite_file import open_sqlite_copy
 from ctrscope.engines.state_file import parse_json
@@ -40,9 +40,13 @@ def read_podman_configs(host: HostFs, path: str, *, owner: int | None = None) ->
         with open_sqlite_copy(host, path, owner=owner) as copy:
             rows = [(row[0], row[1]) for row in copy.rows("ContainerConfig", "ID", "JSON")]
     else:
-        known = read_bolt(host, path, owner).bucket(b"ctr")
-        rows = [(key, bucket.get(b"config")) for key, bucket in (known.buckets() if known is not None else ())]
+        rows = read_bolt(host, path, _read_buckets, owner)
     return {key.decode("ascii", "replace"): text for key, text in rows if isinstance(key, bytes) and isinstance(text, bytes)}
+
+
+def _read_buckets(root: Bucket) -> list[tuple[object, object]]:
+    known = root.bucket(b"ctr")
+    return [(key, bucket.get(b"config")) for key, bucket in (known.buckets() if known is not None else ())]
 
 
 def parse_podman_options(text: bytes, path: str) -> tuple[EngineOptions, Specified]:
