@@ -441,10 +441,11 @@ def test_a_mount_that_is_to_be_shared_is_shared_and_the_hosts_stay_where_they_ar
     bundle.write("grep", "-E", " /way .* shared:", "/proc/self/mountinfo", edit=edit)
     # Of a host whose mounts are shared, as systemd's are, but of nobody else's.
     argv = (*(RUNTIME if who == "ours" else ("runc",)), "--root", str(state), "run", "--bundle", str(bundle.path), ID)
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     script = 'mount --make-rshared /; findmnt -rno TARGET >before; "$@" >&2; s=$?; findmnt -rno TARGET | diff before -; exit $s'
     ended = subprocess.run(
         ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *argv),
-        cwd=outside, env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=False, timeout=PATIENCE,
+        cwd=outside, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
 
