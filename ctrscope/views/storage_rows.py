@@ -25,6 +25,7 @@ _ENGINE_LEAST, _ENGINE_MOST = 12, 22
 _USERS_LEAST, _NOTE_LEAST = 10, 20
 _WIDE = 100  # from this width on there are notes
 _SHORT_ID = 12
+UNNAMED = "<none>"
 
 
 class Item(NamedTuple):
@@ -45,7 +46,7 @@ class Item(NamedTuple):
         """What people call it; not inert."""
         kept = self.kept
         if isinstance(kept, Image):
-            return kept.names[0] if kept.names else (kept.digests[0] if kept.digests and "@" in kept.digests[0] else "<none>")
+            return kept.names[0] if kept.names else (kept.digests[0] if kept.digests and "@" in kept.digests[0] else UNNAMED)
         assert isinstance(kept, Volume | KeptNetwork | Secret)
         return kept.name
 
@@ -257,7 +258,7 @@ def shown_items(
 ) -> list[Item]:
     """What is left of everything after filtering, kind by kind, each in the order of a column; what has no value last."""
     wanted = [item for item in items if matches(conditions, item_fields(item, now))] if conditions else list(items)
-    wanted.sort(key=lambda item: (item.name == "<none>", item.name.casefold(), store_text(item.kept)))
+    wanted.sort(key=lambda item: (item.name.casefold(), store_text(item.kept)))
     value = _ORDERS[order]
     known = [item for item in wanted if value(item, now) is not None]
     known.sort(key=lambda item: value(item, now) or 0, reverse=descending)  # a column has values of one type
@@ -266,7 +267,7 @@ def shown_items(
 
 
 _ORDERS: Mapping[str, Callable[[Item, float], float | str | None]] = {
-    "name": lambda item, now: item.name.casefold(),
+    "name": lambda item, now: None if item.name == UNNAMED else item.name.casefold(),
     **{field.key: field.sort for field in FIELDS},
     "users": lambda item, now: float(len(item.users)),
     "note": lambda item, now: note_of(item)[0],
