@@ -400,7 +400,7 @@ def _line(item: Item, columns: Sequence[Column], now: float) -> tuple[Cell, ...]
     note, note_tone = note_of(item)
     cells = {
         "sign": Cell(sign, tone),
-        "name": Cell(f"  {inert(item.name)}", "plain" if item.users else "idle"),
+        "name": Cell(f"  {inert(item.name)}", "plain" if item.users or item.kind is Kind.SECRET else "idle"),
         "users": Cell(users_text(item), "muted"),
         "note": Cell(note, note_tone),
     }
