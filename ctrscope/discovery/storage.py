@@ -46,7 +46,7 @@ def read_storage(hostfs: HostFs, snapshot: Snapshot) -> Reading[Storage]:
         networks=tuple(_with_members(one, snapshot.containers, stores.attached) for one in stores.networks),
         secrets=tuple(stores.secrets),
     )
-    return Reading(msgspec.structs.replace(found, usage=usage_of(found)), tuple(stores.gaps))
+    return Reading(msgspec.structs.replace(found, usage=usage_of(found)), tuple(dict.fromkeys(stores.gaps)))
 
 
 class _Stores:

@@ -8,6 +8,7 @@ blob leads to: ``config``, ``l.0`` … layers, ``m.0`` … manifests of an index
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import msgspec
 
@@ -43,12 +44,19 @@ def read_containerd_images(reader: KeptReader, root: str) -> tuple[Image, ...]:
     """Images of one root directory, names that lead to the same manifest together. Gaps: what of them could not be read."""
     path = f"{root}/{_META}"
     try:
-        found = read_bolt(reader.host, path, reader.owner).bucket(b"v1")
-        namespaces = list(found.buckets()) if found is not None else []
-        return tuple(image for name, bucket in namespaces for image in _read_namespace(reader, root, path, _text(name), bucket))
+        return read_bolt(reader.host, path, partial(_read_meta, reader, root, path), reader.owner)
     except (OSError, ParseError) as error:
         reader.note(error, path)
         return ()
+
+
+def _read_meta(reader: KeptReader, root: str, path: str, meta: Bucket) -> tuple[Image, ...]:
+    namespaces = meta.bucket(b"v1")
+    if namespaces is None:
+        return ()
+    return tuple(
+        image for name, bucket in namespaces.buckets() for image in _read_namespace(reader, root, path, _text(name), bucket)
+    )
 
 
 def _read_namespace(reader: KeptReader, root: str, path: str, namespace: str, bucket: Bucket) -> Iterator[Image]:

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from ctrscope.engines.bolt import Bucket
 from ctrscope.engines.state_file import USER_LIMIT
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
 from ctrscope.probes.hostfs import READ_LIMIT, HostFs
@@ -9,6 +10,12 @@ from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 T = TypeVar("T")
 #: Of one list: who has more than that looks at them with something else.
 _MOST = 10_000
+
+
+def values_of(name: bytes, root: Bucket) -> list[tuple[bytes, bytes]]:
+    """Keys and values of one bucket of a BoltDB file, for ``read_bolt``."""
+    bucket = root.bucket(name)
+    return list(bucket.values()) if bucket is not None else []
 
 
 class KeptReader:

@@ -6,12 +6,13 @@ which ``ipamV4Info`` is JSON in a string, and ``IPAMData`` once more); netavark 
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from ctrscope.engines.bolt import read_bolt
 from ctrscope.engines.containers_storage import Store
-from ctrscope.engines.kept import KeptReader
+from ctrscope.engines.kept import KeptReader, values_of
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import EngineName
 from ctrscope.model.gap import ParseError
@@ -99,8 +100,7 @@ def read_docker_kept_networks(reader: KeptReader, root: str) -> tuple[KeptNetwor
     found: list[_DockerNetwork] = []
     bridges: dict[str, str] = {}
     try:
-        bucket = read_bolt(reader.host, path, reader.owner).bucket(b"libnetwork")
-        for key, value in bucket.values() if bucket is not None else ():
+        for key, value in read_bolt(reader.host, path, partial(values_of, b"libnetwork"), reader.owner):
             if key.startswith(_RECORDS + b"network/"):
                 found.append(parse_json(_docker_decoder, value[8:], path))
             elif key.startswith(_RECORDS + b"bridge/"):

@@ -7,15 +7,16 @@ daemon/container ``MountPoints``; libpod boltdb_state.go (buckets ``vol``, ``vol
 Podman's JSON has ``isAnon`` since 3.0 (2.x: ``isCtrSpecific``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
-from ctrscope.engines.bolt import read_bolt
+from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.claims import is_full_id
 from ctrscope.engines.containers_storage import Store
-from ctrscope.engines.kept import KeptReader
+from ctrscope.engines.kept import KeptReader, values_of
 from ctrscope.engines.podman_database import database_paths
 from ctrscope.engines.podman_json import real_time
 from ctrscope.engines.sqlite_file import open_sqlite_copy
@@ -24,6 +25,8 @@ from ctrscope.model.container import EngineName
 from ctrscope.model.gap import ParseError
 from ctrscope.model.storage import Volume
 
+#: JSON of a volume, and the ids of the containers that depend on it.
+_PodmanRow = tuple[bytes, tuple[str, ...]]
 _ANONYMOUS = "com.docker.volume.anonymous"
 
 
@@ -70,8 +73,7 @@ def read_docker_volumes(reader: KeptReader, root: str, configs: Mapping[str, str
     source = f"{store}/metadata.db"
     recorded: dict[str, _DockerVolume] = {}
     try:
-        bucket = read_bolt(reader.host, source, reader.owner).bucket(b"volumes")
-        for key, value in bucket.values() if bucket is not None else ():
+        for key, value in read_bolt(reader.host, source, partial(values_of, b"volumes"), reader.owner):
             recorded[key.decode("utf-8", "surrogateescape")] = parse_json(_docker_decoder, value, source)
     except (OSError, ParseError) as error:
         reader.note(error, source)
@@ -128,33 +130,43 @@ def read_podman_volumes(reader: KeptReader, store: Store) -> tuple[VolumeRecord,
     found: dict[str, VolumeRecord] = {}
     for path in database_paths(store):
         try:
-            read = _from_sqlite if path.endswith(".sql") else _from_bolt
-            for text, container_ids in read(reader, path):
-                record = VolumeRecord(_podman_volume(text, path, store), container_ids)
-                found.setdefault(record.volume.name, record)
+            rows = (_from_sqlite if path.endswith(".sql") else _from_bolt)(reader, path)
         except (OSError, ParseError) as error:
             reader.note(error, path)
+            continue
+        for text, container_ids in rows:
+            try:
+                record = VolumeRecord(_podman_volume(text, path, store), container_ids)
+                found.setdefault(record.volume.name, record)
+            except ParseError as error:
+                reader.note(error, path)
     return tuple(found.values())
 
 
-def _from_bolt(reader: KeptReader, path: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    volumes = read_bolt(reader.host, path, reader.owner).bucket(b"vol")
-    buckets = list(volumes.buckets()) if volumes is not None else []
-    for _, bucket in reader.first_of(buckets, path):
+def _from_bolt(reader: KeptReader, path: str) -> list[_PodmanRow]:
+    return reader.first_of(read_bolt(reader.host, path, _rows_of_bolt, reader.owner), path)
+
+
+def _rows_of_bolt(root: Bucket) -> list[_PodmanRow]:
+    volumes, rows = root.bucket(b"vol"), []
+    for _, bucket in volumes.buckets() if volumes is not None else ():
         users = bucket.bucket(b"vol-dependencies")
         ids = tuple(key.decode("utf-8", "replace") for key, _ in users.items()) if users is not None else ()
-        yield bucket.get(b"config") or b"", ids
+        rows.append((bucket.get(b"config") or b"", ids))
+    return rows
 
 
-def _from_sqlite(reader: KeptReader, path: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+def _from_sqlite(reader: KeptReader, path: str) -> list[_PodmanRow]:
     with open_sqlite_copy(reader.host, path, owner=reader.owner) as copy:
         users: dict[object, list[str]] = {}
         for container_id, name in copy.rows("ContainerVolume", "ContainerID", "VolumeName"):
             if isinstance(container_id, bytes):
                 users.setdefault(name, []).append(container_id.decode("utf-8", "replace"))
-        rows = list(copy.rows("VolumeConfig", "Name", "JSON"))
-    for name, text in reader.first_of(rows, path):
-        yield text if isinstance(text, bytes) else b"", tuple(users.get(name, ()))
+        rows = [
+            (text if isinstance(text, bytes) else b"", tuple(users.get(name, ())))
+            for name, text in copy.rows("VolumeConfig", "Name", "JSON")
+        ]
+    return reader.first_of(rows, path)
 
 
 def _podman_volume(text: bytes, path: str, store: Store) -> Volume:

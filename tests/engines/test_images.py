@@ -248,12 +248,12 @@ def test_a_volume_of_podman_names_the_containers_that_depend_on_it(tmp_path: Pat
     volume = {"config": json.dumps(config), "vol-dependencies": {APP: APP}}
     bad = {"config": '{"name": "bad", "mountPoint": "relative"}'}
     path = "/var/lib/containers/storage/libpod/bolt_state.db"
-    tree.file(path, bolt_file({"vol": {"data": volume, "bad": bad}}))
+    tree.file(path, bolt_file({"vol": {"data": volume, "bad": bad, "torn": {"config": '{"name": "t'}}}))
     relative, data = sorted(read_podman_volumes(reader(tree, gaps, "podman"), STORE), key=lambda one: one.volume.name)
     assert (data.volume.mount_point, data.container_ids) == (config["mountPoint"], (APP,))
     assert (data.volume.created_at, data.volume.is_anonymous) == ("2026-11-22T11:54:59Z", True)
     assert relative.volume.mount_point is None
-    assert gaps == []
+    assert [gap.reason for gap in gaps] == [Reason.MALFORMED]
 
 
 def test_a_network_of_docker_has_its_pools_and_its_bridge(tmp_path: Path) -> None:
