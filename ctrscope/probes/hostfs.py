@@ -365,13 +365,6 @@ def _device_of(handle: int) -> int:
     return os.makedev(*unpack_from("=II", _statx(handle, b"", _AT_EMPTY_PATH, 0), 136))
 
 
-@functools.cache
-def _libc() -> Any:
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
 def _statx(directory: int, name: bytes, flags: int, mask: int) -> bytes:
     """``struct statx`` of a file: stx_mode at 28, stx_dev_major at 136, stx_mnt_id at 144.
 
@@ -379,8 +372,10 @@ def _statx(directory: int, name: bytes, flags: int, mask: int) -> bytes:
     """
     import ctypes
 
+    from ctrscope.probes.libc import libc
+
     answer = ctypes.create_string_buffer(256)
-    if _libc().statx(directory, name, flags | _AT_STATX_DONT_SYNC, mask, answer) != 0:
+    if libc().statx(directory, name, flags | _AT_STATX_DONT_SYNC, mask, answer) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return answer.raw
 
