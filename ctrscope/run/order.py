@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 
-from ctrscope.attach.terminal import is_interactive
+from ctrscope.attach.session import is_interactive
 from ctrscope.images.settings import ImageSettings
 from ctrscope.launcher import attended
 from ctrscope.launcher.lifecycle import Wish, await_program, create, start

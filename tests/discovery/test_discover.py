@@ -12,7 +12,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.gap import Reason
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 from tests.builders import HostTree
 from tests.engines.surveys import add_status
 from tests.hostfs import DenyingHostFs
@@ -652,6 +652,49 @@ def test_of_two_engines_with_that_name_both_are_found(host: HostTree) -> None:
     host.process(50, starttime=6000, cgroup="/web", namespaces={"pid": 50, "mnt": 50})
 
     assert [one.engine for one in discover(host.fs, Plan(only="web")).containers] == [EngineName.DOCKER, EngineName.RUNC]
+
+
+def test_every_container_of_a_captured_host_is_found_by_its_name_as_in_the_whole(v2_host: HostFs) -> None:
+    whole = discover(v2_host, Plan(addresses=False)).containers
+    assert {one.engine for one in whole} >= {EngineName.DOCKER, EngineName.PODMAN, EngineName.CONTAINERD, EngineName.RUNC}
+    for one in whole:
+        for query in (one.id, one.name, one.key):
+            meant = {other.key for other in whole if query in (other.id, other.name, other.key)}
+            found = {other.key: other.pids for other in discover(v2_host, Plan(addresses=False, only=query)).containers}
+            assert {key: found[key] for key in meant} == {other.key: other.pids for other in whole if other.key in meant}
+
+
+class Noting(HostFs):
+    """Notes what is read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(str(root))
+        self.noted: list[str] = []
+
+    def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+        self.noted.append(path)
+        return super().read(path, limit=limit, owner=owner)
+
+
+def test_where_one_is_sought_the_states_of_other_oci_containers_are_not_read(host: HostTree) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        runc_state(host, name, 50 + number, 6000)
+        host.process(50 + number, starttime=6000, cgroup=f"/{name}", namespaces={"pid": 50, "mnt": 50})
+    noting = Noting(host.path)
+
+    assert only(discover(noting, Plan(only="two"))).name == "two"
+    assert [path for path in noting.noted if path.endswith("state.json")] == ["/run/runc/two/state.json"]
+
+
+@pytest.mark.parametrize("commands", [True, False])
+def test_a_bundle_is_read_for_its_command_where_that_is_wanted(host: HostTree, commands: bool) -> None:
+    runc_state(host, "box", 50, 6000)
+    host.file("/b/box/config.json", '{"process": {"args": ["sleep", "1"]}}')
+    host.process(50, starttime=6000, cgroup="/box", namespaces={"pid": 50, "mnt": 50})
+    noting = Noting(host.path)
+
+    assert only(discover(noting, Plan(commands=commands))).command == (("sleep", "1") if commands else None)
+    assert ("/b/box/config.json" in noting.noted) is commands
 
 
 @pytest.mark.parametrize("query", ["web", "bo", "pid:50", "sleep"])

@@ -32,13 +32,13 @@ HARDENED_DOCKER: Options = {
     "health-interval": "24h",
     "ulimit": "nofile=1024:1024",
 }
+#: And of Podman's; checks of health that nobody is to make need no timer of systemd.
+HARDENED_PODMAN: Options = {**HARDENED, "health-cmd": "true", "health-interval": "disable"}
 SLEEP = ("sleep", "100000")
 #: A name that both of Docker's cgroup drivers take.
 CGROUP_PARENT = "audited.slice"
 #: Rules about what only Docker's own files say.
-DOCKER_ONLY = frozenset(
-    {"cgroup-parent", "default-bridge", "default-ulimits", "no-health-check", "restart-unlimited", "userns-opt-out"}
-)
+DOCKER_ONLY = frozenset({"cgroup-parent", "default-bridge", "default-ulimits", "userns-opt-out"})
 
 
 class Defect(NamedTuple):
@@ -102,9 +102,10 @@ def _set(path: str, value: Any) -> Change:
     return change
 
 
-def _mount(source: str, target: str, *options: str, kind: str = "bind") -> Change:
-    bind = ("rbind",) if kind == "bind" else ()
-    one = {"destination": target, "source": source, "type": kind, "options": [*bind, *options]}
+def bind(source: str, target: str, *options: str, kind: str = "bind") -> Change:
+    """A mount more."""
+    how = ("rbind",) if kind == "bind" else ()
+    one = {"destination": target, "source": source, "type": kind, "options": [*how, *options]}
     return lambda spec: spec["mounts"].append(one)
 
 
@@ -151,7 +152,7 @@ def _capability(name: str, *also: str) -> Defect:
 
 
 def _volume(source: str, target: str, mode: str, *also: str) -> Defect:
-    return Defect({"volume": f"{source}:{target}:{mode}"}, _mount(source, target, mode), _also(*also))
+    return Defect({"volume": f"{source}:{target}:{mode}"}, bind(source, target, mode), _also(*also))
 
 
 def _script(text: str, options: Options | None = None, change: Change | None = None) -> Defect:
@@ -163,7 +164,7 @@ def _tmpfs(path: str) -> Options:
 
 
 def _scratch(path: str) -> Change:
-    return _mount("tmpfs", path, "mode=1777", kind="tmpfs")
+    return bind("tmpfs", path, "mode=1777", kind="tmpfs")
 
 
 #: What is mounted below the host's /, and comes along, writable or not.
@@ -192,7 +193,7 @@ DEFECTS: dict[str, Defect] = {
     "root-without-userns": Defect(_ROOT, _ROOT_SPEC),
     "setuid-reachable": Defect(
         {"security-opt": None, "volume": "/usr/bin/su:/usr/bin/su:ro"},
-        _all(_set("process/noNewPrivileges", False), _mount("/usr/bin/su", "/usr/bin/su", "ro")),
+        _all(_set("process/noNewPrivileges", False), bind("/usr/bin/su", "/usr/bin/su", "ro")),
         _also("no-new-privs"),
     ),
     # Namespaces
@@ -220,11 +221,11 @@ DEFECTS: dict[str, Defect] = {
     "kernel-files-mounted": _volume("/proc", "/host-proc", "ro"),
     "kernel-interfaces": Defect(
         {"volume": "{files}/debug:/debug:ro"},
-        _mount("debugfs", "/debug", "ro", kind="debugfs"),
+        bind("debugfs", "/debug", "ro", kind="debugfs"),
     ),
     "shared-propagation": Defect(
         {"volume": "{files}/shared:/shared:ro,rshared"},
-        _all(_mount("{files}/shared", "/shared", "rshared", "ro"), _set("linux/rootfsPropagation", "shared")),
+        _all(bind("{files}/shared", "/shared", "rshared", "ro"), _set("linux/rootfsPropagation", "shared")),
     ),
     "unmasked-paths": Defect(
         None,
@@ -274,7 +275,12 @@ DEFECTS: dict[str, Defect] = {
     "default-bridge": Defect({"network": None}),
     "sshd": _script("echo -n sshd > /proc/$$/comm; sleep 100000; :"),
     "unsafe-sysctl": Defect(
-        {"sysctl": "net.ipv4.conf.all.route_localnet=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"})
+        {"sysctl": "net.ipv4.conf.all.accept_redirects=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.accept_redirects": "1"})
+    ),
+    "route-localnet": Defect(
+        {"sysctl": "net.ipv4.conf.all.route_localnet=1"},
+        _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"}),
+        _also("unsafe-sysctl"),
     ),
     # Processes
     "temporary-executable": _script(
