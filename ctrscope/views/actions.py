@@ -172,6 +172,7 @@ LONG_TEXT = (
     ),
     Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 33),
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32
     ),

@@ -83,6 +83,21 @@ def test_a_log_opens_at_its_end_and_follows_what_is_written(log: Path) -> None:
     _end(log)
 
 
+@asynchronous
+async def test_times_are_left_out_and_come_back_and_errors_keep_their_sign(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    path.write_text("2026-09-21T14:10:00.5Z stdout F fine\n2026-09-21T14:10:01.5Z stderr F broken\n")
+    async with dashboard([sample()], asked=_asked(path)) as pilot:
+        await _open(pilot, "Logs")
+        with_times = await until(pilot, "broken")
+        await press(pilot, "T")
+        without = screen_lines(pilot)
+        assert next(line for line in without if "fine" in line).strip() == "fine"
+        assert next(line for line in without if "broken" in line).strip() == "E broken"
+        await press(pilot, "T")
+        assert "\n".join(screen_lines(pilot)[5:-2]) == "\n".join(with_times.split("\n")[5:-2])
+
+
 def test_what_is_written_while_the_page_is_held_still_is_not_drawn(log: Path) -> None:
     @asynchronous
     async def run() -> None:

@@ -27,6 +27,7 @@ _WINDOW = 5000  # lines that are kept
 _PAGE = 500  # lines of one look
 _NEAR = 100  # lines to the edge of the window at which it is moved
 _ENOUGH = 200  # lines that a filter looks for by itself
+_SIGN = 2  # cells of what is left of a line without its time
 _WITH_DATE = 100  # cells from which on the date stands beside the time
 #: Select Graphic Rendition: colours, which many programs write. Everything else that is not text is shown as an escape.
 _COLOURS = re.compile(r"\x1b\[[0-9;:]{0,64}m")
@@ -58,6 +59,7 @@ class LogsPane(TextPane):
         self._page: LogPage | None = None  # the window: its places, and the lines of it
         self._shown: list[TextLine] = []
         self._following = True
+        self._with_times = True
         self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
         self._next: tuple[str, Callable[[], object]] | None = None
@@ -217,6 +219,8 @@ class LogsPane(TextPane):
         ]
 
     def _stamp(self, found: LogLine) -> tuple[str, str]:
+        if not self._with_times:  # the sign of the other stream stays
+            return ("E" if found.stream == "stderr" else "", "watch")
         moment = unix_time(found.at)
         text = "?" if moment is None else stamp(moment, with_date=self.size.width >= _WITH_DATE)
         return (f"{text} E", "watch") if found.stream == "stderr" else (text, "muted")
@@ -226,7 +230,8 @@ class LogsPane(TextPane):
         if page is None:
             return
         has_times = self._log is not None and self._log.source.format is not LogFormat.PLAIN
-        view.margin = 0 if not has_times else 17 if self.size.width >= _WITH_DATE else 11
+        wide = 17 if self.size.width >= _WITH_DATE else 11
+        view.margin = 0 if not has_times else wide if self._with_times else _SIGN
         lines: Sequence[TextLine] = self._shown
         if page.unfinished is not None and self.filter is None:
             lines = [*lines, TextLine(inert(clean(page.unfinished.text)), "plain", "unfinished")]
@@ -255,6 +260,11 @@ class LogsPane(TextPane):
         self._draw()
 
     # Keys
+
+    def toggle_times(self) -> None:
+        """Leave out when lines were written, or show it again."""
+        self._with_times = not self._with_times
+        self._draw()
 
     def follow(self) -> None:
         """Go to the end, and stay there."""

@@ -133,7 +133,9 @@ class ContainerScreen(SampleScreen):
         if action.id == "app.back":
             return False  # the page's own
         if action.id.startswith("text."):
-            return text is not None and (action.id not in ("text.follow", "text.time") or isinstance(text, LogsPane))
+            return text is not None and (
+                action.id not in ("text.follow", "text.time", "text.times") or isinstance(text, LogsPane)
+            )
         if action.id == "container.secrets":
             return PANES[self.tab].title in ("Environment", "Config")
         return super().offers(action)
@@ -260,6 +262,11 @@ class ContainerScreen(SampleScreen):
         """Wrap long lines, or cut them."""
         if self.text is not None:
             self.text.view.toggle_wrap()
+
+    def action_times(self) -> None:
+        """Show when each line of the log was written, or leave it out."""
+        if isinstance(self.text, LogsPane):
+            self.text.toggle_times()
 
     def action_time(self) -> None:
         """Open the field for a moment."""
