@@ -127,20 +127,19 @@ TABLE = (
         3,
     ),
     Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
+    Action("table.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4),
+    Action("table.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
     Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
+#: Of every table of which the columns can be chosen.
+COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
 
 CONTAINERS = (
     Action("containers.open", "enter", "open", "open", "Open the container; on a group: fold or unfold it.", "Table", 1),
     Action(
-        "containers.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4
-    ),
-    Action("containers.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
-    Action(
         "containers.group", "t", "group", "group", "Group by the next thing: engine, pod or project, unit, slice.", "Table", 5
     ),
     Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
-    Action("containers.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
 )
@@ -193,7 +192,7 @@ NAMESPACES = (
         "Matrix",
         5,
     ),
-    Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 4),
+    Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 16),
     Action("namespaces.left", "left,h", "cell(-1)", "left", "One type to the left.", "Matrix"),
     Action("namespaces.right", "right,l", "cell(1)", "right", "One type to the right.", "Matrix"),
 )
@@ -202,7 +201,7 @@ NETWORK = (
     Action(
         "network.open", "enter", "open", "open", "Open the container at the end of the line; of several, choose one.", "Map", 1
     ),
-    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 4),
+    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 5),
     Action("network.left", "left,h", "shift(-1)", "left", "Show what is left of the screen's edge.", "Map"),
     Action("network.right", "right,l", "shift(1)", "right", "Show what is right of the screen's edge.", "Map"),
 )
@@ -211,16 +210,6 @@ CGROUPS = (
     Action(
         "cgroups.open", "enter", "open", "open", "Open the container whose cgroup it is; else fold or unfold it.", "Tree", 1
     ),
-    Action(
-        "cgroups.sort",
-        "s",
-        "sort",
-        "sort",
-        "Sort what stands side by side by the next column; a click on a title sorts by that one.",
-        "Tree",
-        4,
-    ),
-    Action("cgroups.reverse", "S", "reverse", "reverse", "Turn the order around.", "Tree"),
     Action("cgroups.fold", "left,h", "fold(True)", "fold", "Fold the cgroup, or go to the one above it.", "Tree", 5),
     Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree"),
 )
@@ -236,22 +225,12 @@ FINDINGS = (
         1,
     ),
     Action("findings.export", "e", "export", "export", "Copy the findings that are shown, as JSON.", "Findings", 24),
-    Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 4),
-    Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 5),
+    Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 5),
+    Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 16),
 )
 
 PROCESSES = (
     Action("processes.open", "enter", "open", "open", "Open the container that the process belongs to.", "Trees", 1),
-    Action(
-        "processes.sort",
-        "s",
-        "sort",
-        "sort",
-        "Sort the trees by name or CPU use, the list by its next column; a click on a title makes a list in that order.",
-        "Trees",
-        4,
-    ),
-    Action("processes.reverse", "S", "reverse", "reverse", "Turn the order of the list around.", "Trees"),
     Action(
         "processes.list", "t", "list", "list/trees", "All processes as one list, or the trees of the containers.", "Trees", 18
     ),
@@ -262,7 +241,7 @@ PROCESSES = (
 
 EVENTS = (
     Action("events.open", "enter", "open", "open", "Open the container that the event is about.", "Events", 1),
-    Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 4),
+    Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 5),
 )
 
 MOVES = (

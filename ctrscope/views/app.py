@@ -22,7 +22,6 @@ from ctrscope.render.safe import inert
 from ctrscope.views.acting import SIGNALS, Acts
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
-from ctrscope.views.columns import FIELDS
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
@@ -48,6 +47,7 @@ from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.themes import THEMES, choose_theme, variables_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
@@ -67,7 +67,9 @@ _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network",
 
 #: Own actions of everything that may be in front, and columns that may be chosen, by name.
 _ACTIONS = {**{name: screen.ACTIONS for name, screen in _SCREENS.items()}, "container": ContainerScreen.ACTIONS}
-_COLUMNS = {"containers": tuple(FIELDS)}
+_COLUMNS = {
+    name: tuple(screen.COLUMNS) for name, screen in _SCREENS.items() if issubclass(screen, TableScreen) and screen.COLUMNS
+}
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 

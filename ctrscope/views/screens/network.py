@@ -34,7 +34,7 @@ class NetworkScreen(FilteredScreen):
     """The map with a cursor on one line, and two lines of words about it."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (*NETWORK, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(TABLE), *bindings(SELECTED)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Network"
     FILTER_HINT = "words that must match: veth web 172.17.0.2 :8080 trouble:down"
     WAITING = "reading the network of every namespace …"
@@ -158,6 +158,10 @@ class NetworkScreen(FilteredScreen):
         return self.spread(left, right)
 
     # Keys
+
+    def sortable(self) -> Sequence[str]:
+        """A map has no order but its own."""
+        return ()
 
     def open_row(self, key: str) -> None:
         """Open the container at the end of the line; of several, let one be chosen."""
