@@ -52,6 +52,15 @@ ANYWHERE = (
         "Anywhere",
         7,
     ),
+    Action(
+        "app.export",
+        "E",
+        "app.export",
+        "export",
+        "Write what is shown to a file, as text or JSON. Asks for its name.",
+        "Anywhere",
+        25,
+    ),
     Action("app.faster", "plus", "app.interval(-1)", "faster", "Take samples more often, down to every second.", "Anywhere"),
     Action("app.slower", "minus", "app.interval(1)", "slower", "Take samples less often, up to every ten seconds.", "Anywhere"),
     Action("app.quit", "q,ctrl+q", "app.quit", "quit", "Leave the dashboard.", "Anywhere", 9),
@@ -133,6 +142,9 @@ TABLE = (
 )
 #: Of every table of which the columns can be chosen.
 COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
+
+#: Of every page.
+PAGE = (Action("page.copy", "Y", "copy", "copy", "Copy everything that the page is made of, as JSON.", "Page", 22),)
 
 CONTAINERS = (
     Action("containers.open", "enter", "open", "open", "Open the container; on a group: fold or unfold it.", "Table", 1),
@@ -224,7 +236,7 @@ FINDINGS = (
         "Findings",
         1,
     ),
-    Action("findings.export", "e", "export", "export", "Copy the findings that are shown, as JSON.", "Findings", 24),
+    Action("findings.copy", "e", "copy_all", "copy all", "Copy the findings that are shown, as JSON.", "Findings", 24),
     Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 5),
     Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 16),
 )

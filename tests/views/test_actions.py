@@ -17,6 +17,7 @@ from ctrscope.views.actions import (
     MOVES,
     NAMESPACES,
     NETWORK,
+    PAGE,
     PROCESSES,
     SCREENS,
     SELECTED,
@@ -33,12 +34,13 @@ ALWAYS = (*SELECTED, *SCREENS, *ANYWHERE, *MOVES)
 #: Name of a screen → its own actions and the key that leads to it from the containers.
 OWN: dict[str, tuple[tuple[Action, ...], str]] = {
     "containers": ((*CONTAINERS, *TABLE, *COLUMNS), "1"),
-    "container": ((*CONTAINER, *LONG_TEXT), "enter"),
+    "container": ((*CONTAINER, *LONG_TEXT, *PAGE), "enter"),
     "namespaces": ((*NAMESPACES, *TABLE), "3"),
     "cgroups": ((*CGROUPS, *TABLE, *COLUMNS), "4"),
     "network": ((*NETWORK, *TABLE), "5"),
     "findings": ((*FINDINGS, *TABLE, *COLUMNS), "6"),
     "processes": ((*PROCESSES, *TABLE, *COLUMNS), "2"),
+    "host": (PAGE, "8"),
     "events": ((*EVENTS, *TABLE, *COLUMNS), "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}

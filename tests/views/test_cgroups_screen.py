@@ -19,7 +19,10 @@ BY_PATH = {one.cgroup.path: one for one in containers() if one.cgroup is not Non
 
 
 def paths(order: str = "cgroup", toggled: Mapping[str, bool] | None = None) -> list[str]:
-    return [branch.path for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, Order(order, descending=order != "cgroup"))]
+    return [
+        branch.path
+        for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, Order(order, descending=order != "cgroup"))
+    ]
 
 
 def screen_of(pilot) -> CgroupsScreen:  # type: ignore[no-untyped-def]

@@ -4,10 +4,11 @@ import pytest
 from msgspec import structs
 from textual.pilot import Pilot
 
+from ctrscope.model.sample import Sample
 from ctrscope.views.ordering import Order, ordered
-from ctrscope.views.screens.table import TableScreen
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.widgets.row_table import RowTable
-from tests.views.builders import APP, sample
+from tests.views.builders import APP
 from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle
 from tests.views.world import events, full
 
@@ -16,12 +17,12 @@ TABLES = {"containers": "1", "processes": "2", "namespaces": "3", "cgroups": "4"
 CHOOSING = {name: key for name, key in TABLES.items() if name != "namespaces"}  # all of the matrix always fits
 
 
-def everything():  # type: ignore[no-untyped-def]
+def everything() -> Sample:
     return structs.replace(full(), events=events())
 
 
-def screen_of(pilot: Pilot[None]) -> TableScreen:
-    assert isinstance(pilot.app.screen, TableScreen)
+def screen_of(pilot: Pilot[None]) -> FilteredScreen:
+    assert isinstance(pilot.app.screen, FilteredScreen)
     return pilot.app.screen
 
 

@@ -26,7 +26,10 @@ from tests.views.world import full
         ({"keys": {"app.quit": "s"}}, ("keys.app.quit", "s is the key of both table.sort and app.quit")),
         ({"keys": {"containers": {"group": "s"}}}, ("keys.containers.group", "s is the key of both")),
         ({"keys": {"move.down": "g"}}, ("keys.move.down", "g is the key of both app.jump and move.down")),
-        ({"columns": {"pods": ("name",)}}, ("columns.pods", "there is no such screen; there are containers, processes, cgroups, findings, events")),
+        (
+            {"columns": {"pods": ("name",)}},
+            ("columns.pods", "there is no such screen; there are containers, processes"),
+        ),
         ({"columns": {"containers": ("nam",)}}, ("columns.containers", "there is no column nam; there are")),
         ({"columns": {"containers": ()}}, ("columns.containers", "there is no column in it")),
     ],

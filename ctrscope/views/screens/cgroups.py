@@ -66,9 +66,9 @@ class CgroupsScreen(FilteredScreen):
         branch = self._shown.get(self.table.cursor or "")
         return branch.container if branch else None
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The cgroup, without those below it."""
-        branch = self._shown.get(self.table.cursor or "")
+        branch = self._shown.get(key)
         return None if branch is None else msgspec.structs.replace(branch.node, children=())
 
     def offers(self, action: Action) -> bool:

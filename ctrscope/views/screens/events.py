@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
@@ -46,9 +45,9 @@ class EventsScreen(FilteredScreen):
             return None
         return self.sample.snapshot.container(event.container)
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The event."""
-        return self._shown.get(self.table.cursor or "")
+        return self._shown.get(key)
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container that is still there."""
@@ -64,8 +63,7 @@ class EventsScreen(FilteredScreen):
         self.call_after_refresh(self._show_filter)
 
     def _show_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value, field.display = self.filter, True
+        self.field.value, self.field.display = self.filter, True
 
     def explained(self) -> Sequence[tuple[str, str]]:
         """Explain the columns and the signs."""

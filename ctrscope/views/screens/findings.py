@@ -8,7 +8,6 @@ import msgspec
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
@@ -79,9 +78,9 @@ class FindingsScreen(FilteredScreen):
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The finding."""
-        return self._findings.get(self.table.cursor or "")
+        return self._findings.get(key)
 
     def point_at(self, place: str) -> None:
         """Put the cursor on the worst finding about something, by its id."""
@@ -160,7 +159,7 @@ class FindingsScreen(FilteredScreen):
         if finding is not None:
             self.ctrscope.open_subject(finding.subject, tab_of(finding))
 
-    def action_export(self) -> None:
+    def action_copy_all(self) -> None:
         """Copy what is shown as JSON, as diagnose and audit print it."""
         found = [msgspec.to_builtins(one) for one in self._findings.values()]
         self.app.copy_to_clipboard(json.dumps({"findings": found}, indent=2))
@@ -180,6 +179,6 @@ class FindingsScreen(FilteredScreen):
         now = next((word for word in words if word.startswith(f"{field}:")), "")
         following = dict(zip(("", *values), (*values, ""), strict=True))[now.partition(":")[2] if now else ""]
         kept = [word for word in words if word != now]
-        box = self.query_one("#filter", Input)
+        box = self.field
         box.value = " ".join([*kept, f"{field}:{following}"] if following else kept)
         box.display = bool(box.value)

@@ -71,7 +71,12 @@ class NamespacesScreen(FilteredScreen):
 
     def row_value(self) -> Value | None:
         """The namespace under the cursor, or the container of the row."""
-        return self._namespace() or self.selected()
+        return self._namespace() or super().row_value()
+
+    def value_of(self, key: str) -> Value | None:
+        """The container, or the namespace that no process is in."""
+        alone = next((one for id_, one in (self._namespaces or {}).items() if str(id_) == key), None)
+        return super().value_of(key) or alone
 
     def offers(self, action: Action) -> bool:
         """A pick is of a container's cells; the rest takes a namespace under the cursor."""

@@ -58,11 +58,14 @@ class NetworkScreen(FilteredScreen):
 
     def selected(self) -> Container | None:
         """Get the container at the end of the line under the cursor, when it is one and no more."""
-        found = self._containers()
+        return self._container_of(self.table.cursor or "")
+
+    def _container_of(self, key: str) -> Container | None:
+        found = self._containers(key)
         return found[0] if len(found) == 1 else None
 
-    def _containers(self) -> list[Container]:
-        drawn = self._lines.get(self.table.cursor or "")
+    def _containers(self, key: str) -> list[Container]:
+        drawn = self._lines.get(key)
         if drawn is None or self.sample is None:
             return []
         inos = {end[0] for end in (drawn.key, drawn.inside) if end is not None}
@@ -73,15 +76,15 @@ class NetworkScreen(FilteredScreen):
             if one.id in drawn.containers and (not inos or one.namespaces.net in inos)
         ]
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The link that the line is about, the nearer end of two; of a namespace's line the container."""
-        drawn = self._lines.get(self.table.cursor or "")
-        return self._link(drawn.key if drawn is not None else None) or self.selected()
+        drawn = self._lines.get(key)
+        return self._link(drawn.key if drawn is not None else None) or self._container_of(key)
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container, the next trouble takes trouble."""
         if action.id == "network.open":
-            return bool(self._containers())
+            return bool(self._containers(self.table.cursor or ""))
         if action.id == "network.trouble":
             return any(drawn.trouble for drawn in self._lines.values())
         return super().offers(action)
@@ -165,7 +168,7 @@ class NetworkScreen(FilteredScreen):
 
     def open_row(self, key: str) -> None:
         """Open the container at the end of the line; of several, let one be chosen."""
-        found = self._containers()
+        found = self._containers(key)
         if len(found) == 1:
             self.ctrscope.open_container(found[0].key)
         elif found:

@@ -71,10 +71,11 @@ class ProcessesScreen(FilteredScreen):
             return self._trees[key].container
         return self._members[key].container if key in self._members else None
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The process, or the container of a heading."""
-        member = self._members.get(self.table.cursor or "")
-        return member.process if member is not None else self.selected()
+        if key in self._members:
+            return self._members[key].process
+        return self._trees[key].container if key in self._trees else None
 
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""

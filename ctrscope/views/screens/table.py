@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 
 from ctrscope.model.sample import Sample
 from ctrscope.model.value import Value
+from ctrscope.render import tables as paper
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import Action
 from ctrscope.views.ordering import Order
 from ctrscope.views.screens.columns import ColumnsScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.sample_screen import SampleScreen, json_text
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 from ctrscope.views.widgets.words import Words
@@ -55,9 +55,13 @@ class TableScreen(SampleScreen):
         """Go deeper from a row."""
         raise NotImplementedError
 
+    def value_of(self, key: str) -> Value | None:
+        """Everything about a row, as the JSON contract has it."""
+        return self.sample.snapshot.container(key) if self.sample is not None else None
+
     def row_value(self) -> Value | None:
-        """Everything about the row under the cursor, as the JSON contract has it."""
-        return self.selected()
+        """The same of the row under the cursor."""
+        return self.value_of(self.table.cursor or "")
 
     def sortable(self) -> Sequence[str]:
         """Keys of the columns that rows can be sorted by, in the order in which `s` goes through them."""
@@ -196,6 +200,35 @@ class TableScreen(SampleScreen):
             text = f"no room for {', '.join(left_out)}: hide another, or move it further left"
             self.notify(text, severity="warning", markup=False)
 
+    # What is on the screen, elsewhere
+
+    def shown_value(self) -> object:
+        """The rows with what each column says, and what each is about."""
+        return {
+            "screen": self.TITLE_TEXT.casefold(),
+            "taken_at": self.sample.snapshot.taken_at if self.sample is not None else None,
+            "rows": [
+                {
+                    "shown": {
+                        column.key: cell.text.strip() for column, cell in zip(self.table.columns, row.cells, strict=True)
+                    },
+                    "is": self.value_of(row.key),
+                }
+                for row in self._rows_shown()
+            ],
+        }
+
+    def shown_lines(self) -> Sequence[str]:
+        """The table, as wide as its texts are."""
+        columns = [paper.Column(column.title, "right" if column.align == "right" else "left") for column in self.table.columns]
+        return paper.format_table(
+            columns, [[f"{one.text}{one.mark}".rstrip() for one in row.cells] for row in self._rows_shown()]
+        )
+
+    def _rows_shown(self) -> list[TableRow]:
+        rows = (self.table.row(key) for key in self.table.row_keys)
+        return [row for row in rows if row is not None]
+
     def action_copy(self) -> None:
         """Ask what of the line, then copy it: everything as JSON, or one value."""
         row, value = self.table.row(self.table.cursor or ""), self.row_value()
@@ -221,13 +254,6 @@ class TableScreen(SampleScreen):
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
-
-
-def json_text(value: Value) -> str:
-    """A record as the JSON contract has it; what is not printable is escaped, so that it can be pasted anywhere."""
-    import json
-
-    return json.dumps(msgspec.to_builtins(value), indent=2)
 
 
 def _value_columns(width: int) -> tuple[Column, ...]:
