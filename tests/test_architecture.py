@@ -20,7 +20,12 @@ EVERYTHING = {
     "views",
     "attach",
     "act",
+    "oci",
+    "cgroups",
+    "network",
+    "images",
     "launcher",
+    "run",
     "lock",
     "cli",
 }
@@ -36,7 +41,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"model", "render"},
     "attach": {"model", "probes"},
     "act": {"model", "probes"},
-    "launcher": {"model", "probes", "attach", "act"},  # act: a cgroup held open, and the freezer
+    "oci": {"model", "probes", "attach"},  # attach: the types of linux.seccomp
+    "cgroups": {"model", "probes", "attach", "act", "oci"},  # act: a cgroup held open, and the freezer
+    "network": {"model", "probes", "oci"},
+    "images": {"oci"},
+    "launcher": {"model", "probes", "attach", "oci", "cgroups", "network"},
+    "run": {"model", "probes", "attach", "oci", "cgroups", "network", "images", "launcher"},
     "lock": {"model", "attach"},  # the system calls
     "cli": EVERYTHING,
     "": {"cli"},  # ctrscope/__init__.py and __main__.py
@@ -55,7 +65,8 @@ MAY_USE: dict[str, tuple[str, ...]] = {
 #: a copy of a process that reads.
 MAY_TOUCH = (
     "ctrscope.probes.hostfs", "ctrscope.probes.netlink", "ctrscope.probes.iptables_legacy", "ctrscope.probes.proc_connector",
-    "ctrscope.attach", "ctrscope.act", "ctrscope.launcher", "ctrscope.cli.beside",
+    "ctrscope.attach", "ctrscope.act", "ctrscope.oci", "ctrscope.cgroups", "ctrscope.network", "ctrscope.images",
+    "ctrscope.launcher", "ctrscope.run", "ctrscope.cli.beside",
 )  # fmt: skip
 TOUCHING_MODULES = {"socket", "subprocess", "pty", "shutil", "tempfile", "pathlib", "glob"}
 TOUCHING_CALLS = {

@@ -8,21 +8,23 @@ namespace, which counts for children only, and waits for its own child: the *ent
 closes it.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ctrscope.attach import inside, syscalls
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
-from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, send_signal
-from ctrscope.attach.terminal import EscapeKeys, Likeness, is_interactive, read_likeness
+from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, is_interactive, send_signal
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.proc_pid_stat import parse_stat
+
+if TYPE_CHECKING:
+    from ctrscope.attach.terminal import Likeness
 
 _MESSAGE_LIMIT = 8192
 ESCAPE = b"\x10\x11"  # ctrl-p ctrl-q, as docker attach has it
@@ -37,7 +39,11 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
     with ExitStack() as stack:
         ours, theirs = open_channel()
         stack.enter_context(ours)
-        likeness = stack.enter_context(read_likeness()) if is_interactive() else None
+        likeness = None
+        if is_interactive():
+            from ctrscope.attach.terminal import read_likeness  # with a pipe at either end there is none
+
+            likeness = stack.enter_context(read_likeness())
         signals = stack.enter_context(caught_signals())
         with theirs, opened_target(plan) as target:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -50,7 +56,7 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
         try:
             started = _await_start(plan, child, ours, signals, stack)
             try:
-                attend(started, signals, EscapeKeys(escape))
+                attend(started, signals, escape)
             except BaseException:
                 send_signal(started.pidfd, signal.SIGKILL)
                 raise
@@ -100,7 +106,7 @@ def opened_target(plan: AttachPlan) -> Iterator[Target]:
         yield target
 
 
-def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, report: Report, parent: int) -> NoReturn:
+def _go_between(plan: AttachPlan, target: Target, likeness: "Likeness | None", report: Report, parent: int) -> NoReturn:
     """Join the PID namespace, start the entrant there and end as it ends."""
     try:
         signal.set_wakeup_fd(-1)

@@ -43,8 +43,8 @@ class Demo:
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "demo opens the dashboard, which needs a terminal")
         from ctrscope.cli.dashboard import Dashboard
-        from ctrscope.launcher.demo import demo
-        from ctrscope.launcher.errors import LauncherError
+        from ctrscope.oci.errors import LauncherError
+        from ctrscope.run.demo import demo
 
         asked = Event()
 
@@ -82,8 +82,8 @@ def _interruptible(asked: Event) -> Iterator[None]:
 @contextmanager
 def _tending() -> Iterator[None]:
     """What dies for its memory is started again, on a thread beside the dashboard."""
-    from ctrscope.launcher.demo import tend
-    from ctrscope.launcher.errors import LauncherError
+    from ctrscope.oci.errors import LauncherError
+    from ctrscope.run.demo import tend
 
     done, failed = Event(), list[LauncherError]()
 

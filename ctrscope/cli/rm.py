@@ -35,9 +35,9 @@ class Rm:
         """Remove one after the other; the first that cannot be removed ends it."""
         refuse_unless_allowed(environment, self.name)
         from ctrscope.act.record import record
-        from ctrscope.launcher.errors import LauncherError
-        from ctrscope.launcher.removal import find_ours, find_state, remove
-        from ctrscope.launcher.state import default_root, is_alive
+        from ctrscope.oci.errors import LauncherError
+        from ctrscope.oci.state import default_root, is_alive
+        from ctrscope.run.removal import find_ours, find_state, remove
 
         for query in arguments.ids:
             try:

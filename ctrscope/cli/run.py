@@ -13,8 +13,8 @@ from ctrscope.render.safe import inert
 if TYPE_CHECKING:
     import argparse
 
-    from ctrscope.launcher.errors import LauncherError
-    from ctrscope.launcher.order import Order
+    from ctrscope.oci.errors import LauncherError
+    from ctrscope.run.order import Order
 
 _FAILED = 125  # what says that ctrscope failed, not the command
 _EXAMPLES = """\
@@ -100,8 +100,8 @@ class Run:
         if environment.read_only:
             environment.say("ctrscope: run starts a program: refused under --read-only")
             return _FAILED
-        from ctrscope.launcher.errors import LauncherError
-        from ctrscope.launcher.order import run_attached, run_detached
+        from ctrscope.oci.errors import LauncherError
+        from ctrscope.run.order import run_attached, run_detached
 
         def warn(lines: tuple[str, ...]) -> None:
             for line in lines:
@@ -121,8 +121,8 @@ class Run:
             return _FAILED
 
     def _order(self, arguments: "argparse.Namespace", environment: Environment) -> "Order":
-        from ctrscope.launcher.build import Wanted
-        from ctrscope.launcher.order import Order
+        from ctrscope.run.build import Wanted
+        from ctrscope.run.order import Order
 
         options: dict[str, Any] = {name: tuple(getattr(arguments, name)) for _, _, name, _ in _REPEATED}
         options |= {name: getattr(arguments, name) for _, _, name, _ in _SINGLE}

@@ -3,7 +3,7 @@
 *Source:* runc libcontainer ``state.json`` (keys ``init_process_pid``, ``init_process_start``, ``cgroup_paths``,
 ``config``), crun ``status`` (keys ``pid``, ``process-start-time``, ``cgroup-path``, ``bundle``, ``created``), youki
 ``state.json`` (the OCI runtime specification's state: ``pid``, ``status``, ``bundle``, ``annotations``; and ``created``);
-``launcher/state.py``.
+``oci/state.py``.
 *Shape:* the start times are clock ticks after boot, field 22 of proc_pid_stat(5): with the PID they name one process.
 youki records none. Whether a container was started, runc, crun and the launcher tell by ``exec.fifo``, which there until then.
 *Versions:* ``init_process_start`` was a string before runc 1.0 (2017); crun left ``process-start-time`` out at first.

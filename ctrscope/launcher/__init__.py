@@ -1,1 +1,1 @@
-"""MAKE: a minimal OCI runtime for test containers, each step a short function in the order of the text books."""
+"""MAKE: a minimal OCI runtime, each step a short function in the order of the text books."""

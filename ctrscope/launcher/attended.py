@@ -4,11 +4,10 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from ctrscope.attach.session import Started, attend, caught_signals, exit_status
-from ctrscope.attach.terminal import EscapeKeys, is_interactive, read_window_size
+from ctrscope.attach.session import Started, attend, caught_signals, exit_status, is_interactive
 from ctrscope.launcher import lifecycle
 from ctrscope.launcher.lifecycle import Made, Wish
-from ctrscope.launcher.spec import Spec
+from ctrscope.oci.spec import Spec
 
 
 def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:
@@ -42,6 +41,8 @@ def attend_made(made: Made, signals: int) -> int:
                 import fcntl
                 import termios
 
+                from ctrscope.attach.terminal import read_window_size
+
                 fcntl.ioctl(made.terminal, termios.TIOCSWINSZ, read_window_size())
-        attend(Started(pidfd, made.terminal), signals, EscapeKeys(b""))
+        attend(Started(pidfd, made.terminal), signals, b"")
         return exit_status(os.waitpid(made.pid, 0)[1])

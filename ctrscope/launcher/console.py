@@ -11,8 +11,8 @@ import struct
 import termios
 
 from ctrscope.attach.terminal import open_pty_here
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.spec import ConsoleSize
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import ConsoleSize
 
 
 def connect_console(path: str) -> int:

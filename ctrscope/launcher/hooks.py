@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.spec import Hook
-from ctrscope.launcher.state import State, container_state
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Hook
+from ctrscope.oci.state import State, container_state
 
 _TAIL = 500
 

@@ -22,16 +22,15 @@ from ctrscope.attach.environment import DEFAULT_PATH
 from ctrscope.attach.inside import hide, keep_from_exec, reset_signals
 from ctrscope.attach.program import CANNOT_EXECUTE, NOT_FOUND, candidates, execute
 from ctrscope.launcher import namespaces, nodes
-from ctrscope.launcher.cgroup import Cgroups
 from ctrscope.launcher.confine import Confined, become, take_label
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.mounts import make_readonly, mask, mount_cgroups, mount_inside, parse_options, remount
 from ctrscope.launcher.rootfs import PROPAGATIONS, enter_in_place, make_inside, open_root, pivot
-from ctrscope.launcher.spec import Linux, Process, Spec
-from ctrscope.launcher.state import State
 from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, PID, READY, TERMINAL, ask, await_answer, fail
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Linux, Process, Spec
+from ctrscope.oci.state import Cgroups, State
 
 _PERSONALITIES = {"LINUX": 0, "LINUX32": 8}
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1

@@ -10,15 +10,14 @@ from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.inside import hide, keep_from_exec
 from ctrscope.attach.program import execute
-from ctrscope.launcher.cgroup import Cgroups
 from ctrscope.launcher.confine import take_label
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.init import Program, become_program, import_late
 from ctrscope.launcher.namespaces import become_root
-from ctrscope.launcher.state import State, is_alive
 from ctrscope.launcher.talk import CGROUPS, PID, ask, await_answer, fail
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.state import Cgroups, State, is_alive
 
 
 class Joining(Value, frozen=True, kw_only=True):

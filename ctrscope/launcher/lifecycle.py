@@ -17,18 +17,19 @@ from msgspec.structs import replace
 
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel, open_channel
-from ctrscope.launcher import cgroup, init, join, talk
-from ctrscope.launcher import state as states
+from ctrscope.cgroups import cgroup
+from ctrscope.launcher import init, join, talk
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
 from ctrscope.launcher.rootfs import unmount_in_place
-from ctrscope.launcher.spec import Process, Resources, Spec
-from ctrscope.launcher.state import FIFO, State
 from ctrscope.model.container import Port
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.model.value import Value
+from ctrscope.oci import state as states
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Process, Resources, Spec
+from ctrscope.oci.state import FIFO, Cgroups, State
 from ctrscope.probes.cgroupfs import read_frozen, read_layout
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_cgroup import read_cgroup
@@ -93,7 +94,7 @@ def create(wish: Wish, spec: Spec) -> Made:
             states.write_state(wish.root, state)
             states.write_spec(wish.root, wish.id, spec)
             if wish.ports is not None:
-                from ctrscope.launcher.network import plan_network
+                from ctrscope.network.bridge import plan_network
 
                 plan_network(wish.root, wish.id, wish.ports)
             return _make(wish, spec, state, confined)
@@ -120,7 +121,7 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
 
     def run_hooks(_: str) -> None:
         if wish.ports is not None:
-            from ctrscope.launcher.network import connect
+            from ctrscope.network.bridge import connect
 
             warnings.extend(connect(wish.root, wish.id, pid))
         _run_hooks("prestart", spec, state, "created")
@@ -422,7 +423,7 @@ def _undo(root: str, container_id: str) -> tuple[str, ...]:
         cgroup.kill_all(state.cgroups)
         cgroup.remove(state.cgroups)
     if os.path.exists(f"{root}/network.json"):
-        from ctrscope.launcher.network import disconnect
+        from ctrscope.network.bridge import disconnect
 
         disconnect(root, container_id)
     warnings: tuple[str, ...] = ()
@@ -442,7 +443,7 @@ def _find_status(root: str, container_id: str) -> str:
         return "stopped"  # it has a directory and no state: what made it was killed
 
 
-def _running(root: str, container_id: str) -> cgroup.Cgroups:
+def _running(root: str, container_id: str) -> Cgroups:
     state = states.read_state(root, container_id)
     if not states.is_alive(state) or state.cgroups is None:
         raise LauncherError(f"container not running: {container_id}")

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from ctrscope.attach import syscalls
 from ctrscope.attach.syscalls import MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.rootfs import PROPAGATIONS, find_inside, is_directory, make_inside, path_of
-from ctrscope.launcher.spec import Mount
 from ctrscope.model.value import Value
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Mount
 from ctrscope.probes.cgroupfs import read_layout
 from ctrscope.probes.hostfs import HostFs
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.spec import IdMapping, Linux
 from ctrscope.model.namespace import OCI_TYPES, NamespaceType
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import IdMapping, Linux
 
 
 def open_joined(linux: Linux) -> dict[NamespaceType, int]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.rootfs import find_inside, make_inside, path_of
-from ctrscope.launcher.spec import Device
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Device
 
 _DEFAULT = tuple(
     Device(type="c", path=f"/dev/{name}", major=major, minor=minor)

@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
-from ctrscope.launcher.errors import LauncherError
+from ctrscope.oci.errors import LauncherError
 from ctrscope.probes.hostfs import resolve_in_root
 
 PROPAGATIONS = {

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.request import CannotAttach
-from ctrscope.launcher.errors import LauncherError
+from ctrscope.oci.errors import LauncherError
 
 #: Map my ids; this PID is init; put me into the cgroups; run the hooks of the runtime; set my limits: each is answered.
 IDS, PID, CGROUPS, HOOKS, LIMITS = b"I", b"P", b"C", b"H", b"L"

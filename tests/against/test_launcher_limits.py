@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.attach.containers import make_rootfs
-from tests.launcher.placed import Placed, placed
+from tests.cgroups.placed import Placed, placed
 from tests.requirements import require, require_root
 
 MIB = 1 << 20

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from ctrscope.attach.seccomp import Filter, Profile, compile_filter, known_syscalls
-from ctrscope.launcher.seccomp_profile import default_seccomp
+from ctrscope.attach.confinement import Filter
+from ctrscope.attach.seccomp import Profile, compile_filter, known_syscalls
+from ctrscope.run.seccomp_profile import default_seccomp
 from tests.live import docker, podman
 from tests.live.machine import run
 from tests.requirements import require, require_root

@@ -5,7 +5,7 @@ import pytest
 from ctrscope.cli.oci import main
 from ctrscope.cli.oci.arguments import OPTIONS, parse
 from ctrscope.cli.oci.living import parse_signal
-from ctrscope.launcher.errors import LauncherError
+from ctrscope.oci.errors import LauncherError
 
 
 def test_podmans_create_is_understood() -> None:

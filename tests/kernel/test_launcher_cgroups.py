@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.launcher import cgroup
-from ctrscope.launcher.cgroup import freeze, join, kill_all, plan_cgroups, read_pids, remove, thaw, update
-from ctrscope.launcher.errors import LauncherError, SpecError
+from ctrscope.cgroups.cgroup import freeze, join, kill_all, plan_cgroups, read_pids, remove, thaw, update
+from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.state import Cgroups
 from tests.attach.containers import wait_for
-from tests.launcher.placed import Placed, placed, resources_of, spec_of
+from tests.cgroups.placed import Placed, placed, resources_of, spec_of
 from tests.requirements import require, require_root
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -188,7 +188,7 @@ def test_a_limit_without_its_controller_is_refused_with_limit_and_place() -> Non
     with placed(NAME) as box:
         with pytest.raises(LauncherError, match=r"\$\.linux\.resources\.hugepageLimits\[0\]: there is no .*hugetlb"):
             update(box.cgroups, resources_of(hugepageLimits=[{"pageSize": "3MB", "limit": 1}]))
-        without = cgroup.Cgroups()
+        without = Cgroups()
         with pytest.raises(LauncherError, match=r"\$\.linux\.resources\.pids\.limit: there is no pids hierarchy"):
             update(without, resources_of(pids={"limit": 5}))
         assert update(without, resources_of()) == ()

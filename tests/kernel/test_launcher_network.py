@@ -16,8 +16,8 @@ from ctrscope.discovery.path import explain_path
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.published import find_publications
 from ctrscope.discovery.topology import TopologyReader
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.network import NetworkPlan, connect, disconnect, parse_port, plan_network
+from ctrscope.network.bridge import NetworkPlan, connect, disconnect, parse_port, plan_network
+from ctrscope.oci.errors import LauncherError
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.netns import run_in_network_namespace
 from tests.kernel.networks import Namespace, network_namespace

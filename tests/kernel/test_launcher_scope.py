@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ctrscope.launcher.cgroup import plan_cgroups, update
-from ctrscope.launcher.errors import LauncherError, SpecError
+from ctrscope.cgroups.cgroup import plan_cgroups, update
+from ctrscope.oci.errors import LauncherError, SpecError
 from tests.attach.containers import wait_for
-from tests.launcher.placed import placed, resources_of, spec_of
+from tests.cgroups.placed import placed, resources_of, spec_of
 from tests.requirements import require_root
 
 MIB = 1 << 20

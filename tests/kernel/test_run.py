@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ctrscope.launcher.removal import image_root
-from ctrscope.launcher.state import default_root
-from tests.launcher.layouts import archive, file, folder, symlink, write_layout
+from ctrscope.oci.state import default_root
+from ctrscope.run.removal import image_root
+from tests.images.layouts import archive, file, folder, symlink, write_layout
 from tests.live.machine import wait_for
 from tests.requirements import require, require_root
 

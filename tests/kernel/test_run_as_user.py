@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.launcher.users import own_mappings
+from ctrscope.run.users import own_mappings
 from tests.kernel.test_run import PATIENCE, ctrscope, described, run, said
 from tests.live.machine import wait_for
 

@@ -13,8 +13,8 @@ import pytest
 from ctrscope.attach.program import execute
 from ctrscope.attach.seccomp import Profile
 from ctrscope.launcher.confine import become, limit, plan_confinement, take_label
-from ctrscope.launcher.errors import LauncherError, SpecError
-from ctrscope.launcher.spec import Process
+from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.spec import Process
 from tests.requirements import require, require_root
 
 _CAPS = ("CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ctrscope.cli.oci.arguments import Arguments, parse
-from ctrscope.launcher.errors import LauncherError
+from ctrscope.oci.errors import LauncherError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
 from ctrscope import __version__
 from ctrscope.cli.oci.arguments import OPTIONS, Arguments
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.state import OCI_VERSION
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.state import OCI_VERSION
 
 _WHAT = {
     "create": ("ID", "make a container of a bundle that waits for start"),

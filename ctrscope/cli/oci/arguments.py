@@ -6,8 +6,8 @@ is an option any more after the first word that is none.
 
 from collections.abc import Sequence
 
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.model.value import Value
+from ctrscope.oci.errors import LauncherError
 
 #: Verb → its options; those with ``=`` take a value, and those with ``+`` many. A letter is the short form.
 _MAKING = "b:bundle= console-socket= pid-file= no-pivot no-new-keyring preserve-fds="

@@ -7,9 +7,9 @@ import msgspec
 
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.spec import BlockIO, Cpu, Memory, Pids, Resources, parse_part, read_part
-from ctrscope.launcher.state import OCI_VERSION, State, container_state, default_root, list_ids, read_state
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import BlockIO, Cpu, Memory, Pids, Resources, parse_part, read_part
+from ctrscope.oci.state import OCI_VERSION, State, container_state, default_root, list_ids, read_state
 
 
 def list_(arguments: Arguments) -> int:
@@ -64,7 +64,8 @@ def update_(arguments: Arguments) -> int:
 
 def spec_(arguments: Arguments) -> int:
     """Write a config.json to begin with."""
-    from ctrscope.launcher.build import ImageSettings, Wanted, build_spec
+    from ctrscope.images.settings import ImageSettings
+    from ctrscope.run.build import Wanted, build_spec
 
     spec, _ = build_spec(Wanted(terminal=True, command=("sh",)), "ctrscope", "rootfs", ImageSettings())
     lifecycle.write_template(arguments.find("bundle") or ".", spec)
@@ -80,7 +81,7 @@ def features_(arguments: Arguments) -> int:
 def _features() -> dict[str, Any]:
     from ctrscope.attach.seccomp import ACTIONS, OPERATORS
     from ctrscope.launcher.mounts import known_options
-    from ctrscope.launcher.validate import NAMESPACES
+    from ctrscope.oci.validate import NAMESPACES
     from ctrscope.probes.capability_names import capability_names
 
     return {

@@ -7,8 +7,8 @@ import msgspec
 
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
-from ctrscope.launcher.errors import LauncherError
-from ctrscope.launcher.state import container_state, default_root, directory_exists, read_state
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.state import container_state, default_root, directory_exists, read_state
 
 
 def start(arguments: Arguments) -> int:

@@ -9,11 +9,11 @@ from ctrscope.attach.session import caught_signals
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
 from ctrscope.launcher.attended import attend_made, run_attached
-from ctrscope.launcher.errors import LauncherError
 from ctrscope.launcher.lifecycle import Wish
-from ctrscope.launcher.spec import Capabilities, Process, User, load_spec, read_part
-from ctrscope.launcher.state import default_root, read_spec
-from ctrscope.launcher.validate import validate_process
+from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.spec import Capabilities, Process, User, load_spec, read_part
+from ctrscope.oci.state import default_root, read_spec
+from ctrscope.oci.validate import validate_process
 
 
 def create(arguments: Arguments) -> int:

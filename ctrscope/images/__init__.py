@@ -1,0 +1,1 @@
+"""UNPACK: OCI images as root directories. Whoever made one is a stranger."""
