@@ -214,6 +214,7 @@ NETWORK = (
         "network.open", "enter", "open", "open", "Open the container at the end of the line; of several, choose one.", "Map", 1
     ),
     Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 5),
+    Action("network.list", "t", "list", "list/map", "All links as one list, or the map again.", "Map", 18),
     Action("network.left", "left,h", "shift(-1)", "left", "Show what is left of the screen's edge.", "Map"),
     Action("network.right", "right,l", "shift(1)", "right", "Show what is right of the screen's edge.", "Map"),
 )

@@ -37,7 +37,7 @@ OWN: dict[str, tuple[tuple[Action, ...], str]] = {
     "container": ((*CONTAINER, *LONG_TEXT, *PAGE), "enter"),
     "namespaces": ((*NAMESPACES, *TABLE), "3"),
     "cgroups": ((*CGROUPS, *TABLE, *COLUMNS), "4"),
-    "network": ((*NETWORK, *TABLE), "5"),
+    "network": ((*NETWORK, *TABLE, *COLUMNS), "5"),
     "findings": ((*FINDINGS, *TABLE, *COLUMNS), "6"),
     "processes": ((*PROCESSES, *TABLE, *COLUMNS), "2"),
     "host": (PAGE, "8"),

@@ -202,6 +202,32 @@ async def test_a_column_for_which_there_is_no_room_is_said() -> None:
 
 
 @asynchronous
+async def test_the_links_are_a_list_in_any_order_with_the_cursor_on_the_same_link_as_on_the_map() -> None:
+    async with dashboard([everything()], size=(200, 40)) as pilot:
+        await press(pilot, "5", "n", "t")
+        found = screen_of(pilot)
+        cursor = found.table.cursor
+        assert cursor in found.table.row_keys
+        assert "list · sort ↓/S ▼" in screen_lines(pilot)[-2]
+        assert texts(found.table, "name")[:2] == ["eth0", "eth0"]  # the pod's and d-db's; of the others no rate is known
+        assert texts(found.table, "where")[:2] == ["pod shop/web-0 (app, istio-proxy, pause)", "d-db"]
+        assert "lo" not in texts(found.table, "name")
+        await click_title(pilot, "name")
+        names = texts(found.table, "name")
+        assert names == sorted(names)
+        assert found.table.cursor == cursor
+        await click_title(pilot, "sign")
+        assert "link is down" in texts(found.table, "where")[0]
+        assert texts(found.table, "peer")[texts(found.table, "name").index("veth5a1b")] == "eth0"
+        await press(pilot, "slash", *"rx>100k", "enter")
+        assert texts(found.table, "name") == ["eth0"]
+        await press(pilot, "escape", "o", "end", "space", "enter", "t", "t")
+        assert "state" in [column.key for column in found.table.columns]
+        await press(pilot, "t")
+        assert found.order == Order()
+
+
+@asynchronous
 async def test_a_map_is_in_the_order_of_the_wires() -> None:
     async with dashboard([everything()]) as pilot:
         await press(pilot, "5")

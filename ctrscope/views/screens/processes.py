@@ -30,12 +30,12 @@ from ctrscope.views.process_rows import (
     remark_text,
     trees,
 )
-from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.screens.listed import ListedScreen
 from ctrscope.views.tones import line
 from ctrscope.views.widgets.row_table import Column
 
 
-class ProcessesScreen(FilteredScreen):
+class ProcessesScreen(ListedScreen):
     """The trees, a filter, and below it the whole command line of the process under the cursor."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (*PROCESSES, *TABLE, *COLUMNS)
@@ -45,6 +45,7 @@ class ProcessesScreen(FilteredScreen):
     FILTER_HINT = "words that must match: user:root state:Z role:joined container:web cpu>10 age<1m pid:4711 inside:1"
     COLUMNS: ClassVar[Mapping[str, Column]] = PROCESS_COLUMNS
     STAYING = frozenset({"command"})
+    LIST_ORDER = Order("cpu", descending=True)
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,8 +53,6 @@ class ProcessesScreen(FilteredScreen):
         self._trees: dict[str, Tree] = {}
         self._members: dict[str, Member] = {}
         self._folded: frozenset[str] = frozenset()
-        self._is_list = False  # one list of all in place of trees
-        self._other_order = Order("cpu", descending=True)  # of the list while trees are shown, and the reverse
         self._wanted = ""  # a process to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
@@ -82,7 +81,7 @@ class ProcessesScreen(FilteredScreen):
         if action.id in ("processes.open", "processes.fold", "processes.unfold") and self.focused is self.table:
             return self.selected() is not None
         if action.id == "processes.fold_all" and self.focused is self.table:
-            return not self._is_list
+            return not self.is_list
         return super().offers(action)
 
     def item(self) -> Item:
@@ -93,8 +92,7 @@ class ProcessesScreen(FilteredScreen):
     def point_at(self, place: str) -> None:
         """Put the cursor on a process of a container: its PID, a space, the container's key."""
         self._wanted = place
-        if self._is_list:
-            self._turn()
+        self.show_list(False)
         self._folded -= {place.partition(" ")[2]}
         self.draw()
 
@@ -114,13 +112,11 @@ class ProcessesScreen(FilteredScreen):
         if self._forest is not None:
             containers = sample.snapshot.containers
             context = Context(self._forest, self.ctrscope.clock())
-            found = trees(
-                containers, context, frozenset() if self._is_list else self._folded, self.conditions, self._tree_order
-            )
+            found = trees(containers, context, frozenset() if self.is_list else self._folded, self.conditions, self._tree_order)
             self._trees = {tree.key: tree for tree in found}
             self._members = {member.key: member for tree in found for member in tree.members}
             figures = shown_figures(FIGURES, self.size.width, self.size.width - 4 - COMMAND_LEAST, self.chosen)
-            if self._is_list:
+            if self.is_list:
                 rows = list(flat_rows(found, context, figures, self.order))
             else:
                 rows = list(process_rows(found, context, figures))
@@ -156,7 +152,7 @@ class ProcessesScreen(FilteredScreen):
         text = f" {len(inside)} processes in {containers} container{'s' if containers != 1 else ''}"
         came = (f"  → {len(joined)} joined from outside" if joined else "", "watch")
         shown = f"{len(self._members)} shown · " if self.filter else ""
-        return self.spread([text, came], (f"{shown}{'list' if self._is_list else 'trees'} · {self.sort_words()} ", "muted"))
+        return self.spread([text, came], (f"{shown}{'list' if self.is_list else 'trees'} · {self.sort_words()} ", "muted"))
 
     # Keys
 
@@ -187,12 +183,12 @@ class ProcessesScreen(FilteredScreen):
 
     @property
     def _tree_order(self) -> Order:
-        return Order() if self._is_list else self.order  # a list has an order of its own
+        return Order() if self.is_list else self.order  # a list has an order of its own
 
     def sortable(self) -> Sequence[str]:
         """What most is asked for first; trees also as they are at first, by name and as they were started."""
         keys = [key for key in super().sortable() if key not in ("sign", "cpu")]
-        return ["cpu", *keys] if self._is_list else ["", "cpu", *keys]
+        return ["cpu", *keys] if self.is_list else ["", "cpu", *keys]
 
     def falls(self, key: str) -> bool:
         """What uses most, and what is oldest, comes first; numbers are no figures."""
@@ -201,12 +197,3 @@ class ProcessesScreen(FilteredScreen):
     def sort_words(self) -> str:
         """Trees are sorted by name at first."""
         return super().sort_words() if self.order.column else "sort name"
-
-    def action_list(self) -> None:
-        """One list of all processes, or trees again; each keeps its order."""
-        self._turn()
-        self.draw()
-
-    def _turn(self) -> None:
-        self._is_list = not self._is_list
-        self.order, self._other_order = self._other_order, self.order
