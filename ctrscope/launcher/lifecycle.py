@@ -22,7 +22,7 @@ from ctrscope.launcher import init, join, talk
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
-from ctrscope.launcher.rootfs import unmount_in_place
+from ctrscope.launcher.rootfs import find_left_out, unmount_in_place
 from ctrscope.model.container import Port
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.model.value import Value
@@ -111,6 +111,8 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
         warnings.append(
             "$.linux.namespaces has no new mount namespace: the container's mounts are seen outside until it is deleted"
         )
+    if state.rootfs == "/" and not spec.linux.has_new("user"):
+        warnings.extend(find_left_out([one.destination for one in spec.mounts]))
     pid = 0
 
     def became(text: str) -> None:

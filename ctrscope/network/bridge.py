@@ -108,7 +108,7 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
     removed by ``disconnect``.
     """
     from ctrscope.network.links import configure, make_bridge, make_pair
-    from ctrscope.network.nat import find_dropping, open_chain, write_rules
+    from ctrscope.network.nat import find_closed_legacy, find_dropping, open_chain, write_rules
 
     with held(root) as lock:
         network = _read(root)
@@ -128,6 +128,8 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
             if chain not in network.opened:
                 network = msgspec.structs.replace(network, opened=(*network.opened, chain))
                 said.append(f"{' '.join(chain)} drops by default: it has rules for {plan.bridge} until no container is on it")
+        if closed := find_closed_legacy(plan.bridge):
+            said.append(closed)
         _write(root, network)
         if network.forwarding_was is not None:
             _write_sysctl(_FORWARD, "1")

@@ -18,7 +18,7 @@ from ctrscope.oci.state import default_root
 from ctrscope.run.removal import image_root
 from tests.images.layouts import archive, file, folder, symlink, write_layout
 from tests.live.machine import wait_for
-from tests.requirements import require, require_root
+from tests.requirements import require, require_root, unmet
 
 PATIENCE = 60.0
 MARK = f"hum-{os.getpid()}"  # of every container that these tests make
@@ -365,6 +365,36 @@ def test_what_was_unpacked_for_nobody_is_swept_away(tmp_path: Path) -> None:
     (left / "rootfs/bin").mkdir(parents=True)
     said("--image", busybox(tmp_path), "--", "echo", "hello")
     assert not left.exists()
+
+
+def test_the_hosts_root_is_shown_with_its_disks_and_it_is_said_what_is_left_out(tmp_path: Path) -> None:
+    require_root("mounts")
+    if not Path("/dev/fuse").exists():
+        unmet("there is no /dev/fuse")
+    for one in ("a b", "hidden/below", "far", "other"):
+        (tmp_path / one).mkdir(parents=True)
+    (tmp_path / "other/file").write_text("on a disk\n")
+    source = subprocess.run(("findmnt", "-no", "SOURCE", "-T", tmp_path), capture_output=True, text=True, check=True).stdout
+    if not source.startswith("/dev/"):
+        pytest.skip("files of tests are on no disk here")
+    script = """
+import os, subprocess, sys
+def sh(*words):
+    subprocess.run(words, check=True, close_fds=False)
+sh("mount", "--bind", sys.argv[1], "/mnt")
+sh("mount", "--bind", "/mnt/other", "/mnt/a b")
+sh("mount", "--bind", "/mnt/other", "/mnt/hidden/below")
+sh("mount", "-t", "tmpfs", "none", "/mnt/hidden")
+fuse = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fuse, True)
+sh("mount", "-i", "-t", "fuse.sshfs", "-o", f"fd={fuse},rootmode=40000,user_id=0,group_id=0", "far", "/mnt/far")
+os.execv(sys.executable, (sys.executable, "-m", "ctrscope", "run", "--rm", *sys.argv[2:]))
+"""
+    apart = ("unshare", "--mount", "--propagation", "private", sys.executable, "-c", script, str(tmp_path))
+    command = ("--", "sh", "-c", "cat '/mnt/a b/file'; ls /mnt/hidden /mnt/far")
+    done = subprocess.run((*apart, *command), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, "on a disk\n/mnt/far:\n\n/mnt/hidden:\nbelow\n"), done.stderr
+    assert "may not answer: /mnt/far (fuse.sshfs); -v /mnt/far:/mnt/far shows that one" in done.stderr
 
 
 def test_a_hostile_image_is_refused_before_anything_is_there(tmp_path: Path, name: Callable[[str], str]) -> None:
