@@ -222,11 +222,12 @@ _USERS_HELP = "Containers, those that run first: made from the image, with the v
 _NOTE_HELP = "What else there is to say: nobody uses it, nobody named it, where it is."
 _SIGN_HELP = "● a container that runs uses it, ◌ only ones that do not run, ○ none, ! engine and kernel disagree."
 _SIGN = Column("sign", "", "right", 2, _SIGN_HELP)
-#: As those who choose among them see them; the note is there where there is room.
+#: As those who choose among them see them.
 STORAGE_COLUMNS: Mapping[str, Column] = {
     "name": Column("name", "NAME", "left", _NAME_LEAST, _NAME_HELP),
     **{field.key: Column(field.key, field.title, field.align, field.width, field.help) for field in FIELDS},
     "users": Column("users", "USED BY", "left", _USERS_LEAST, _USERS_HELP),
+    "note": Column("note", "NOTE", "left", _NOTE_LEAST, _NOTE_HELP),
 }
 
 

@@ -21,6 +21,7 @@ from ctrscope.views.actions import (
     PROCESSES,
     SCREENS,
     SELECTED,
+    STORAGE,
     TABLE,
     Action,
     key_names,
@@ -41,6 +42,7 @@ OWN: dict[str, tuple[tuple[Action, ...], str]] = {
     "findings": ((*FINDINGS, *TABLE, *COLUMNS), "6"),
     "processes": ((*PROCESSES, *TABLE, *COLUMNS), "2"),
     "host": (PAGE, "8"),
+    "storage": ((*STORAGE, *TABLE, *COLUMNS), "9"),
     "events": ((*EVENTS, *TABLE, *COLUMNS), "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}

@@ -25,6 +25,7 @@ SCREENS = {
     "findings": "6",
     "events": "7",
     "host": "8",
+    "storage": "9",
 }
 
 

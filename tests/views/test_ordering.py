@@ -13,7 +13,15 @@ from tests.views.driver import asynchronous, dashboard, press, screen_lines, set
 from tests.views.world import events, full
 
 #: Key of each screen that is a table.
-TABLES = {"containers": "1", "processes": "2", "namespaces": "3", "cgroups": "4", "findings": "6", "events": "7"}
+TABLES = {
+    "containers": "1",
+    "processes": "2",
+    "namespaces": "3",
+    "cgroups": "4",
+    "findings": "6",
+    "events": "7",
+    "storage": "9",
+}
 CHOOSING = {name: key for name, key in TABLES.items() if name != "namespaces"}  # all of the matrix always fits
 
 

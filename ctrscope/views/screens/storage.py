@@ -53,7 +53,7 @@ class StorageScreen(FilteredScreen):
     WAITING = "reading the stores of the engines …"
     ORDER = Order("name")
     COLUMNS: ClassVar[Mapping[str, Column]] = STORAGE_COLUMNS
-    STAYING = frozenset({"name", "users"})
+    STAYING = frozenset({"name", "users", "note"})  # the note where there is room for it
 
     def __init__(self) -> None:
         super().__init__()
