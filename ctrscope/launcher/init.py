@@ -89,7 +89,7 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
         root = open_root(making.state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly, is_apart=is_apart)
         _make_mounts(making, root, channel)
         _fill_dev(spec, root)
-        os.close(make_inside(root, program.process.cwd, directory=True))
+        _make_directory(root, program.process.cwd)
         ask(channel, HOOKS)
         _run_hooks(making, "createContainer", "created")
         _set_names(spec)
@@ -184,6 +184,13 @@ def _fill_dev(spec: Spec, root: int) -> None:
     nodes.make_links(root)
     if spec.process is not None and spec.process.terminal:
         os.close(make_inside(root, "/dev/console", directory=False))
+
+
+def _make_directory(root: int, path: str) -> None:
+    try:
+        os.close(make_inside(root, path, directory=True))
+    except OSError as error:
+        raise LauncherError(f"$.process.cwd: {path} is not there, and cannot be made: {error.strerror}") from None
 
 
 def _run_hooks(making: Making, kind: str, status: str) -> None:

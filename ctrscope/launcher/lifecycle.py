@@ -343,7 +343,7 @@ def _listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]], go
     try:
         kind, terminal = talk.listen(channel, answers)
         if kind != end:
-            raise LauncherError("it was killed while it was being made")
+            raise LauncherError("it was killed while it was being made; a memory limit below some 4m is too little to start in")
     except BaseException:
         channel.close()  # whoever waits for an answer ends
         with suppress(ChildProcessError):

@@ -14,6 +14,7 @@ from ctrscope.attach import syscalls
 from ctrscope.model.namespace import OCI_TYPES, NamespaceType
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import IdMapping, Linux
+from ctrscope.probes.nsfs import identify
 
 
 def open_joined(linux: Linux) -> dict[NamespaceType, int]:
@@ -22,10 +23,22 @@ def open_joined(linux: Linux) -> dict[NamespaceType, int]:
     for number, one in enumerate(linux.namespaces):
         if one.path:
             try:
-                handles[OCI_TYPES[one.type]] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                handle = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
                 raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path}: {error.strerror}") from None
+            handles[OCI_TYPES[one.type]] = handle
+            if not _is_of_type(handle, OCI_TYPES[one.type]):
+                for handle in handles.values():
+                    os.close(handle)
+                raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path} is no {one.type} namespace")
     return handles
+
+
+def _is_of_type(handle: int, type_: NamespaceType) -> bool:
+    try:
+        return identify(handle).type is type_
+    except OSError:  # ENOTTY: no namespace at all
+        return False
 
 
 def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callable[[], None]) -> None:
@@ -106,5 +119,5 @@ def _join(type_: NamespaceType, handle: int, *, final: bool = False) -> bool:
             raise LauncherError(f"joining the {type_} namespace: not permitted") from None
         return False
     except OSError as error:
-        raise LauncherError(f"joining the {type_} namespace: {error.strerror}; is it one of that type?") from None
+        raise LauncherError(f"joining the {type_} namespace: {error.strerror}") from None
     return True

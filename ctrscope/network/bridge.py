@@ -5,6 +5,7 @@ follows from it: so whoever is killed, at whatever moment, the next one knows wh
 goes. One at a time changes it: who holds the lock on that directory.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -219,7 +220,8 @@ def _take_port(port: Port, address: str, others: Mapping[str, NetworkPlan]) -> P
             probe.bind((port.host_ip, port.host_port or 0))
         except OSError as error:
             where = f"{port.host_ip or '*'}:{port.host_port}/{port.proto}"
-            raise LauncherError(f"port {where} cannot be published: {error.strerror}") from None
+            whose = f"; ctrscope find :{port.host_port} tells whose it is" if error.errno == errno.EADDRINUSE else ""
+            raise LauncherError(f"port {where} cannot be published: {error.strerror}{whose}") from None
         return msgspec.structs.replace(port, container_ip=address, host_port=probe.getsockname()[1])
 
 

@@ -397,6 +397,11 @@ os.execv(sys.executable, (sys.executable, "-m", "ctrscope", "run", "--rm", *sys.
     assert "may not answer: /mnt/far (fuse.sshfs); -v /mnt/far:/mnt/far shows that one" in done.stderr
 
 
+def test_a_user_namespace_without_a_group_for_terminals_is_made_too() -> None:
+    require_root("maps ids")
+    assert said("--userns", "300000:2", "--", "id", "-u") == "0\n"
+
+
 def test_a_hostile_image_is_refused_before_anything_is_there(tmp_path: Path, name: Callable[[str], str]) -> None:
     image = write_layout(tmp_path / "layout", [archive([file("a/../../escaped", b"!")])])
     done = ctrscope("run", "--name", name("hostile"), "--image", image, "--", "true")
@@ -434,13 +439,25 @@ def test_a_network_is_joined_whosever_it_is(name: Callable[[str], str]) -> None:
         (("-p", "80:80"), 2, "say --net bridge"),
         (("--rootfs", "/no/such"), 2, "--rootfs /no/such: there is no such directory"),
         (("--image", "/no/such:1"), 125, "there is no such image layout"),
-        (("--bundle", "/no/such"), 125, "/no/such/config.json"),
+        (("--bundle", "/no/such"), 125, "/no/such: there is no config.json"),
         (("--name", "a b"), 125, "invalid container id"),
         (("--name", "../x"), 125, "invalid container id"),
         (("-t",), 125, "no terminal"),
         (("--user", "nobody-here"), 2, "no 'nobody-here' in its /etc/passwd"),
         (("--read-only",), 125, "refused under --read-only"),
         (("--json",), 2, "no JSON answer"),
+        (("--cpuset", "99999", "--", "true"), 2, "--cpuset '99999': this host has CPUs 0 to "),
+        (
+            ("--net", "ns:no-such-one", "--", "true"),
+            2,
+            "--net ns:no-such-one: there is no /run/netns/no-such-one; ip netns lists",
+        ),
+        (("--net", "ns:/etc/passwd", "--", "true"), 125, "/etc/passwd is no network namespace"),
+        (("--workdir", "/no/such", "--", "true"), 125, "$.process.cwd: /no/such is not there, and cannot be made: "),
+        (("--security-opt", "seccomp=/no/such", "--", "true"), 125, "/no/such: No such file or directory\n"),
+        (("--hostname", "h" * 65, "--", "true"), 125, "$.hostname: expected at most 64 bytes"),
+        (("--memory", "4k", "--", "true"), 125, "a memory limit below some 4m is too little to start in"),
+        (("alpine", "sh"), 2, "alpine sh: the command stands after --, an image after --image"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], status: int, message: str) -> None:

@@ -44,6 +44,7 @@ class ContainersScreen(FilteredScreen):
         self._folded: frozenset[str] = frozenset()
         self._rows: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
+        self._had_rates = False  # was sorted by what the containers do
 
     @property
     def look(self) -> Look:
@@ -86,6 +87,10 @@ class ContainersScreen(FilteredScreen):
         nothing = "No container on this host, and none was left behind."
         table.empty = self.nothing_matches("container") if self._rows else nothing
         table.show_rows(columns, lines, self.order)
+        # The first look has no rates, so that its order means nothing: until there are some, the cursor is on the first row.
+        if not self._had_rates and not table.was_moved and table.row_keys:
+            table.rest_on(table.row_keys[0])
+        self._had_rates = self._had_rates or bool(sample.rates)
 
     def _columns(self) -> tuple[Column, ...]:
         indent = 0 if self._grouping is Grouping.NONE else INDENT
