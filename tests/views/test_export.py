@@ -1,10 +1,13 @@
 """What is on a screen goes into a file or to the clipboard, as it is filtered and sorted; no file is overwritten unasked."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from ctrscope.act.write_file import write_file
@@ -13,7 +16,8 @@ from ctrscope.views.acting import Exists, Refused
 from ctrscope.views.screens.export import ExportScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from tests.views.builders import APP, HOSTILE_NAMES, container, sample
-from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, table_of, until
+from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, settle, table_of, until
+from tests.views.test_attach import messages
 from tests.views.world import events, full
 
 SCREENS = {
@@ -40,6 +44,16 @@ def write(path: str, text: str, replace: bool) -> str:
         raise Exists(f"{path} is there already.") from error
 
 
+async def is_back(pilot: Pilot[None], condition: Callable[[], bool] = lambda: True) -> None:
+    """Wait until it is written and the dialog is gone; what is said of it may have been there and gone by then."""
+    for _ in range(1000):
+        await settle(pilot)
+        if isinstance(pilot.app.screen, SampleScreen) and condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("\n".join(screen_lines(pilot)))
+
+
 async def export(pilot, path: Path) -> None:  # type: ignore[no-untyped-def]
     await press(pilot, "E")
     assert isinstance(pilot.app.screen, ExportScreen)
@@ -56,8 +70,7 @@ def test_every_screen_is_exported_as_text_and_as_json(screen: str, tmp_path: Pat
             shown = "\n".join(screen_lines(pilot))
             for name in ("out.txt", "out.json"):
                 await export(pilot, tmp_path / name)
-                await until(pilot, f"{name}")
-                await until(pilot, "written")
+                await is_back(pilot, (tmp_path / name).exists)
             lines = (tmp_path / "out.txt").read_text().splitlines()
             assert len(lines) > 5
             word = next(word for line in lines[1:] for word in line.split() if len(word) > 3)
@@ -81,9 +94,10 @@ async def test_a_table_is_exported_as_it_is_filtered_and_sorted() -> None:
 
     async with dashboard([sample()], write=keep) as pilot:
         await press(pilot, "slash", *"engine:containerd", "enter", "s", "S", "E", "enter")
-        await until(pilot, "written: ctrscope-containers.txt")
+        await is_back(pilot, lambda: len(texts) == 1)
         await press(pilot, "E", *["backspace"] * 3, *"json", "enter")
-        await until(pilot, "written: ctrscope-containers.json")
+        await is_back(pilot, lambda: len(texts) == 2)
+        assert [path for path, _ in texts] == ["ctrscope-containers.txt", "ctrscope-containers.json"]
         keys = table_of(pilot).row_keys
     text, found = texts[0][1], json.loads(texts[1][1])
     assert text.splitlines()[0].split()[:2] == ["NAME", "ENGINE"]
@@ -103,7 +117,7 @@ async def test_a_page_is_exported_with_the_tab_in_front() -> None:
     async with dashboard([full()], write=keep) as pilot:
         table_of(pilot).stand_on(APP)
         await press(pilot, "enter", "g", "m", "E", "enter")
-        await until(pilot, "written: ctrscope-container.txt")
+        await is_back(pilot, lambda: len(texts) == 1)
         await press(pilot, "Y")
     assert "app" in texts[0].splitlines()[0]
     assert "Mounts" in texts[0].splitlines()
@@ -144,7 +158,7 @@ async def test_a_file_that_is_there_is_replaced_only_on_a_yes() -> None:
         await press(pilot, "enter")
         await until(pilot, "is there already.")
         await press(pilot, "y")
-        await until(pilot, "written: /home/ctrscope-containers.txt")
+        await is_back(pilot, lambda: len(asked) == 3)
         assert asked == [False, False, True]
 
 
@@ -159,7 +173,7 @@ async def test_what_cannot_be_written_is_said_and_another_name_can_be_typed() ->
         await press(pilot, "E", "enter")
         await until(pilot, "Read-only file system")
         await press(pilot, "home", "/", "enter")
-        await until(pilot, "written: /ctrscope-containers.txt")
+        await is_back(pilot)
         await press(pilot, "E", "escape")
         assert isinstance(pilot.app.screen, SampleScreen)
 
@@ -169,7 +183,7 @@ async def test_under_read_only_nothing_is_written_and_the_reason_is_said() -> No
     async with dashboard([sample()], read_only=True, write=lambda path, text, replace: "never") as pilot:
         await press(pilot, "E")
         assert isinstance(pilot.app.screen, SampleScreen)
-        assert "this is --read-only" in " ".join(" ".join(screen_lines(pilot)).split())
+        assert "this is --read-only" in messages(pilot)
 
 
 @asynchronous
@@ -182,11 +196,9 @@ async def test_hostile_names_are_inert_in_a_text_and_escaped_in_json() -> None:
 
     async with dashboard([sample([container(name) for name in HOSTILE_NAMES])], write=keep) as pilot:
         await press(pilot, "E", "enter")
-        await until(pilot, "written")
+        await is_back(pilot, lambda: len(texts) == 1)
         await press(pilot, "E", *["backspace"] * 3, *"json", "enter")
-        await until(pilot, ".json")
-        while len(texts) < 2:
-            await press(pilot)
+        await is_back(pilot, lambda: len(texts) == 2)
     assert all(line.isprintable() for line in texts[0].splitlines())
     assert texts[1].isascii()
     assert {row["is"]["name"] for row in json.loads(texts[1])["rows"]} == set(HOSTILE_NAMES)

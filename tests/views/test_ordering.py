@@ -10,6 +10,7 @@ from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import APP
 from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle
+from tests.views.test_attach import messages
 from tests.views.world import events, full
 
 #: Key of each screen that is a table.
@@ -206,7 +207,7 @@ async def test_a_column_for_which_there_is_no_room_is_said() -> None:
     async with dashboard([everything()], size=(80, 24)) as pilot:
         await press(pilot, "4", "o", "end", "space", "enter")
         assert "by" not in [column.key for column in screen_of(pilot).table.columns]
-        assert "no room for IMPOSED" in " ".join(" ".join(screen_lines(pilot)).split())
+        assert "no room for IMPOSED" in messages(pilot)
 
 
 @asynchronous
