@@ -1,1 +1,1 @@
-"""ACT: what changes something about a container without asking its engine: limits, freezer, signals."""
+"""ACT: what changes something about a container without asking its engine: limits, freezer, signals; and what is exported."""

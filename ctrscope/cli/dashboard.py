@@ -69,6 +69,7 @@ class Dashboard:
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
+            _write,
             asked=Asked(
                 log=partial(_open_log, environment.host),
                 files=partial(_config_files, environment.host),
@@ -116,6 +117,18 @@ def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Se
     from ctrscope.discovery.config_files import read_config_files
 
     return read_config_files(host, container, show_secrets=show_secrets)
+
+
+def _write(path: str, text: str, replace: bool) -> str:
+    """Write to a file. Errors: Exists, Refused."""
+    from ctrscope.act.write_file import write_file
+    from ctrscope.views.acting import Exists
+
+    with _refusing():
+        try:
+            return write_file(path, text, replace=replace)
+        except FileExistsError as error:
+            raise Exists(f"{path} is there already.") from error
 
 
 def _image_config(host: HostFs, image: "Image") -> "Reading[ImageConfig]":

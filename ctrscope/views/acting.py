@@ -17,8 +17,16 @@ from ctrscope.model.namespace import NamespaceType
 Attach = Callable[[Container, Sequence[NamespaceType]], int]
 
 
+#: Writes a text to the file of that name, if there is none or it may be replaced; → its whole path. Errors: Exists, Refused.
+Write = Callable[[str, str, bool], str]
+
+
 class Refused(Exception):  # noqa: N818 -- it reads as what happened
     """It is not done, and why: what to do instead. The text is not inert."""
+
+
+class Exists(Refused):
+    """There is something of that name already."""
 
 
 class Limits(NamedTuple):

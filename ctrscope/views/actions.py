@@ -52,6 +52,15 @@ ANYWHERE = (
         "Anywhere",
         7,
     ),
+    Action(
+        "app.export",
+        "E",
+        "app.export",
+        "export",
+        "Write what is shown to a file, as text or JSON. Asks for its name.",
+        "Anywhere",
+        25,
+    ),
     Action("app.faster", "plus", "app.interval(-1)", "faster", "Take samples more often, down to every second.", "Anywhere"),
     Action("app.slower", "minus", "app.interval(1)", "slower", "Take samples less often, up to every ten seconds.", "Anywhere"),
     Action("app.quit", "q,ctrl+q", "app.quit", "quit", "Leave the dashboard.", "Anywhere", 9),
@@ -130,20 +139,22 @@ TABLE = (
         3,
     ),
     Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
+    Action("table.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4),
+    Action("table.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
     Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
+#: Of every table of which the columns can be chosen.
+COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
+
+#: Of every page.
+PAGE = (Action("page.copy", "Y", "copy", "copy", "Copy everything that the page is made of, as JSON.", "Page", 22),)
 
 CONTAINERS = (
     Action("containers.open", "enter", "open", "open", "Open the container; on a group: fold or unfold it.", "Table", 1),
     Action(
-        "containers.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4
-    ),
-    Action("containers.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
-    Action(
         "containers.group", "t", "group", "group", "Group by the next thing: engine, pod or project, unit, slice.", "Table", 5
     ),
     Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
-    Action("containers.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
 )
@@ -197,7 +208,7 @@ NAMESPACES = (
         "Matrix",
         5,
     ),
-    Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 4),
+    Action("namespaces.owners", "o", "owners", "owners", "Draw the tree of owners that the namespace stands in.", "Matrix", 16),
     Action("namespaces.left", "left,h", "cell(-1)", "left", "One type to the left.", "Matrix"),
     Action("namespaces.right", "right,l", "cell(1)", "right", "One type to the right.", "Matrix"),
 )
@@ -206,7 +217,8 @@ NETWORK = (
     Action(
         "network.open", "enter", "open", "open", "Open the container at the end of the line; of several, choose one.", "Map", 1
     ),
-    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 4),
+    Action("network.trouble", "n", "trouble", "next trouble", "Go to the next line on which something is wrong.", "Map", 5),
+    Action("network.list", "t", "list", "list/map", "All links as one list, or the map again.", "Map", 18),
     Action("network.left", "left,h", "shift(-1)", "left", "Show what is left of the screen's edge.", "Map"),
     Action("network.right", "right,l", "shift(1)", "right", "Show what is right of the screen's edge.", "Map"),
 )
@@ -215,16 +227,6 @@ CGROUPS = (
     Action(
         "cgroups.open", "enter", "open", "open", "Open the container whose cgroup it is; else fold or unfold it.", "Tree", 1
     ),
-    Action(
-        "cgroups.sort",
-        "s",
-        "sort",
-        "sort",
-        "Sort what stands side by side by the next column; a click on a title sorts by that one.",
-        "Tree",
-        4,
-    ),
-    Action("cgroups.reverse", "S", "reverse", "reverse", "Turn the order around.", "Tree"),
     Action("cgroups.fold", "left,h", "fold(True)", "fold", "Fold the cgroup, or go to the one above it.", "Tree", 5),
     Action("cgroups.unfold", "right,l", "fold(False)", "unfold", "Unfold the cgroup.", "Tree"),
 )
@@ -239,23 +241,13 @@ FINDINGS = (
         "Findings",
         1,
     ),
-    Action("findings.export", "e", "export", "export", "Copy the findings that are shown, as JSON.", "Findings", 24),
-    Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 4),
-    Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 5),
+    Action("findings.copy", "e", "copy_all", "copy all", "Copy the findings that are shown, as JSON.", "Findings", 24),
+    Action("findings.kind", "t", "kind", "kind", "Show health, security, or both.", "Findings", 5),
+    Action("findings.severity", "v", "severity", "severity", "Show one severity after the other, then all.", "Findings", 16),
 )
 
 PROCESSES = (
     Action("processes.open", "enter", "open", "open", "Open the container that the process belongs to.", "Trees", 1),
-    Action(
-        "processes.sort",
-        "s",
-        "sort",
-        "sort",
-        "Sort the trees by name or CPU use, the list by its next column; a click on a title makes a list in that order.",
-        "Trees",
-        4,
-    ),
-    Action("processes.reverse", "S", "reverse", "reverse", "Turn the order of the list around.", "Trees"),
     Action(
         "processes.list", "t", "list", "list/trees", "All processes as one list, or the trees of the containers.", "Trees", 18
     ),
@@ -274,20 +266,16 @@ STORAGE = (
         "Storage",
         1,
     ),
-    Action("storage.users", "u", "users", "used by", "List the containers that use it, and open one.", "Storage", 4),
+    Action("storage.users", "u", "users", "used by", "List the containers that use it, and open one.", "Storage", 16),
     Action("storage.measure", "z", "measure", "count size", "Count what a volume holds, file by file.", "Storage", 5),
     Action("storage.kind", "t", "kind", "kind", "Show images, volumes, networks, secrets, or all.", "Storage", 14),
-    Action(
-        "storage.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Storage", 16
-    ),
-    Action("storage.reverse", "S", "reverse", "reverse", "Turn the order around.", "Storage"),
     Action("storage.fold", "left,h", "fold(True)", "fold", "Fold the list that the cursor is in.", "Storage"),
     Action("storage.unfold", "right,l", "fold(False)", "unfold", "Unfold it.", "Storage"),
 )
 
 EVENTS = (
     Action("events.open", "enter", "open", "open", "Open the container that the event is about.", "Events", 1),
-    Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 4),
+    Action("events.follow", "G", "follow", "follow", "Go to the latest event, and follow what comes.", "Events", 5),
 )
 
 MOVES = (

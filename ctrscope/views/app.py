@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
-from textual.events import Key
+from textual.events import Event, Key
 from textual.signal import Signal
+from textual.widgets import Input
 
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Subject
@@ -19,10 +20,9 @@ from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
-from ctrscope.views.acting import SIGNALS, Acts
+from ctrscope.views.acting import SIGNALS, Acts, Write
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
-from ctrscope.views.columns import FIELDS
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
 from ctrscope.views.history import History
@@ -37,6 +37,7 @@ from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.events import EventsScreen
+from ctrscope.views.screens.export import ExportScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
@@ -47,8 +48,9 @@ from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.sample_screen import SampleScreen, json_text
 from ctrscope.views.screens.storage import StorageScreen
+from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.themes import THEMES, choose_theme, variables_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
@@ -69,7 +71,9 @@ _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network",
 
 #: Own actions of everything that may be in front, and columns that may be chosen, by name.
 _ACTIONS = {**{name: screen.ACTIONS for name, screen in _SCREENS.items()}, "container": ContainerScreen.ACTIONS}
-_COLUMNS = {"containers": tuple(FIELDS)}
+_COLUMNS = {
+    name: tuple(screen.COLUMNS) for name, screen in _SCREENS.items() if issubclass(screen, TableScreen) and screen.COLUMNS
+}
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0)  # seconds between two requests for a sample; the first is the default
 
@@ -94,6 +98,7 @@ class CtrscopeApp(App[None]):
         acts: Acts | None,
         read_only: bool,
         find: Find,
+        write: Write,
         *,
         asked: Asked | None = None,
         preferences: Preferences | None = None,
@@ -120,6 +125,7 @@ class CtrscopeApp(App[None]):
         self.asked = asked  # None: what is shown is not this host, live
         self._acts = acts  # None: what is shown is not this host, live
         self._find = find
+        self._write = write
         self._read_only = read_only
         self._interval = preferences.refresh
         self._complaints = complaints  # about what was set; inert
@@ -145,9 +151,39 @@ class CtrscopeApp(App[None]):
         """Let the sampler go; it is not waited for."""
         self.sampler.stop()
 
+    # Keys
+
+    async def on_event(self, event: Event) -> None:
+        """Work off a key before the next one is looked at.
+
+        Textual puts a key into the queue of the widget that has the focus, and looks for what it is bound to when it comes
+        back up from there: of keys that are typed fast the second is on its way before the first has moved the focus.
+        """
+        if isinstance(event, Key) and not event.is_forwarded and self._is_ready and await self._work_off(event):
+            return
+        await super().on_event(event)
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether a screen of ours is in front, and is there. Else a key waits in its queue until it is."""
+        return isinstance(self.screen, SampleScreen) and self.screen.is_mounted
+
+    async def _work_off(self, event: Key) -> bool:
+        self.screen._clear_tooltip()
+        return (
+            await self._check_bindings(event.key, priority=True) or self._type(event) or await self._check_bindings(event.key)
+        )
+
+    def _type(self, event: Key) -> bool:
+        """Put a letter into the line that has the focus; whether there is one."""
+        if event.character is None or not event.is_printable or not isinstance(self.focused, Input):
+            return False
+        self.focused.replace(event.character, *self.focused.selection)
+        return True
+
     def on_key(self, event: Key) -> None:
-        """Catch what is typed right after `/`: a key goes to the widget that had the focus when it arrived."""
-        if isinstance(self.screen, SampleScreen) and self.screen.take_key(event):
+        """Catch a letter that waited for a screen, on which the key before it opened a line to type into."""
+        if self._type(event):
             event.prevent_default()
             event.stop()
 
@@ -233,6 +269,17 @@ class CtrscopeApp(App[None]):
                 self.notify(inert(f"{match.what}: {match.detail}"), title="No container's", markup=False)
 
         self.push_screen(FindScreen(self._find, self.latest.snapshot), chosen)
+
+    def action_export(self) -> None:
+        """Ask for a name, then write what is shown to that file; or say why not."""
+        screen = self.screen
+        if not isinstance(screen, SampleScreen):
+            return
+        if self._read_only:
+            reason = "that writes a file, and this is --read-only; Y copies to the clipboard"
+            self.notify(reason, title="Nothing written", severity="warning", markup=False)
+            return
+        self.push_screen(ExportScreen(screen.TITLE_TEXT.casefold(), partial(exported, screen), self._write))
 
     def action_help(self) -> None:
         """Explain the screen in front."""
@@ -397,6 +444,11 @@ class CtrscopeApp(App[None]):
         finally:
             self.request_sample()
         self.notify(f"left {inert(container.name)}, exit status {status}", markup=False)
+
+
+def exported(screen: SampleScreen, as_json: bool) -> str:
+    """What a screen shows, as the text of a file."""
+    return f"{json_text(screen.shown_value())}\n" if as_json else "".join(f"{line}\n" for line in screen.shown_lines())
 
 
 def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:

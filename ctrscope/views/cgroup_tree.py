@@ -10,7 +10,9 @@ from ctrscope.model.rates import Rates
 from ctrscope.render.fields import status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_percent
+from ctrscope.views.figures import Figure, shown_figures
 from ctrscope.views.filtering import Condition, matches
+from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.rows import status_tone
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
@@ -36,25 +38,13 @@ class Branch(NamedTuple):
         return self.node.path
 
 
-class Figure(NamedTuple):
-    """One column of figures."""
-
-    key: str
-    title: str
-    width: int
-    from_width: int  # of the screen
-    cell: Callable[[Branch], Cell]
-    help: str
-
-
 def branches(
     root: CgroupNode,
     rates: Mapping[str, Rates],
     containers: Mapping[str, Container],
     toggled: Mapping[str, bool],
-    order: str,
+    order: Order,
     *,
-    descending: bool = True,
     unfolded: bool = False,
 ) -> Iterator[Branch]:
     """The rows of the tree from the top.
@@ -70,7 +60,7 @@ def branches(
         is_folded = toggled.get(node.path, node.path not in leading and depth > 0) and not unfolded if node.children else None
         yield Branch(node, depth, rates.get(node.path), containers.get(node.path), is_folded)
         if node.children and not is_folded:
-            ordered = _sorted(node.children, rates, order, descending=descending)
+            ordered = _sorted(node.children, rates, order)
             waiting += [(child, depth + 1) for child in reversed(ordered)]
 
 
@@ -88,9 +78,9 @@ def filtered(found: Sequence[Branch], conditions: Sequence[Condition]) -> list[B
 
 def branch_fields(branch: Branch) -> dict[str, str | float | None]:
     """What a filter may ask of a cgroup."""
-    stats, rates, container = branch.node.stats, branch.rates, branch.container
+    stats, rates, container, effective = branch.node.stats, branch.rates, branch.container, branch.node.effective
     memory = stats.memory.current if stats is not None and stats.memory is not None else None
-    bound = branch.node.effective.memory.value if branch.node.effective and branch.node.effective.memory else None
+    bound = effective.memory.value if effective is not None and effective.memory is not None else None
     share = 100 * memory / bound if memory is not None and isinstance(bound, int | float) and bound else None
     return {
         "path": branch.path,
@@ -100,6 +90,9 @@ def branch_fields(branch: Branch) -> dict[str, str | float | None]:
         "throttled": rates.throttled_percent if rates is not None else None,
         "memory": None if memory is None else float(memory),
         "memory_percent": share,
+        "memory_limit": _figure_of(stats.memory.limit if stats is not None and stats.memory is not None else None),
+        "bound": _figure_of(effective.memory.value if effective is not None and effective.memory is not None else None),
+        "cpus": _figure_of(effective.cpus.value if effective is not None and effective.cpus is not None else None),
         "pids": stats.pids.current if stats is not None and stats.pids is not None else None,
         **{
             f"psi_{name}": pressure.some.avg10
@@ -107,6 +100,15 @@ def branch_fields(branch: Branch) -> dict[str, str | float | None]:
         },
         "imposed": ", ".join(f"{what} by {where}" for what, where in imposed(branch)),
     }
+
+
+def _figure_of(limit: object) -> float | None:
+    """A limit that is one; none is no figure."""
+    return float(limit) if isinstance(limit, int | float) else None
+
+
+#: Column → what a filter calls it.
+_FIELDS = {"share": "memory_percent", "limit": "memory_limit", "effective": "bound", "by": "imposed"}
 
 
 def _leading(root: CgroupNode) -> Iterator[str]:
@@ -119,49 +121,32 @@ def _leading(root: CgroupNode) -> Iterator[str]:
         waiting += [(child, (*above, node.path)) for child in node.children]
 
 
-def _sorted(nodes: Sequence[CgroupNode], rates: Mapping[str, Rates], order: str, *, descending: bool) -> list[CgroupNode]:
-    """By a column; what has no such figure comes last, and equal ones are in the order of their names."""
+def _sorted(nodes: Sequence[CgroupNode], rates: Mapping[str, Rates], order: Order) -> list[CgroupNode]:
+    """By a column; equal ones are in the order of their names."""
     named = sorted(nodes, key=lambda node: node.path)
-    if order == "cgroup":
-        return named if descending else named[::-1]
-    values = {node.path: _value(node, rates.get(node.path), order) for node in named}
-    known = [node for node in named if values[node.path] is not None]
-    known.sort(key=lambda node: values[node.path] or 0.0, reverse=descending)
-    return [*known, *(node for node in named if values[node.path] is None)]
+    return ordered(named, lambda node: _value(node, rates.get(node.path), order.column), descending=order.descending)
 
 
-def _value(node: CgroupNode, rates: Rates | None, order: str) -> float | None:
-    effective, stats = node.effective, node.stats
-    limits = {
-        "cpus": effective.cpus if effective is not None else None,
-        "effective": effective.memory if effective is not None else None,
-    }
-    if order in limits:
-        limit = limits[order]
-        return float(limit.value) if limit is not None and isinstance(limit.value, int | float) else None
-    if order == "limit":
-        memory = stats.memory.limit if stats is not None and stats.memory is not None else None
-        return float(memory) if isinstance(memory, int) else None
-    value = branch_fields(Branch(node, 0, rates, None, None)).get({"share": "memory_percent"}.get(order, order))
-    return float(value) if isinstance(value, int | float) else None
+def _value(node: CgroupNode, rates: Rates | None, column: str) -> str | float | None:
+    if column == "cgroup":  # the usual case, in which nothing has to be worked out
+        return node.path
+    value = branch_fields(Branch(node, 0, rates, None, None)).get(_FIELDS.get(column, column))
+    return None if value == "" else value
 
 
-def tree_columns(width: int) -> tuple[Column, ...]:
-    """The columns that a screen of *width* cells has room for; the tree gets what is left."""
-    shown = [figure for figure in FIGURES if width >= figure.from_width]
-    rest = width - 2 - sum(figure.width + 2 for figure in shown)
-    return (
-        Column("cgroup", " CGROUP", "left", max(_NAME_LEAST, rest), gap=1),
-        *(
-            Column(figure.key, figure.title, "left" if figure.key == "by" else "right", figure.width, figure.help, 2)
-            for figure in shown
-        ),
-    )
+def tree_figures(width: int, chosen: Sequence[str] = ()) -> list[Figure]:
+    """The columns beside the tree on a screen of *width* cells."""
+    return shown_figures(FIGURES, width, width - 2 - _NAME_LEAST, chosen)
 
 
-def tree_rows(shown: Sequence[Branch], width: int) -> list[TableRow]:
+def tree_columns(figures: Sequence[Figure], width: int) -> tuple[Column, ...]:
+    """The tree, which gets what is left, and its figures."""
+    rest = width - 2 - sum(figure.column.width + figure.column.gap for figure in figures)
+    return (_TREE._replace(width=max(_NAME_LEAST, rest)), *(figure.column for figure in figures))
+
+
+def tree_rows(shown: Sequence[Branch], figures: Sequence[Figure]) -> list[TableRow]:
     """A line for each cgroup that is not folded away."""
-    figures = [figure for figure in FIGURES if width >= figure.from_width]
     return [TableRow(branch.path, partial(_line, branch, figures)) for branch in shown]
 
 
@@ -283,19 +268,25 @@ def imposed(branch: Branch) -> list[tuple[str, str]]:
     ]
 
 
-FIGURES: tuple[Figure, ...] = (
-    Figure("cpu", "CPU %", 6, 0, _cpu, "CPU time since the last sample, in percent of one CPU."),
-    Figure("throttled", "THR %", 5, 90, _throttled, "Periods since the last sample that ended throttled, in percent."),
-    Figure("cpus", "CPUS", 5, 110, _cpus_effective, "CPUs it may use at most; ↑ where a cgroup above imposes it."),
-    Figure("memory", "MEM", 5, 0, _memory, "Memory it is charged with, with everything below it."),
-    Figure("limit", "LIMIT", 5, 120, _memory_limit, "The memory limit that is set on it; max is none."),
-    Figure("effective", "BOUND", 5, 0, _memory_effective, "Memory it may use at most; ↑ where a cgroup above imposes it."),
-    Figure("share", "MEM %", 5, 60, _share, "Memory in percent of that bound; of the host's where nothing else bounds it."),
-    Figure("pids", "TASKS", 5, 70, _pids, "Tasks in it and below it; threads count too."),
-    Figure(
+def _figure(key: str, title: str, width: int, from_width: int, cell: Callable[[Branch], Cell], help_: str) -> Figure:
+    return Figure(Column(key, title, "left" if key == "by" else "right", width, help_, 2), from_width, cell)
+
+
+FIGURES = (
+    _figure("cpu", "CPU %", 6, 0, _cpu, "CPU time since the last sample, in percent of one CPU."),
+    _figure("throttled", "THR %", 5, 90, _throttled, "Periods since the last sample that ended throttled, in percent."),
+    _figure("cpus", "CPUS", 5, 110, _cpus_effective, "CPUs it may use at most; ↑ where a cgroup above imposes it."),
+    _figure("memory", "MEM", 5, 0, _memory, "Memory it is charged with, with everything below it."),
+    _figure("limit", "LIMIT", 5, 120, _memory_limit, "The memory limit that is set on it; max is none."),
+    _figure("effective", "BOUND", 5, 0, _memory_effective, "Memory it may use at most; ↑ where a cgroup above imposes it."),
+    _figure("share", "MEM %", 5, 60, _share, "Memory in percent of that bound; of the host's where nothing else bounds it."),
+    _figure("pids", "TASKS", 5, 70, _pids, "Tasks in it and below it; threads count too."),
+    _figure(
         "psi_cpu", "P.CPU", 5, 100, _pressure("cpu"), "Pressure: percent of the last ten seconds in which tasks waited for CPU."
     ),
-    Figure("psi_memory", "P.MEM", 5, 140, _pressure("memory"), "The same for memory."),
-    Figure("psi_io", "P.IO", 5, 140, _pressure("io"), "The same for input and output."),
-    Figure("by", "IMPOSED", 34, 170, _imposed_by, "Which limits come from above, and from which cgroup."),
+    _figure("psi_memory", "P.MEM", 5, 140, _pressure("memory"), "The same for memory."),
+    _figure("psi_io", "P.IO", 5, 140, _pressure("io"), "The same for input and output."),
+    _figure("by", "IMPOSED", 34, 170, _imposed_by, "Which limits come from above, and from which cgroup."),
 )
+_TREE = Column("cgroup", " CGROUP", "left", _NAME_LEAST, "The container whose cgroup it is, and its name.")
+CGROUP_COLUMNS = {column.key: column for column in (_TREE, *(figure.column for figure in FIGURES))}

@@ -74,11 +74,8 @@ MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
 FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET)}
-
-
-def shown_fields(width: int) -> tuple[Field, ...]:
-    """Fields that a screen of *width* cells shows, in order."""
-    return tuple(FIELDS[place.key] for place in _PLACES if width >= place.from_width)
+#: As those who choose among them see them.
+EVERY_COLUMN = {key: Column(key, field.title, field.align, field.width, field.help) for key, field in FIELDS.items()}
 
 
 def fit_columns(

@@ -10,6 +10,7 @@ from ctrscope.render.matrix import HOST_KEY, MatrixCell, MatrixRow
 from ctrscope.render.namespaces import holder_text, kept_by_text
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.owners import members_of
 from ctrscope.views.rows import status_tone
 from ctrscope.views.widgets.row_table import SHARED, Cell, Column, TableRow
@@ -32,6 +33,19 @@ def matrix_columns(rows: Sequence[MatrixRow], width: int) -> tuple[Column, ...]:
         Column("label", " CONTAINER", "left", label, gap=gap),
         *(Column(type_, type_, "left", cells[type_], gap=gap) for type_ in NamespaceType),
     )
+
+
+def sorted_matrix(rows: Sequence[MatrixRow], order: Order) -> Sequence[MatrixRow]:
+    """Rows by their names, or by the number of one type, so that those that share it stand together."""
+    if not order.column:
+        return rows
+
+    def value(row: MatrixRow) -> str | float | None:
+        if order.column == "label":
+            return row.label
+        return next((cell.ino for cell in row.cells if cell.type == order.column), None)
+
+    return ordered(rows, value, descending=order.descending)
 
 
 def row_fields(row: MatrixRow, engine: str) -> dict[str, str | float | None]:

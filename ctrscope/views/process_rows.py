@@ -1,6 +1,6 @@
 """Processes as lines: a heading for each container, below it the tree from the supervisor down. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,8 +11,10 @@ from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.trees import command_text, remarks
 from ctrscope.render.units import NOT_PERMITTED, format_duration, format_percent
+from ctrscope.views.figures import WHEN_CHOSEN, Figure
 from ctrscope.views.filtering import Condition, matches
 from ctrscope.views.grouping import GROUP
+from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.panes.processes import in_tree_order
 from ctrscope.views.rows import note_tone, status_tone
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
@@ -59,14 +61,27 @@ class Context(NamedTuple):
 
 
 def trees(
-    containers: Sequence[Container], context: Context, folded: frozenset[str], conditions: Sequence[Condition], order: str
+    containers: Sequence[Container], context: Context, folded: frozenset[str], conditions: Sequence[Condition], order: Order
 ) -> list[Tree]:
-    """What is left of each container after filtering, by name or by CPU use."""
-    found, forest = [], context.forest
-    for container in containers:
-        processes = forest.processes.get(container.key)
+    """What is left of each container after filtering.
+
+    Containers are in the order of a column by their init, by CPU use all that is inside and by command their names; what
+    stands side by side in a tree by its own. Without a column: by name, and as they were started.
+    """
+    found, forest, column = [], context.forest, order.column
+    tops: dict[str, str | float | None] = {}
+    for container in sorted(containers, key=lambda container: container.name.casefold()):
+        processes: Sequence[Process] = forest.processes.get(container.key, ())
         if not processes:
             continue
+        if column:
+            top = next((one for one in processes if one.role is Role.INIT), processes[-1])
+            tops[container.key] = process_fields(Member(container, top, 0), context).get(column)
+
+            def value(one: Process, of: Container = container) -> str | float | None:
+                return process_fields(Member(of, one, 0), context).get(column)
+
+            processes = ordered(processes, value, descending=order.descending)
         inside = [one for one in processes if one.role is not Role.MONITOR]
         used = [forest.cpu_percent[one.pid] for one in inside if one.pid in forest.cpu_percent]
         tree = Tree(container, (), sum(used) if used else None, len(inside), container.key in folded and not conditions)
@@ -78,11 +93,11 @@ def trees(
                     continue
             tree = tree._replace(members=tuple(members))
         found.append(tree)
-    if order == "cpu":
-        found.sort(key=lambda tree: -(tree.cpu_percent or 0.0))
-    else:
-        found.sort(key=lambda tree: tree.container.name.casefold())
-    return found
+    if column == "cpu":
+        tops = {tree.container.key: tree.cpu_percent for tree in found}
+    elif column == "command":
+        tops = {tree.container.key: tree.container.name for tree in found}
+    return ordered(found, lambda tree: tops[tree.container.key], descending=order.descending) if column else found
 
 
 def process_fields(member: Member, context: Context) -> dict[str, str | float | None]:
@@ -91,6 +106,7 @@ def process_fields(member: Member, context: Context) -> dict[str, str | float | 
     started = unix_time(process.started_at)
     return {
         "pid": float(process.pid),
+        "ppid": float(process.ppid),
         "inside": float(process.nspid[-1]) if len(process.nspid) > 1 else None,
         "user": forest.users.get(process.uid, str(process.uid)) if process.uid is not None else "",
         "state": process.state,
@@ -103,37 +119,26 @@ def process_fields(member: Member, context: Context) -> dict[str, str | float | 
     }
 
 
-class Figure(NamedTuple):
-    """One column beside the tree."""
-
-    column: Column
-    from_width: int  # of the screen
-    cell: Callable[[Member, Context], Cell]
+def process_columns(figures: Sequence[Figure], width: int) -> tuple[Column, ...]:
+    """A sign, some figures, and the tree, which gets what is left."""
+    rest = width - 2 - 2 - sum(figure.column.width + figure.column.gap for figure in figures)
+    return (_SIGN, *(figure.column for figure in figures), _COMMAND._replace(width=max(COMMAND_LEAST, rest)))
 
 
-def process_columns(width: int) -> tuple[Column, ...]:
-    """The columns that a screen of *width* cells has room for; the tree gets what is left."""
-    shown = [figure.column for figure in FIGURES if width >= figure.from_width]
-    rest = width - 2 - 2 - sum(column.width + column.gap for column in shown)
-    return (Column("sign", "", "left", 2), *shown, Column("command", "COMMAND", "left", max(20, rest)))
-
-
-def process_rows(found: Sequence[Tree], context: Context, width: int) -> Iterator[TableRow]:
+def process_rows(found: Sequence[Tree], context: Context, figures: Sequence[Figure]) -> Iterator[TableRow]:
     """A line for each container, and for each of its processes."""
-    figures = [figure for figure in FIGURES if width >= figure.from_width]
     for tree in found:
         yield TableRow(tree.key, partial(_heading, tree, figures), heading=True)
         for member in tree.members:
             yield TableRow(member.key, partial(_line, member, figures, context))
 
 
-def flat_rows(found: Sequence[Tree], context: Context, width: int, order: str, *, descending: bool) -> Iterator[TableRow]:
-    """A line for each process, in the order of a column, whatever the trees; what has no such figure comes last."""
-    figures = [figure for figure in FIGURES if width >= figure.from_width]
-    members = [(process_fields(member, context).get(order), member) for tree in found for member in tree.members]
-    known = [(value, member) for value, member in members if value is not None]
-    known.sort(key=lambda one: one[0] if not isinstance(one[0], str) else one[0].casefold(), reverse=descending)
-    for _, member in (*known, *((value, member) for value, member in members if value is None)):
+def flat_rows(found: Sequence[Tree], context: Context, figures: Sequence[Figure], order: Order) -> Iterator[TableRow]:
+    """A line for each process, in the order of a column, whatever the trees."""
+    members = [member for tree in found for member in tree.members]
+    for member in ordered(
+        members, lambda member: process_fields(member, context).get(order.column), descending=order.descending
+    ):
         yield TableRow(member.key, partial(_line, member, figures, context, is_flat=True))
 
 
@@ -213,6 +218,21 @@ def _age(member: Member, context: Context) -> Cell:
     return Cell("" if started is None else format_duration(context.now - started), "muted")
 
 
+def _ppid(member: Member, context: Context) -> Cell:
+    return Cell(str(member.process.ppid), "muted")
+
+
+def _role(member: Member, context: Context) -> Cell:
+    return Cell(member.process.role.value, "muted")
+
+
+def _engine(member: Member, context: Context) -> Cell:
+    return Cell(engine_text(member.container), "muted")
+
+
+COMMAND_LEAST = 20
+_SIGN = Column("sign", "", "left", 2)
+_COMMAND = Column("command", "COMMAND", "left", COMMAND_LEAST, "command line; in the list after the name of the container")
 FIGURES = (
     Figure(Column("pid", "PID", "right", 7, "PID on the host"), 0, _pid),
     Figure(Column("inside", "INSIDE", "right", 6, "PID in the container's own PID namespace"), 0, _inside),
@@ -220,4 +240,8 @@ FIGURES = (
     Figure(Column("state", "S", "left", 1, "state: R runs, S sleeps, D waits for I/O, T stopped, Z zombie"), 0, _state),
     Figure(Column("cpu", "CPU %", "right", 6, "percent of one CPU since the reading before", 2), 0, _cpu),
     Figure(Column("age", "AGE", "right", 4, "since it was started", 2), 90, _age),
+    Figure(Column("ppid", "PARENT", "right", 7, "PID of its parent on the host"), WHEN_CHOSEN, _ppid),
+    Figure(Column("role", "ROLE", "left", 10, "init, monitor (the supervisor), descendant or joined"), WHEN_CHOSEN, _role),
+    Figure(Column("engine", "ENGINE", "left", 14, "engine of its container"), WHEN_CHOSEN, _engine),
 )
+PROCESS_COLUMNS = {column.key: column for column in (*(figure.column for figure in FIGURES), _COMMAND)}

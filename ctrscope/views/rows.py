@@ -15,6 +15,7 @@ from ctrscope.views.columns import FIELDS, NET
 from ctrscope.views.filtering import matches, parse_filter
 from ctrscope.views.grouping import Group, Grouping, group_rows, roll_up, traffic
 from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
+from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 #: Texts of a cell that are no value: such rows come last, whichever way the column is sorted.
@@ -29,12 +30,10 @@ _IDLE_CPU = 0.5  # percent of one CPU
 class Look(NamedTuple):
     """How a user wants to see the table."""
 
-    sort: str = "cpu"
-    descending: bool = True
+    order: Order = Order("cpu", descending=True)
     grouping: Grouping = Grouping.NONE
     folded: frozenset[str] = frozenset()
     filter: str = ""
-    columns: tuple[str, ...] = ()  # keys of those that somebody chose; none: as many as fit
 
 
 def rows_of(sample: Sample) -> tuple[Row, ...]:
@@ -47,11 +46,6 @@ def rows_of(sample: Sample) -> tuple[Row, ...]:
         Row(one, stats.get(one.key), rates.get(one.key), effective.get(one.key), worst.get(one.key))
         for one in sample.snapshot.containers
     )
-
-
-def natural_order(key: str) -> bool:
-    """Whether a column is first sorted downwards: figures and states are, texts are not."""
-    return key == "sign" or FIELDS[key].align == "right" or key == "last_minute"
 
 
 # Filter
@@ -72,14 +66,13 @@ def container_fields(row: Row, now: float) -> dict[str, str | float | None]:
 # Order
 
 
-def sort_rows(rows: Iterable[Row], key: str, descending: bool, now: float) -> list[Row]:
+def sort_rows(rows: Iterable[Row], order: Order, now: float) -> list[Row]:
     """Rows in the order of a column; equal ones by name, those without a value last."""
-    field = FIELDS["cpu" if key == "last_minute" else key]
+    field = FIELDS[order.column]
     named = sorted(rows, key=lambda row: (row.container.name.casefold(), row.container.key))
-    with_value = [row for row in named if field.get(row, now) not in BLANK]
-    without = [row for row in named if field.get(row, now) in BLANK]
-    with_value.sort(key=lambda row: field.sort(row, now), reverse=descending)
-    return with_value + without
+    return ordered(
+        named, lambda row: None if field.get(row, now) in BLANK else field.sort(row, now), descending=order.descending
+    )
 
 
 # Lines
@@ -105,7 +98,7 @@ def shown_groups(rows: Sequence[Row], look: Look, now: float) -> tuple[Group, ..
     """What is left after filtering, sorted and put together."""
     conditions = parse_filter(look.filter)
     wanted = [row for row in rows if matches(conditions, container_fields(row, now))] if conditions else rows
-    return group_rows(sort_rows(wanted, look.sort, look.descending, now), look.grouping, rows)
+    return group_rows(sort_rows(wanted, look.order, now), look.grouping, rows)
 
 
 def _heading(group: Group, folded: bool, columns: Sequence[Column], now: float, sample: Sample) -> tuple[Cell, ...]:

@@ -12,6 +12,7 @@ from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_duration
 from ctrscope.views.filtering import Condition, matches
 from ctrscope.views.grouping import GROUP
+from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 TITLES: Mapping[Kind, str] = {
@@ -219,15 +220,24 @@ FIELDS: tuple[Field, ...] = (
 _NAME_HELP = "repository:tag, or the name of a volume, network or secret."
 _USERS_HELP = "Containers, those that run first: made from the image, with the volume mounted, in the network."
 _NOTE_HELP = "What else there is to say: nobody uses it, nobody named it, where it is."
+_SIGN_HELP = "● a container that runs uses it, ◌ only ones that do not run, ○ none, ! engine and kernel disagree."
+_SIGN = Column("sign", "", "right", 2, _SIGN_HELP)
+#: As those who choose among them see them.
+STORAGE_COLUMNS: Mapping[str, Column] = {
+    "name": Column("name", "NAME", "left", _NAME_LEAST, _NAME_HELP),
+    **{field.key: Column(field.key, field.title, field.align, field.width, field.help) for field in FIELDS},
+    "users": Column("users", "USED BY", "left", _USERS_LEAST, _USERS_HELP),
+    "note": Column("note", "NOTE", "left", _NOTE_LEAST, _NOTE_HELP),
+}
 
 
-def storage_columns(items: Iterable[Item], width: int) -> tuple[Column, ...]:
+def storage_columns(items: Iterable[Item], width: int, chosen: Sequence[str] = ()) -> tuple[Column, ...]:
     """Columns for a screen of *width* cells: words as wide as they are, as far as there is room; the note gets what is left."""
     names = engines = users = 0
     for item in items:
         names, engines = max(names, cell_width(inert(item.name))), max(engines, cell_width(store_text(item.kept)))
         users = max(users, cell_width(users_text(item)))
-    fields = [field for field in FIELDS if width >= field.from_width]
+    fields = _chosen_fields(width, chosen) if chosen else [field for field in FIELDS if width >= field.from_width]
     engine = max(_ENGINE_LEAST, min(engines, _ENGINE_MOST if width >= _WIDE else _ENGINE_LEAST))
     widths = {field.key: engine if field.key == "engine" else field.width for field in fields}
     room = width - 1 - 3 - sum(cells + 2 for cells in widths.values())
@@ -235,7 +245,7 @@ def storage_columns(items: Iterable[Item], width: int) -> tuple[Column, ...]:
     name = max(_NAME_LEAST, min(names, _NAME_MOST, (room - note) * 3 // 5))
     by = max(0, min(max(users, _USERS_LEAST), room - note - name - 2) if note else room - name - 1)
     shown = (
-        Column("sign", "", "right", 2),
+        _SIGN,
         Column("name", "NAME", "left", name, _NAME_HELP),
         *(Column(field.key, field.title, field.align, widths[field.key], field.help, 2) for field in fields),
         Column("users", "USED BY", "left", by, _USERS_HELP),
@@ -243,27 +253,27 @@ def storage_columns(items: Iterable[Item], width: int) -> tuple[Column, ...]:
     return (*shown, Column("note", "NOTE", "left", max(0, room - name - by - 2), _NOTE_HELP)) if note else shown
 
 
-def explained(width: int) -> tuple[tuple[str, str], ...]:
-    """Columns and what they mean."""
-    shown = [(field.title, field.help) for field in FIELDS if width >= field.from_width]
-    signs = "● a container that runs uses it, ◌ only ones that do not run, ○ none, ! engine and kernel disagree."
-    return (("STATE", signs), ("NAME", _NAME_HELP), *shown, ("USED BY", _USERS_HELP), ("NOTE", _NOTE_HELP))
+def _chosen_fields(width: int, chosen: Sequence[str]) -> list[Field]:
+    """Those that somebody wants, in their order, as far as there is room beside a name and who uses it."""
+    known, shown = {field.key: field for field in FIELDS}, list[Field]()
+    room = width - 4 - _NAME_LEAST - _USERS_LEAST
+    for field in (known[key] for key in chosen if key in known):
+        if field.width + 2 <= room:
+            room -= field.width + 2
+            shown.append(field)
+    return shown
 
 
 # Lines
 
 
-def shown_items(
-    items: Sequence[Item], conditions: Sequence[Condition], order: str, *, descending: bool, now: float
-) -> list[Item]:
+def shown_items(items: Sequence[Item], conditions: Sequence[Condition], order: Order, *, now: float) -> list[Item]:
     """What is left of everything after filtering, kind by kind, each in the order of a column; what has no value last."""
     wanted = [item for item in items if matches(conditions, item_fields(item, now))] if conditions else list(items)
     wanted.sort(key=lambda item: (item.name.casefold(), store_text(item.kept)))
-    value = _ORDERS[order]
-    known = [item for item in wanted if value(item, now) is not None]
-    known.sort(key=lambda item: value(item, now) or 0, reverse=descending)  # a column has values of one type
-    unknown = [item for item in wanted if value(item, now) is None]
-    return [item for kind in Kind for item in (*known, *unknown) if item.kind is kind]
+    value = _ORDERS[order.column]
+    found = ordered(wanted, lambda item: value(item, now), descending=order.descending)
+    return [item for kind in Kind for item in found if item.kind is kind]
 
 
 _ORDERS: Mapping[str, Callable[[Item, float], float | str | None]] = {
@@ -273,11 +283,6 @@ _ORDERS: Mapping[str, Callable[[Item, float], float | str | None]] = {
     "note": lambda item, now: note_of(item)[0],
     "sign": lambda item, now: sign_of(item)[0],
 }
-
-
-def natural_order(key: str) -> bool:
-    """Whether a column is first sorted downwards: figures are, texts are not."""
-    return key in ("size", "shared", "users")
 
 
 def storage_rows(

@@ -14,7 +14,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.views.acting import Acts, Attach, Limits, Proposal
+from ctrscope.views.acting import Acts, Attach, Limits, Proposal, Write
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
@@ -82,6 +82,7 @@ async def dashboard(
     freeze: Callable[[Container, bool], Proposal] = lambda container, frozen: Proposal((), "", tuple),
     signal: Callable[[Container, str], Proposal] = lambda container, name: Proposal((), "", tuple),
     read_only: bool = False,
+    write: Write = lambda path, text, replace: path,
     find: Find = lambda snapshot, query: Reading(()),
     asked: Asked | None = None,
     preferences: Preferences | None = None,
@@ -94,7 +95,7 @@ async def dashboard(
     silent = SilentSource()
     acts = Acts(attach, limit, freeze, signal) if attach is not None else None
     app = DrivenApp(
-        *(source or silent, acts, read_only, find),
+        *(source or silent, acts, read_only, find, write),
         asked=asked,
         preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
         complaints=complaints,

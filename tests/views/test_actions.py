@@ -8,6 +8,7 @@ import pytest
 from ctrscope.views.actions import (
     ANYWHERE,
     CGROUPS,
+    COLUMNS,
     CONTAINER,
     CONTAINERS,
     EVENTS,
@@ -16,9 +17,11 @@ from ctrscope.views.actions import (
     MOVES,
     NAMESPACES,
     NETWORK,
+    PAGE,
     PROCESSES,
     SCREENS,
     SELECTED,
+    STORAGE,
     TABLE,
     Action,
     key_names,
@@ -31,14 +34,16 @@ from tests.views.world import full
 ALWAYS = (*SELECTED, *SCREENS, *ANYWHERE, *MOVES)
 #: Name of a screen → its own actions and the key that leads to it from the containers.
 OWN: dict[str, tuple[tuple[Action, ...], str]] = {
-    "containers": ((*CONTAINERS, *TABLE), "1"),
-    "container": ((*CONTAINER, *LONG_TEXT), "enter"),
+    "containers": ((*CONTAINERS, *TABLE, *COLUMNS), "1"),
+    "container": ((*CONTAINER, *LONG_TEXT, *PAGE), "enter"),
     "namespaces": ((*NAMESPACES, *TABLE), "3"),
-    "cgroups": ((*CGROUPS, *TABLE), "4"),
-    "network": ((*NETWORK, *TABLE), "5"),
-    "findings": ((*FINDINGS, *TABLE), "6"),
-    "processes": ((*PROCESSES, *TABLE), "2"),
-    "events": ((*EVENTS, *TABLE), "7"),
+    "cgroups": ((*CGROUPS, *TABLE, *COLUMNS), "4"),
+    "network": ((*NETWORK, *TABLE, *COLUMNS), "5"),
+    "findings": ((*FINDINGS, *TABLE, *COLUMNS), "6"),
+    "processes": ((*PROCESSES, *TABLE, *COLUMNS), "2"),
+    "host": (PAGE, "8"),
+    "storage": ((*STORAGE, *TABLE, *COLUMNS), "9"),
+    "events": ((*EVENTS, *TABLE, *COLUMNS), "7"),
 }
 TABLES = {name: (*own, *ALWAYS) for name, (own, _) in OWN.items()}
 EVERY = {action.id: action for actions in TABLES.values() for action in actions}

@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from ctrscope.views.cgroup_tree import branches
+from ctrscope.views.ordering import Order
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from tests.views.builders import APP, containers, sample
@@ -18,7 +19,10 @@ BY_PATH = {one.cgroup.path: one for one in containers() if one.cgroup is not Non
 
 
 def paths(order: str = "cgroup", toggled: Mapping[str, bool] | None = None) -> list[str]:
-    return [branch.path for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, order)]
+    return [
+        branch.path
+        for branch in branches(cgroups(), CGROUP_RATES, BY_PATH, toggled or {}, Order(order, descending=order != "cgroup"))
+    ]
 
 
 def screen_of(pilot) -> CgroupsScreen:  # type: ignore[no-untyped-def]
@@ -127,9 +131,9 @@ async def test_a_cgroup_that_is_folded_away_can_be_pointed_at_before_it_is_read(
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160, 200, 250])
 def test_the_columns_fit(width: int) -> None:
-    from ctrscope.views.cgroup_tree import tree_columns
+    from ctrscope.views.cgroup_tree import tree_columns, tree_figures
 
-    assert sum(column.width + column.gap for column in tree_columns(width)) <= width
+    assert sum(column.width + column.gap for column in tree_columns(tree_figures(width), width)) <= width
 
 
 @asynchronous

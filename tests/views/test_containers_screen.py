@@ -81,7 +81,7 @@ async def test_every_column_can_be_sorted_by() -> None:
             await press(pilot, "s")
             screen = pilot.app.screen
             assert isinstance(screen, ContainersScreen)
-            seen.add(screen.look.sort)
+            seen.add(screen.order.column)
         assert seen == {column.key for column in table_of(pilot).columns} - {"last_minute"}
 
 

@@ -23,10 +23,13 @@ from tests.views.world import full
         ({"keys": {"app.quitt": "x"}}, ("keys.app.quitt", "there is no such action; did you mean app.quit?")),
         ({"keys": {"app.quit": " "}}, ("keys.app.quit", "there is no key in it")),
         ({"keys": {"app.quit": "hyper+q"}}, ("keys.app.quit", "there is no key hyper+q; write it like")),
-        ({"keys": {"app.quit": "s"}}, ("keys.app.quit", "s is the key of both containers.sort and app.quit")),
+        ({"keys": {"app.quit": "s"}}, ("keys.app.quit", "s is the key of both table.sort and app.quit")),
         ({"keys": {"containers": {"group": "s"}}}, ("keys.containers.group", "s is the key of both")),
         ({"keys": {"move.down": "g"}}, ("keys.move.down", "g is the key of both app.jump and move.down")),
-        ({"columns": {"pods": ("name",)}}, ("columns.pods", "there is no such screen; there are containers")),
+        (
+            {"columns": {"pods": ("name",)}},
+            ("columns.pods", "there is no such screen; there are containers, processes"),
+        ),
         ({"columns": {"containers": ("nam",)}}, ("columns.containers", "there is no column nam; there are")),
         ({"columns": {"containers": ()}}, ("columns.containers", "there is no column in it")),
     ],
@@ -44,7 +47,7 @@ def test_what_is_right_is_not_complained_about() -> None:
     right = Preferences(
         theme="nord",
         screen="findings",
-        keys={"app.quit": "^x f10", "containers": {"sort": "x"}},
+        keys={"app.quit": "^x f10", "table": {"sort": "b"}},
         columns={"containers": ("name", "cpu")},
     )
     assert find_mistakes_in(right) == []
@@ -56,7 +59,7 @@ def test_keys_are_read_as_people_write_them() -> None:
 
 @asynchronous
 async def test_a_key_that_was_set_does_it_is_shown_and_the_old_one_does_not() -> None:
-    async with dashboard([sample()], preferences=Preferences(keys={"containers.sort": "x", "screen.cgroups": "^k"})) as pilot:
+    async with dashboard([sample()], preferences=Preferences(keys={"table.sort": "x", "screen.cgroups": "^k"})) as pilot:
         before = "\n".join(screen_lines(pilot))
         assert "x sort" in before
         assert "^k Cgroups" in before

@@ -6,7 +6,8 @@ from msgspec import structs
 
 from ctrscope.model.process import Process, ProcessForest, Role
 from ctrscope.views.grouping import GROUP
-from ctrscope.views.process_rows import Context, process_rows, trees
+from ctrscope.views.ordering import Order
+from ctrscope.views.process_rows import FIGURES, Context, process_rows, trees
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.widgets.row_table import RowTable
 from tests.views.builders import APP, NOW, containers, process
@@ -94,7 +95,7 @@ def test_five_thousand_processes_cost_little_until_they_are_seen() -> None:
     seconds = []
     for _ in range(3):  # the least of them: the collector may walk what other tests left
         started = time.process_time()
-        rows = list(process_rows(trees([app], Context(many, NOW), frozenset(), [], "name"), Context(many, NOW), 120))
+        rows = list(process_rows(trees([app], Context(many, NOW), frozenset(), [], Order()), Context(many, NOW), FIGURES))
         seconds.append(time.process_time() - started)
         assert len(rows) == 5001
     assert min(seconds) < 0.5
@@ -107,7 +108,7 @@ async def test_t_makes_one_list_of_all_in_the_order_of_any_column() -> None:
         table = pilot.app.screen.query_one(RowTable)
         assert not any(key.startswith(GROUP) for key in table.row_keys)
         assert table.row_keys[0].startswith("25112 ")  # 31.4 % of a CPU
-        assert "list · sort cpu ▼" in screen_lines(pilot)[-2]
+        assert "list · sort CPU % ▼" in screen_lines(pilot)[-2]
         pilot.app.screen.sort_by("pid")  # type: ignore[attr-defined]
         await settle(pilot)
         pids = [int(key.split()[0]) for key in table.row_keys]

@@ -10,6 +10,7 @@ from ctrscope.views.columns import FIELDS, fit_columns
 from ctrscope.views.filtering import matches, parse_filter
 from ctrscope.views.grouping import Grouping, group_rows, roll_up
 from ctrscope.views.history import History
+from ctrscope.views.ordering import Order
 from ctrscope.views.rows import Look, container_fields, rows_of, shown_groups, sort_rows, table_rows
 from ctrscope.views.widgets.row_table import Cell, TableRow
 from tests.views.builders import NOW, container, containers, sample, stats, stopped
@@ -59,28 +60,28 @@ def test_a_filter_shows_what_has_every_word(words: str, found: list[str]) -> Non
 
 
 def test_figures_sort_downwards_and_what_has_none_comes_last() -> None:
-    order = names(sort_rows(rows_of(sample()), "cpu", True, NOW))
+    order = names(sort_rows(rows_of(sample()), Order("cpu", descending=True), NOW))
     assert order[:3] == ["builder", "app", "d-db"]
     assert set(order[-3:]) == {"batch-7", "ghost", "migrate"}
 
 
 def test_what_has_no_value_comes_last_upwards_too() -> None:
-    assert set(names(sort_rows(rows_of(sample()), "cpu", False, NOW))[-3:]) == {"batch-7", "ghost", "migrate"}
+    assert set(names(sort_rows(rows_of(sample()), Order("cpu"), NOW))[-3:]) == {"batch-7", "ghost", "migrate"}
 
 
 def test_rows_without_a_note_come_after_those_that_have_one() -> None:
-    order = sort_rows(rows_of(sample()), "note", False, NOW)
+    order = sort_rows(rows_of(sample()), Order("note"), NOW)
     notes = [bool(row.container.note) for row in order]
     assert notes == sorted(notes, reverse=True)
 
 
 def test_equal_rows_are_in_the_order_of_their_names() -> None:
     rows = [Row(container(name), stats(M, "max"), Rates(cpu_percent=1.0)) for name in ("b", "C", "a")]
-    assert names(sort_rows(rows, "cpu", True, NOW)) == ["a", "b", "C"]
+    assert names(sort_rows(rows, Order("cpu", descending=True), NOW)) == ["a", "b", "C"]
 
 
 def test_each_pod_and_project_is_a_group_and_the_others_stand_alone() -> None:
-    groups = group_rows(sort_rows(rows_of(sample()), "cpu", True, NOW), Grouping.POD)
+    groups = group_rows(sort_rows(rows_of(sample()), Order("cpu", descending=True), NOW), Grouping.POD)
     assert [group.title for group in groups][:4] == ["", "pod shop/web-0", "project shop", ""]
     assert all(len(group.rows) == 1 for group in groups if not group.title)
 

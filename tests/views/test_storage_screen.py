@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from ctrscope.model.gap import Gap, Reading, Reason
 from ctrscope.model.storage import HistoryStep, ImageConfig, Kind, Measured, Storage, Volume
+from ctrscope.views.ordering import Order
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.storage import KeptScreen, StorageScreen
@@ -59,7 +60,7 @@ def names_for(words: str, order: str = "name", *, descending: bool = False) -> l
     from ctrscope.views.filtering import parse_filter
 
     items = items_of(storage(), containers(), {key_of("pgdata"): Measured(3 << 30, 1000, True)})
-    return [one.name for one in shown_items(items, parse_filter(words), order, descending=descending, now=NOW)]
+    return [one.name for one in shown_items(items, parse_filter(words), Order(order, descending=descending), now=NOW)]
 
 
 def test_a_filter_asks_for_the_kind_the_size_the_age_and_who_uses_it() -> None:

@@ -18,6 +18,7 @@ from ctrscope.render.safe import inert
 from ctrscope.render.units import format_bytes
 from ctrscope.views.acting import Done, reason_text, run_aside
 from ctrscope.views.asking import Asked, Keep, Log
+from ctrscope.views.expression import Expression
 from ctrscope.views.moments import MOMENT_HINT, parse_moment, stamp
 from ctrscope.views.tones import Part
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
@@ -131,7 +132,7 @@ class LogsPane(TextPane):
             self._searched(value, int(kind.split()[1]))
 
     def _keep(self, pattern: re.Pattern[str] | None = None) -> Keep | None:
-        wanted = [one for one in (self.filter, pattern) if one is not None]
+        wanted: list[Expression | re.Pattern[str]] = [one for one in (self.filter, pattern) if one is not None]
         return (lambda found: all(one.search(clean(found.text)) for one in wanted)) if wanted else None
 
     # The window

@@ -14,21 +14,35 @@ from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import CGROUPS, SELECTED, TABLE, Action, bindings
-from ctrscope.views.cgroup_tree import FIGURES, Branch, branches, filtered, imposed, tree_columns, tree_rows
+from ctrscope.views.actions import CGROUPS, COLUMNS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.cgroup_tree import (
+    CGROUP_COLUMNS,
+    Branch,
+    branches,
+    filtered,
+    imposed,
+    tree_columns,
+    tree_figures,
+    tree_rows,
+)
 from ctrscope.views.jumps import Item
+from ctrscope.views.ordering import Order
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.row_table import Column
 
 
 class CgroupsScreen(FilteredScreen):
     """The tree, and two lines of words about the cgroup under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CGROUPS, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CGROUPS), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CGROUPS, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Cgroups"
     FILTER_HINT = "words that must match: container:web path:kubepods cpu>10 mem>80% imposed:memory"
     WAITING = "reading the cgroup tree …"
+    ORDER = Order("cgroup")
+    COLUMNS: ClassVar[Mapping[str, Column]] = CGROUP_COLUMNS
+    STAYING = frozenset({"cgroup"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +51,6 @@ class CgroupsScreen(FilteredScreen):
         self._gaps: Sequence[Gap] = ()  # of reading it
         self._shown: dict[str, Branch] = {}
         self._toggled: dict[str, bool] = {}  # path → folded
-        self._order, self._descending = "cgroup", True
         self._wanted = ""  # a path to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
@@ -53,9 +66,9 @@ class CgroupsScreen(FilteredScreen):
         branch = self._shown.get(self.table.cursor or "")
         return branch.container if branch else None
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The cgroup, without those below it."""
-        branch = self._shown.get(self.table.cursor or "")
+        branch = self._shown.get(key)
         return None if branch is None else msgspec.structs.replace(branch.node, children=())
 
     def offers(self, action: Action) -> bool:
@@ -63,10 +76,6 @@ class CgroupsScreen(FilteredScreen):
         if action.id.startswith("cgroups."):
             return bool(self._shown)
         return super().offers(action)
-
-    def explained(self) -> tuple[tuple[str, str], ...]:
-        """Explain the columns that the screen is wide enough for."""
-        return tuple((figure.title, figure.help) for figure in FIGURES if self.size.width >= figure.from_width)
 
     def item(self) -> Item:
         """The cgroup under the cursor, and whose it is."""
@@ -96,24 +105,14 @@ class CgroupsScreen(FilteredScreen):
                 if one.is_running and one.has_own_cgroup and one.cgroup is not None
             }
             conditions = self.conditions
-            found = list(
-                branches(
-                    self._root,
-                    self._rates,
-                    containers,
-                    self._toggled,
-                    self._order,
-                    descending=self._descending,
-                    unfolded=bool(conditions),
-                )
-            )
+            found = list(branches(self._root, self._rates, containers, self._toggled, self.order, unfolded=bool(conditions)))
             if conditions:
                 found = filtered(found, conditions)
                 self.table.empty = self.nothing_matches("cgroup")
             self._shown = {branch.path: branch for branch in found}
         width = self.size.width
-        columns = tree_columns(width)
-        self.table.show_rows(columns, tree_rows(list(self._shown.values()), width), (self._order, self._arrow))
+        figures = tree_figures(width, self.chosen)
+        self.table.show_rows(tree_columns(figures, width), tree_rows(list(self._shown.values()), figures), self.order)
         if self._wanted in self._shown:
             self.table.stand_on(self._wanted)
             self._wanted = ""
@@ -134,7 +133,7 @@ class CgroupsScreen(FilteredScreen):
         total, containers = _count(self._root)
         left: list[Part] = [f" {total} cgroups · {containers} of containers"]
         shown = f"{len(self._shown)} shown · " if self.filter else ""
-        right = (f"{shown}sort {self._sorted_by()} {self._arrow} ", "muted")
+        right = (f"{shown}{self.sort_words()} ", "muted")
         left.append(self.gap_words(self._gaps, width_of([*left, right])))
         return self.spread(left, right)
 
@@ -160,34 +159,6 @@ class CgroupsScreen(FilteredScreen):
 
     def _fold(self, branch: Branch, folded: bool) -> None:
         self._toggled[branch.path] = folded
-        self.draw()
-
-    @property
-    def _arrow(self) -> str:
-        return "▼" if self._descending == (self._order != "cgroup") else "▲"
-
-    def _sorted_by(self) -> str:
-        return next((figure.title for figure in FIGURES if figure.key == self._order), "name")
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        keys = [column.key for column in self.table.columns if column.key != "by"]
-        self._sort(keys[(keys.index(self._order) + 1) % len(keys) if self._order in keys else 0])
-
-    def action_reverse(self) -> None:
-        """Turn the order around."""
-        self._descending = not self._descending
-        self.draw()
-
-    def sort_by(self, key: str) -> None:
-        """Sort by a column; once more turns the order around."""
-        if key == self._order:
-            self.action_reverse()
-        elif key != "by":
-            self._sort(key)
-
-    def _sort(self, key: str) -> None:
-        self._order, self._descending = key, True
         self.draw()
 
 

@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from ctrscope.render.fields import Field
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 
 
@@ -26,7 +25,7 @@ class ColumnsScreen(ModalScreen[tuple[str, ...] | None]):
         Binding("d", "dismiss(())", "default", show=False),
     ]
 
-    def __init__(self, fields: Sequence[Field], shown: Collection[str]) -> None:
+    def __init__(self, fields: Sequence[Column], shown: Collection[str]) -> None:
         super().__init__()
         self._fields, self._shown = list(fields), set(shown)
 
@@ -72,10 +71,10 @@ class ColumnsScreen(ModalScreen[tuple[str, ...] | None]):
         self.dismiss(tuple(field.key for field in self._fields if field.key in self._shown))
 
 
-def _cells(field: Field, is_shown: bool) -> tuple[Cell, ...]:
+def _cells(field: Column, is_shown: bool) -> tuple[Cell, ...]:
     tone = "plain" if is_shown else "idle"
     return (
         Cell(" ✓" if is_shown else "", "accent"),
         Cell(field.title, tone),
-        Cell(field.help, "muted" if is_shown else "idle"),
+        Cell(field.tooltip, "muted" if is_shown else "idle"),
     )

@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Key
 from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
@@ -19,7 +18,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, SELECTED, Action, bindings
+from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
 from ctrscope.views.panes import PANES, Pane, draw_pane
@@ -81,8 +80,8 @@ class PaneView(VerticalScroll):
 class ContainerScreen(SampleScreen):
     """Everything known about one container."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINER), *bindings(LONG_TEXT), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *PAGE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
 
     def __init__(self, key: str, tab: int = 0, **kwargs: Any) -> None:
@@ -145,9 +144,30 @@ class ContainerScreen(SampleScreen):
         found = next((one for one in LONG_TEXT if one.run.partition("(")[0] == action), None)
         return (self.text is not None and self.offers(found)) if found is not None else True
 
-    def take_key(self, event: Key) -> bool:
-        """Put a key that was typed before the field had opened where it was meant to go."""
-        return self.text is not None and self.text.take_key(event)
+    def shown_value(self) -> object:
+        """Everything that is known about the container; what looks secret only while it is shown."""
+        opened = self._opened
+        if opened is None:
+            return None
+        return {
+            "screen": "container",
+            "taken_at": opened.snapshot.taken_at,
+            "container": opened.container,
+            "detail": opened.detail,
+            "stats": opened.stats,
+            "rates": opened.rates,
+            "effective": opened.effective,
+            "findings": [*opened.findings, *(opened.security or ())],
+        }
+
+    def shown_lines(self) -> Iterable[str]:
+        """What is above the tabs, and the tab in front."""
+        if self.text is not None:
+            shown = [f"{one.before()[0]} {one.text}" if one.before is not None else one.text for one in self.text.view.lines]
+        else:
+            shown = plain_lines(self.query_one("#pane", Static))
+        above = (text for part in ("#headline", "#facts") for text in plain_lines(self.query_one(part, Static)))
+        return [*above, "", PANES[self.tab].title, "", *shown]
 
     # Drawing
 
@@ -282,6 +302,12 @@ class ContainerScreen(SampleScreen):
     def on_descendant_focus(self) -> None:
         """Other keys do something now."""
         self.show_actions()
+
+
+def plain_lines(widget: Static) -> list[str]:
+    """What a widget says, without its colours."""
+    content = widget.content
+    return (content.plain if isinstance(content, Content) else str(content)).splitlines()
 
 
 def _group_word(container: Container) -> str:

@@ -1,5 +1,6 @@
 """Containers: the live table of everything that runs, ran or was left behind on this host."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -11,12 +12,12 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import CONTAINERS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.actions import COLUMNS, CONTAINERS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.ages import ages_text, as_of
-from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
+from ctrscope.views.columns import EVERY_COLUMN, fit_columns
 from ctrscope.views.grouping import GROUP, Group, Grouping
-from ctrscope.views.rows import INDENT, Look, natural_order, note_tone, rows_of, shown_groups, table_rows
-from ctrscope.views.screens.columns import ColumnsScreen
+from ctrscope.views.ordering import Order
+from ctrscope.views.rows import INDENT, Look, note_tone, rows_of, shown_groups, table_rows
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
@@ -29,21 +30,26 @@ _SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "
 class ContainersScreen(FilteredScreen):
     """The table, a filter, and below it what the row under the cursor could not tell."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINERS, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(CONTAINERS), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINERS, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Containers"
     FILTER_HINT = "words that must match: engine:podman cpu>50 mem>90% age<10m status:stale !note:"
+    ORDER = Order("cpu", descending=True)
+    COLUMNS: ClassVar[Mapping[str, Column]] = EVERY_COLUMN
+    STAYING = frozenset({"sign", "name"})
 
     def __init__(self) -> None:
         super().__init__()
-        self.look = Look()
+        self._grouping = Grouping.NONE
+        self._folded: frozenset[str] = frozenset()
         self._rows: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
         self._had_rates = False  # was sorted by what the containers do
 
-    def on_mount(self) -> None:
-        """Begin with the columns that were set."""
-        self.look = self.look._replace(columns=tuple(self.ctrscope.preferences.columns.get("containers", ())))
+    @property
+    def look(self) -> Look:
+        """How somebody wants to see the table."""
+        return Look(self.order, self._grouping, self._folded, self.filter)
 
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's."""
@@ -59,14 +65,10 @@ class ContainersScreen(FilteredScreen):
         if not super().offers(action):
             return False
         if action.id in ("containers.fold", "containers.unfold"):
-            return self.look.grouping is not Grouping.NONE
-        if action.id in ("containers.open", "containers.sort", "containers.reverse", "containers.group"):
+            return self._grouping is not Grouping.NONE
+        if action.id in ("containers.open", "containers.group"):
             return bool(self._rows)
         return True
-
-    def explained(self) -> tuple[tuple[str, str], ...]:
-        """Explain the columns that the screen is wide enough for."""
-        return tuple((field.title or "STATE", field.help) for field in shown_fields(self.size.width))
 
     # Drawing
 
@@ -77,26 +79,32 @@ class ContainersScreen(FilteredScreen):
 
     def draw_rows(self, sample: Sample) -> None:
         """Draw what matches now, in its order."""
-        self.look = self.look._replace(filter=self.filter)
-        now = self.ctrscope.clock()
+        now, look = self.ctrscope.clock(), self.look
         columns = self._columns()
-        self._groups = shown_groups(self._rows, self.look, now)
-        lines = table_rows(self._groups, self.look, columns, self.ctrscope.history, now, sample)
+        self._groups = shown_groups(self._rows, look, now)
+        lines = table_rows(self._groups, look, columns, self.ctrscope.history, now, sample)
         table = self.table
         nothing = "No container on this host, and none was left behind."
         table.empty = self.nothing_matches("container") if self._rows else nothing
-        table.show_rows(columns, lines, (self.look.sort, "▼" if self.look.descending else "▲"))
+        table.show_rows(columns, lines, self.order)
         # The first look has no rates, so that its order means nothing: until there are some, the cursor is on the first row.
         if not self._had_rates and not table.was_moved and table.row_keys:
             table.rest_on(table.row_keys[0])
         self._had_rates = self._had_rates or bool(sample.rates)
 
     def _columns(self) -> tuple[Column, ...]:
-        grouping = self.look.grouping
-        indent = 0 if grouping is Grouping.NONE else INDENT
-        without = set() if self.look.columns else {grouping.column}
-        now, chosen = self.ctrscope.clock(), self.look.columns
-        return fit_columns(self.size.width, self._rows, now, indent=indent, without=without, chosen=chosen)
+        indent = 0 if self._grouping is Grouping.NONE else INDENT
+        without = set() if self.chosen else {self._grouping.column}
+        now = self.ctrscope.clock()
+        return fit_columns(self.size.width, self._rows, now, indent=indent, without=without, chosen=self.chosen)
+
+    def sortable(self) -> Sequence[str]:
+        """Every column but the last minute, which sorts as CPU does."""
+        return [column.key for column in self.table.columns if column.key != "last_minute"]
+
+    def sort_by(self, key: str) -> None:
+        """Sort by a column; once more turns the order around."""
+        super().sort_by("cpu" if key == "last_minute" else key)
 
     def row_text(self, sample: Sample, room: int) -> Content:
         """Say what the row under the cursor has no room for: why figures are missing, its note in full."""
@@ -123,10 +131,9 @@ class ContainersScreen(FilteredScreen):
             if sign in counts:
                 parts += ["  ", (sign, tone), (f" {counts[sign]}", "muted")]
         right: list[Part] = []
-        if self.look.filter:
+        if self.filter:
             right.append((f"{shown} shown · ", "strong"))
-        arrow = "▼" if self.look.descending else "▲"
-        right += [(f"{self.look.grouping.value} · sort {FIELDS[self.look.sort].title or 'STATE'} {arrow} ", "muted")]
+        right += [(f"{self._grouping.value} · {self.sort_words()} ", "muted")]
         ages = ages_text(self.sample.ages) if self.sample is not None else ""
         if ages and width_of((*parts, ages, *right)) + 5 <= self.size.width:
             parts.append((f"   {ages}", "muted"))
@@ -137,14 +144,14 @@ class ContainersScreen(FilteredScreen):
     def open_row(self, key: str) -> None:
         """Open a container, or fold its group."""
         if key.startswith(GROUP):
-            self._fold(key, key not in self.look.folded)
+            self._fold(key, key not in self._folded)
         elif any(row.container.key == key for row in self._rows):
             self.app.push_screen(ContainerScreen(key))
 
     def action_fold(self, folded: bool) -> None:
         """Fold or unfold the group that the cursor is in."""
         key = self.table.cursor
-        if key is None or self.look.grouping is Grouping.NONE:
+        if key is None or self._grouping is Grouping.NONE:
             return
         if not key.startswith(GROUP):
             keys = self.table.row_keys
@@ -157,51 +164,13 @@ class ContainersScreen(FilteredScreen):
         self._fold(key, folded)
 
     def _fold(self, key: str, folded: bool) -> None:
-        self.look = self.look._replace(folded=self.look.folded | {key} if folded else self.look.folded - {key})
+        self._folded = self._folded | {key} if folded else self._folded - {key}
         self.draw()
         self.table.stand_on(key)
 
-    def action_sort(self) -> None:
-        """Sort by the next column that is shown."""
-        keys = [column.key for column in self._columns()]
-        place = keys.index(self.look.sort) if self.look.sort in keys else -1
-        following = keys[(place + 1) % len(keys)]
-        if following == "last_minute":  # sorts as CPU does, which was just there
-            following = keys[(place + 2) % len(keys)]
-        self._sort(following)
-
-    def sort_by(self, key: str) -> None:
-        """Sort by a column; once more turns the order around."""
-        if key == self.look.sort:
-            self.action_reverse()
-        else:
-            self._sort(key)
-
-    def _sort(self, key: str) -> None:
-        self.look = self.look._replace(sort=key, descending=natural_order(key))
-        self.draw()
-
-    def action_reverse(self) -> None:
-        """Turn the order around."""
-        self.look = self.look._replace(descending=not self.look.descending)
-        self.draw()
-
     def action_group(self) -> None:
         """Group by the next thing."""
-        self._group(self.look.grouping.next())
-
-    def action_columns(self) -> None:
-        """Choose which columns there are."""
-        shown = [column.key for column in self._columns()]
-        fields = [FIELDS[key] for key in shown] + [field for key, field in FIELDS.items() if key not in shown]
-        offered = [field for field in fields if field.key not in ("sign", "name")]
-
-        def chosen(keys: tuple[str, ...] | None) -> None:
-            if keys is not None:
-                self.look = self.look._replace(columns=keys)
-                self.draw()
-
-        self.app.push_screen(ColumnsScreen(offered, shown), chosen)
+        self._group(self._grouping.next())
 
     def action_choose_group(self) -> None:
         """Choose what to group by."""
@@ -210,11 +179,11 @@ class ContainersScreen(FilteredScreen):
             if name is not None:
                 self._group(Grouping[name])
 
-        rows = [TableRow(one.name, partial(_grouping_cells, one, one is self.look.grouping)) for one in Grouping]
+        rows = [TableRow(one.name, partial(_grouping_cells, one, one is self._grouping)) for one in Grouping]
         self.app.push_screen(ListScreen("group", _grouping_columns, rows, hint="enter chooses, esc closes"), chosen)
 
     def _group(self, grouping: Grouping) -> None:
-        self.look = self.look._replace(grouping=grouping, folded=frozenset())
+        self._grouping, self._folded = grouping, frozenset()
         self.draw()
         if self.focus_of() != Focus():
             self.ctrscope.request_sample()

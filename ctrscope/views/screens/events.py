@@ -1,10 +1,10 @@
 """Events: what happened since the dashboard was opened, the latest below; it follows until somebody scrolls."""
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.event import Event
@@ -12,25 +12,31 @@ from ctrscope.model.sample import Sample
 from ctrscope.model.value import Value
 from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert, shorten
-from ctrscope.views.actions import EVENTS, SELECTED, TABLE, Action, bindings
-from ctrscope.views.event_rows import SIGNS, event_columns, event_fields, event_row, is_wide
+from ctrscope.views.actions import COLUMNS, EVENTS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.event_rows import EVENT_COLUMNS, SIGNS, event_columns, event_fields, event_rows
 from ctrscope.views.filtering import matches
+from ctrscope.views.ordering import Order
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.row_table import Column
 
 
 class EventsScreen(FilteredScreen):
     """The log, and below it what the line under the cursor had no room for."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*EVENTS, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVENTS), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*EVENTS, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Events"
     FILTER_HINT = "words that must match: kind:died name:web age<1m !kind:joined"
+    ORDER = Order("time")
+    COLUMNS: ClassVar[Mapping[str, Column]] = EVENT_COLUMNS
+    SIGN = "KIND"
+    STAYING = frozenset({"time", "subject", "what"})
 
     def __init__(self) -> None:
         super().__init__()
         self._shown: dict[str, Event] = {}  # by the key of its row
-        self._drawn: tuple[int, str, int] | None = None  # what the rows were drawn from
+        self._drawn: tuple[int, object] | None = None  # number of the latest event, and how the rows were drawn
 
     def selected(self) -> Container | None:
         """Get the container that the event is about, while there is one."""
@@ -39,16 +45,16 @@ class EventsScreen(FilteredScreen):
             return None
         return self.sample.snapshot.container(event.container)
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The event."""
-        return self._shown.get(self.table.cursor or "")
+        return self._shown.get(key)
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container that is still there."""
         if action.id == "events.open" and self.focused is self.table:
             return self.selected() is not None
         if action.id == "events.follow" and self.focused is self.table:
-            return bool(self._shown) and not self._is_at_end()
+            return bool(self._shown) and not self._follows()
         return super().offers(action)
 
     def point_at(self, place: str) -> None:
@@ -57,41 +63,41 @@ class EventsScreen(FilteredScreen):
         self.call_after_refresh(self._show_filter)
 
     def _show_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value, field.display = self.filter, True
+        self.field.value, self.field.display = self.filter, True
 
-    def explained(self) -> tuple[tuple[str, str], ...]:
-        """Explain the signs."""
-        return tuple((sign, kind.value) for kind, (sign, _) in SIGNS.items())
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns and the signs."""
+        return (*super().explained(), *((sign, kind.value) for kind, (sign, _) in SIGNS.items()))
 
     # Drawing
 
     def draw_rows(self, sample: Sample) -> None:
         """Draw what matches now, and stay at the end if it was there."""
         log = self.ctrscope.events
-        drawn = (log.last, self.filter, self.size.width)
+        drawn: tuple[int, object] = (log.last, (self.filter, self.size.width, self.order, self.chosen))
         if self.ctrscope.paused and self._drawn is not None and drawn[1:] == self._drawn[1:]:
             drawn = self._drawn
         if drawn != self._drawn:
-            follows = self._is_at_end()
+            follows = self._follows()
             conditions, now = self.conditions, self.ctrscope.clock()
             self._shown = {
                 str(number): event
                 for number, event in log.numbered()
                 if not conditions or matches(conditions, event_fields(event, now))
             }
-            wide = is_wide(self.size.width)
-            rows = [event_row(int(key), event, wide) for key, event in self._shown.items()]
+            rows = event_rows(self._shown, self.size.width, self.order, self.chosen)
             nothing = "Nothing happened since the dashboard was opened."
             self.table.empty = self.nothing_matches("event") if log.last else nothing
-            self.table.show_rows(event_columns(self._shown.values(), self.size.width), rows)
+            self.table.show_rows(event_columns(self._shown.values(), self.size.width, self.chosen), rows, self.order)
             self._drawn = drawn
             if follows:
                 self.action_follow()
 
-    def _is_at_end(self) -> bool:
-        """Whether the cursor is on the last line, and that is in sight."""
+    def _follows(self) -> bool:
+        """Whether the latest comes last, the cursor is on it, and it is in sight."""
         keys, table = self.table.row_keys, self.table
+        if self.order != self.ORDER:
+            return False
         return not keys or (table.cursor == keys[-1] and table.scroll_offset.y >= table.max_scroll_y)
 
     def row_text(self, sample: Sample, room: int) -> Content:
@@ -114,13 +120,18 @@ class EventsScreen(FilteredScreen):
         if gaps:
             needs = ", ".join(dict.fromkeys(gap.needs for gap in gaps if gap.needs))
             parts.append((f"  · not everything is noticed{f': needs {needs}' if needs else ''}", "watch"))
-        right: Part = ("following ", "muted") if self._is_at_end() else (" not following: end goes on ", "badge")
+        if self.order != self.ORDER:
+            return self.spread(parts, (f"{self.sort_words()}   G follows ", "muted"))
+        right: Part = ("following ", "muted") if self._follows() else (" not following: end goes on ", "badge")
         return self.spread(parts, right)
 
     # Keys
 
     def action_follow(self) -> None:
-        """Go to the end, and stay there."""
+        """Go to the end, and stay there; what comes later is below again."""
+        if self.order != self.ORDER:
+            self.order = self.ORDER
+            self.draw()
         self.table.action_end(1)
         self.call_after_refresh(self.draw_words)
 

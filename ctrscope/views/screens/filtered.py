@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -12,6 +11,7 @@ from ctrscope.render.safe import inert
 from ctrscope.views.actions import TABLE, Action
 from ctrscope.views.filtering import Condition, parse_filter
 from ctrscope.views.screens.table import TableScreen
+from ctrscope.views.widgets.field import Field
 from ctrscope.views.widgets.key_bar import KeyBar
 
 
@@ -26,7 +26,7 @@ class FilteredScreen(TableScreen):
 
     def compose_words(self) -> Iterable[Widget]:
         """Build the field above the words; it is hidden until somebody asks for it."""
-        field = Input(placeholder=self.FILTER_HINT, id="filter", compact=True)
+        field = Field(self._filter_taken, placeholder=self.FILTER_HINT, id="filter")
         field.display = False
         yield field
         yield from super().compose_words()
@@ -46,14 +46,14 @@ class FilteredScreen(TableScreen):
 
     def show_actions(self) -> None:
         """Draw the key bar anew. While a filter is typed, every other key is a letter of it."""
-        if self.focused is self.query_one("#filter"):
+        if self.focused is self.field:
             self.query_one(KeyBar).show([action for action in TABLE if action.run == "clear_filter"])
         else:
             super().show_actions()
 
     def offers(self, action: Action) -> bool:
         """Letters of a filter do nothing else; clearing takes a filter, copying a line."""
-        if self.focused is self.query_one("#filter"):
+        if self.focused is self.field:
             return action.run == "clear_filter"
         if action.run == "clear_filter":
             return bool(self.filter)
@@ -65,36 +65,28 @@ class FilteredScreen(TableScreen):
         """With nothing to clear, escape goes back to where one came from."""
         return bool(self.filter) or self.focused is not self.table if action == "clear_filter" else True
 
+    @property
+    def field(self) -> Field:
+        """The line to type into."""
+        return self.query_one("#filter", Field)
+
     def action_filter(self) -> None:
         """Open the filter."""
-        field = self.query_one("#filter", Input)
-        field.display = True
-        self.set_focus(field)
-
-    def take_key(self, event: Key) -> bool:
-        """Put a key that was typed before the filter had opened where it was meant to go."""
-        field = self.query_one("#filter", Input)
-        if self.focused is not field or event.character is None or not event.is_printable:
-            return False
-        field.insert_text_at_cursor(event.character)
-        return True
+        self.field.open()
 
     def action_clear_filter(self) -> None:
         """Close the filter and show everything."""
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.display = False
-        self.table.focus()
-        self._filter("")
+        self.field.value = ""
+        self._filter_taken("")
 
     @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self._filter(event.value)
+    def _filter_changed(self) -> None:
+        self._filter(self.field.value)  # as it is by now: it may have been cleared since
 
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self, event: Input.Submitted) -> None:
-        self.query_one("#filter").display = bool(event.value)
-        self.table.focus()
+    def _filter_taken(self, text: str) -> None:
+        self.field.display = bool(text)
+        self.set_focus(self.table)
+        self._filter(text)
 
     def _filter(self, text: str) -> None:
         if text != self.filter:

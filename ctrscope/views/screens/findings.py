@@ -1,44 +1,51 @@
 """Findings: what is wrong on this host and what is risky, worst first; below the cursor how we know, and what to do."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import msgspec
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input
 
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.value import Value
-from ctrscope.views.actions import FINDINGS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.actions import COLUMNS, FINDINGS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.ages import as_of
 from ctrscope.views.filtering import matches
 from ctrscope.views.finding_rows import (
+    FINDING_COLUMNS,
     KINDS,
     finding_columns,
     finding_fields,
+    finding_figures,
     finding_lines,
     finding_rows,
     keyed,
     kind_of,
     tab_of,
 )
+from ctrscope.views.ordering import Order
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.row_table import Column
 from ctrscope.views.widgets.words import Words
 
 
 class FindingsScreen(FilteredScreen):
     """The list, and everything about the finding under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*FINDINGS, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*FINDINGS, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Findings"
     FILTER_HINT = "words that must match: kind:security severity:high rule:cap name:web about:cgroup"
+    ORDER = Order("sign", descending=True)  # the worst first
+    COLUMNS: ClassVar[Mapping[str, Column]] = FINDING_COLUMNS
+    SIGN = "SEVERITY"
+    STAYING = frozenset({"subject", "title"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,9 +79,9 @@ class FindingsScreen(FilteredScreen):
             return (self.table.cursor or "") in self._findings
         return super().offers(action)
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The finding."""
-        return self._findings.get(self.table.cursor or "")
+        return self._findings.get(key)
 
     def point_at(self, place: str) -> None:
         """Put the cursor on the worst finding about something, by its id."""
@@ -100,7 +107,10 @@ class FindingsScreen(FilteredScreen):
             self.table.empty = self.nothing_matches("finding")
         table = self.table
         before = table.cursor
-        table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
+        width = self.size.width
+        figures = finding_figures(width, self.order, self.chosen)
+        columns = finding_columns(self._findings.values(), figures, width)
+        table.show_rows(columns, finding_rows(self._findings, figures, self.order), self.order)
         # Until somebody moves it, the cursor is on the worst: security comes later, and is worse than most of health.
         if not table.was_moved and self._findings:
             table.rest_on(next(key for key in table.row_keys if key in self._findings))
@@ -134,10 +144,19 @@ class FindingsScreen(FilteredScreen):
         if self.filter:
             total = len(self.sample.findings or ()) + len(self._security or ())
             parts.append((f"  {len(shown)} of {total} shown", "strong"))
-        parts.append(self.gap_words(self.sample.gaps, width_of(parts)))
-        return line(*parts)
+        right: Part = ("" if self.order == self.ORDER else f"{self.sort_words()} ", "muted")
+        parts.append(self.gap_words(self.sample.gaps, width_of([*parts, right])))
+        return self.spread(parts, right)
 
     # Keys
+
+    def sortable(self) -> Sequence[str]:
+        """Every column; the sign says the severity."""
+        return [key for key in super().sortable() if key != "severity"]
+
+    def sort_by(self, key: str) -> None:
+        """Sort by a column; once more turns the order around."""
+        super().sort_by("sign" if key == "severity" else key)
 
     def open_row(self, key: str) -> None:
         """Go to what the finding is about, to what it was read from."""
@@ -145,7 +164,7 @@ class FindingsScreen(FilteredScreen):
         if finding is not None:
             self.ctrscope.open_subject(finding.subject, tab_of(finding))
 
-    def action_export(self) -> None:
+    def action_copy_all(self) -> None:
         """Copy what is shown as JSON, as diagnose and audit print it."""
         found = [msgspec.to_builtins(one) for one in self._findings.values()]
         self.app.copy_to_clipboard(json.dumps({"findings": found}, indent=2))
@@ -165,6 +184,6 @@ class FindingsScreen(FilteredScreen):
         now = next((word for word in words if word.startswith(f"{field}:")), "")
         following = dict(zip(("", *values), (*values, ""), strict=True))[now.partition(":")[2] if now else ""]
         kept = [word for word in words if word != now]
-        box = self.query_one("#filter", Input)
+        box = self.field
         box.value = " ".join([*kept, f"{field}:{following}"] if following else kept)
         box.display = bool(box.value)

@@ -11,9 +11,9 @@ from textual.widgets import Static
 from ctrscope.model.container import Container
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.source import HostSources
-from ctrscope.views.actions import MOVES, Action, bindings
+from ctrscope.views.actions import PAGE, Action, bindings
 from ctrscope.views.host_page import host_page
-from ctrscope.views.screens.container import PaneView
+from ctrscope.views.screens.container import PaneView, plain_lines
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import line
 
@@ -21,8 +21,8 @@ from ctrscope.views.tones import line
 class HostScreen(SampleScreen):
     """One page that scrolls."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = ()
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = PAGE
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS)]
     TITLE_TEXT = "Host"
 
     def __init__(self) -> None:
@@ -49,6 +49,23 @@ class HostScreen(SampleScreen):
     def selected(self) -> Container | None:
         """No container: the page is about the host."""
         return None
+
+    def shown_value(self) -> object:
+        """The host, how busy it is, and what it lets us see."""
+        sample = self._sample
+        if sample is None:
+            return None
+        return {
+            "screen": "host",
+            "taken_at": sample.snapshot.taken_at,
+            "host": sample.snapshot.host,
+            "totals": sample.totals,
+            "sources": self._sources,
+        }
+
+    def shown_lines(self) -> Iterable[str]:
+        """The page."""
+        return plain_lines(self.query_one("#pane", Static))
 
     def show_sample(self, sample: Sample) -> None:
         """Draw a sample."""

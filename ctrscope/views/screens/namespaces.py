@@ -25,6 +25,7 @@ from ctrscope.views.namespace_rows import (
     matrix_line,
     namespace_words,
     row_fields,
+    sorted_matrix,
     who_columns,
     who_rows,
 )
@@ -40,7 +41,7 @@ class NamespacesScreen(FilteredScreen):
     """The matrix, with a cursor on one cell, and two lines of words about that cell."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = (*NAMESPACES, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NAMESPACES), *bindings(TABLE), *bindings(SELECTED)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Namespaces"
     FILTER_HINT = "words that must match: name:web engine:podman net:host net:4026532281 user:host"
 
@@ -70,7 +71,12 @@ class NamespacesScreen(FilteredScreen):
 
     def row_value(self) -> Value | None:
         """The namespace under the cursor, or the container of the row."""
-        return self._namespace() or self.selected()
+        return self._namespace() or super().row_value()
+
+    def value_of(self, key: str) -> Value | None:
+        """The container, or the namespace that no process is in."""
+        alone = next((one for id_, one in (self._namespaces or {}).items() if str(id_) == key), None)
+        return super().value_of(key) or alone
 
     def offers(self, action: Action) -> bool:
         """A pick is of a container's cells; the rest takes a namespace under the cursor."""
@@ -114,10 +120,12 @@ class NamespacesScreen(FilteredScreen):
             engines = {one.key: str(one.engine) for one in sample.snapshot.containers}
             rows = tuple(row for row in rows if matches(conditions, row_fields(row, engines.get(row.key, ""))))
             self.table.empty = self.nothing_matches("row")
+        rows = tuple(sorted_matrix(rows, self.order))
         self._rows = {row.key: row for row in rows}
         self.table.show_rows(
             matrix_columns(rows, self.size.width),
             [TableRow(row.key, partial(matrix_line, row, self._picked_of(row.key)), runs_over=is_alone(row)) for row in rows],
+            self.order,
         )
         self._go_to_wanted()
 
@@ -179,10 +187,16 @@ class NamespacesScreen(FilteredScreen):
             parts.append((f" · {alone} without a process", "watch"))
         parts.append(self.gap_words(self._gaps, width_of(parts)))
         legend = "   same letter: the same namespace"
+        if self.order.column:
+            return self.spread(parts, (f"{self.sort_words()} ", "muted"))
         is_shared = any(cell.letter for row in self._rows.values() for cell in row.cells)
         return line(*parts, (legend if is_shared and width_of(parts) + len(legend) < self.size.width else "", "muted"))
 
     # Keys
+
+    def sortable(self) -> Sequence[str]:
+        """As they come, the host first; then every column."""
+        return ["", *super().sortable()]
 
     def action_cell(self, step: int) -> None:
         """Move the cursor to another type."""

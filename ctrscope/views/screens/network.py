@@ -1,4 +1,4 @@
-"""Network: the map of every network namespace, from the wire to the containers; what is broken is marked with a word."""
+"""Network: the map of every network namespace, from the wire to the containers, or its links as a list; trouble has a word."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -18,25 +18,30 @@ from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.network_words import rate_text
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.topology import MapLine, topology_lines
-from ctrscope.views.actions import NETWORK, SELECTED, TABLE, Action, bindings
+from ctrscope.views.actions import COLUMNS, NETWORK, SELECTED, TABLE, Action, bindings
 from ctrscope.views.filtering import Condition, matches
 from ctrscope.views.jumps import Item
+from ctrscope.views.link_rows import LINK_COLUMNS, LinkRow, link_columns, link_fields, link_figures, link_lines, link_rows
+from ctrscope.views.ordering import Order
 from ctrscope.views.rows import status_tone
-from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
+from ctrscope.views.screens.listed import ListedScreen
 from ctrscope.views.tones import MAP_TONES, Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _STEP = 20  # cells by which the map is moved sideways
 
 
-class NetworkScreen(FilteredScreen):
-    """The map with a cursor on one line, and two lines of words about it."""
+class NetworkScreen(ListedScreen):
+    """The map or the list with a cursor on one line, and two lines of words about it."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*NETWORK, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(NETWORK), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*NETWORK, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Network"
-    FILTER_HINT = "words that must match: veth web 172.17.0.2 :8080 trouble:down"
+    FILTER_HINT = "words that must match: veth web 172.17.0.2 :8080 trouble:down; in the list also kind:veth rx>1M mtu<1500"
+    COLUMNS: ClassVar[Mapping[str, Column]] = LINK_COLUMNS
+    STAYING = frozenset({"name", "where"})
+    LIST_ORDER = Order("rx", descending=True)
     WAITING = "reading the network of every namespace …"
 
     def __init__(self) -> None:
@@ -45,6 +50,7 @@ class NetworkScreen(FilteredScreen):
         self._rates: Mapping[tuple[int, int], LinkRates] = {}
         self._gaps: Sequence[Gap] = ()  # of reading it
         self._lines: dict[str, MapLine] = {}
+        self._links: dict[str, LinkRow] = {}  # of the list
         self._shift = 0  # cells of the map left of the edge of the screen
         self._wanted = ""  # a link or namespace to put the cursor on as soon as it is there
 
@@ -58,11 +64,14 @@ class NetworkScreen(FilteredScreen):
 
     def selected(self) -> Container | None:
         """Get the container at the end of the line under the cursor, when it is one and no more."""
-        found = self._containers()
+        return self._container_of(self.table.cursor or "")
+
+    def _container_of(self, key: str) -> Container | None:
+        found = self._containers(key)
         return found[0] if len(found) == 1 else None
 
-    def _containers(self) -> list[Container]:
-        drawn = self._lines.get(self.table.cursor or "")
+    def _containers(self, key: str) -> list[Container]:
+        drawn = self._lines.get(key)
         if drawn is None or self.sample is None:
             return []
         inos = {end[0] for end in (drawn.key, drawn.inside) if end is not None}
@@ -73,17 +82,19 @@ class NetworkScreen(FilteredScreen):
             if one.id in drawn.containers and (not inos or one.namespaces.net in inos)
         ]
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The link that the line is about, the nearer end of two; of a namespace's line the container."""
-        drawn = self._lines.get(self.table.cursor or "")
-        return self._link(drawn.key if drawn is not None else None) or self.selected()
+        drawn = self._lines.get(key)
+        return self._link(drawn.key if drawn is not None else None) or self._container_of(key)
 
     def offers(self, action: Action) -> bool:
         """Opening takes a container, the next trouble takes trouble."""
         if action.id == "network.open":
-            return bool(self._containers())
+            return bool(self._containers(self.table.cursor or ""))
         if action.id == "network.trouble":
             return any(drawn.trouble for drawn in self._lines.values())
+        if action.id in ("network.left", "network.right", "table.columns"):
+            return self.is_list == (action.id == "table.columns")
         return super().offers(action)
 
     def item(self) -> Item:
@@ -95,6 +106,7 @@ class NetworkScreen(FilteredScreen):
     def point_at(self, place: str) -> None:
         """Put the cursor on a link by its name, or on a namespace by its number."""
         self._wanted = place
+        self.show_list(False)
         self.draw()
 
     # Drawing
@@ -106,7 +118,25 @@ class NetworkScreen(FilteredScreen):
         super().show_sample(sample)
 
     def draw_rows(self, sample: Sample) -> None:
-        """Draw the map, and go to where somebody pointed."""
+        """Draw the map or the list, and go to where somebody pointed."""
+        if self.is_list:
+            self._draw_list(sample)
+        else:
+            self._draw_map(sample)
+        self._go_to_wanted()
+
+    def _draw_list(self, sample: Sample) -> None:
+        if self._topology is not None:
+            rows = link_rows(self._topology, sample.snapshot.containers, self._rates)
+            found = (row for row in rows if matches(self.conditions, link_fields(row)))
+            self._links = {f"{row.ino}/{row.link.ifindex}": row for row in found}
+            self._lines = {key: row.line for key, row in self._links.items()}
+            self.table.empty = self.nothing_matches("link")
+        figures = link_figures(self.size.width, self.chosen)
+        rows_shown = link_lines(self._links, figures, self.order)
+        self.table.show_rows(link_columns(figures, self.size.width), rows_shown, self.order)
+
+    def _draw_map(self, sample: Sample) -> None:
         if self._topology is not None:
             drawn = topology_lines(self._topology, sample.snapshot.containers, self._rates)
             self._lines = filtered_lines(keyed_lines(drawn), self.conditions)
@@ -115,7 +145,6 @@ class NetworkScreen(FilteredScreen):
             (Column("map", " FROM THE WIRE TO THE CONTAINERS", "left", max(0, self.size.width - 2)),),
             [TableRow(key, partial(_row, drawn, self._shift)) for key, drawn in self._lines.items()],
         )
-        self._go_to_wanted()
 
     def _go_to_wanted(self) -> None:
         for key, drawn in self._lines.items() if self._wanted else ():
@@ -153,15 +182,30 @@ class NetworkScreen(FilteredScreen):
             left.append((f" · ▲ {troubles} in trouble", "act"))
         drawn = self._lines.get(self.table.cursor or "")
         rate = self._rates.get(drawn.inside or drawn.key or (0, 0)) if drawn else None
-        right = (f"{rate_text(rate)} on this line " if rate is not None else "", "accent")
-        left.append(self.gap_words(self._gaps, width_of([*left, right])))
-        return self.spread(left, right)
+        right: list[Part] = [(f"{rate_text(rate)} on this line " if rate is not None else "", "accent")]
+        if self.is_list:
+            right = [(f"{f'{len(self._links)} shown · ' if self.filter else ''}list · {self.sort_words()} ", "muted")]
+        left.append(self.gap_words(self._gaps, width_of([*left, *right])))
+        return self.spread(left, *right)
 
     # Keys
 
+    def sortable(self) -> Sequence[str]:
+        """A map has no order but its own."""
+        return super().sortable() if self.is_list else ()
+
+    def falls(self, key: str) -> bool:
+        """The largest packets are nothing to begin with."""
+        return super().falls(key) and key != "mtu"
+
+    def action_columns(self) -> None:
+        """Choose among those of the list."""
+        if self.is_list:
+            super().action_columns()
+
     def open_row(self, key: str) -> None:
         """Open the container at the end of the line; of several, let one be chosen."""
-        found = self._containers()
+        found = self._containers(key)
         if len(found) == 1:
             self.ctrscope.open_container(found[0].key)
         elif found:
@@ -184,6 +228,8 @@ class NetworkScreen(FilteredScreen):
 
     def action_shift(self, direction: int) -> None:
         """Move the map sideways, as far as there is something to see."""
+        if self.is_list:
+            return
         longest = max((len(drawn.text) for drawn in self._lines.values()), default=0)
         self._shift = max(0, min(self._shift + direction * _STEP, longest - self.size.width // 2))
         self.draw()

@@ -1,5 +1,6 @@
 """Processes: those of every container as trees, each with its number on the host and inside, who it is and what it uses."""
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,11 +12,15 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.value import Value
 from ctrscope.render.safe import inert, shorten
 from ctrscope.render.trees import command_text
-from ctrscope.views.actions import PROCESSES, SELECTED, TABLE, Action, bindings
+from ctrscope.views.actions import COLUMNS, PROCESSES, SELECTED, TABLE, Action, bindings
+from ctrscope.views.figures import shown_figures
 from ctrscope.views.grouping import GROUP
 from ctrscope.views.jumps import Item
+from ctrscope.views.ordering import Order
 from ctrscope.views.process_rows import (
+    COMMAND_LEAST,
     FIGURES,
+    PROCESS_COLUMNS,
     Context,
     Member,
     Tree,
@@ -25,20 +30,22 @@ from ctrscope.views.process_rows import (
     remark_text,
     trees,
 )
-from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.screens.listed import ListedScreen
 from ctrscope.views.tones import line
+from ctrscope.views.widgets.row_table import Column
 
-_ORDERS = ("name", "cpu")
 
-
-class ProcessesScreen(FilteredScreen):
+class ProcessesScreen(ListedScreen):
     """The trees, a filter, and below it the whole command line of the process under the cursor."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*PROCESSES, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(PROCESSES), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*PROCESSES, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Processes"
     WAITING = "reading the processes …"
     FILTER_HINT = "words that must match: user:root state:Z role:joined container:web cpu>10 age<1m pid:4711 inside:1"
+    COLUMNS: ClassVar[Mapping[str, Column]] = PROCESS_COLUMNS
+    STAYING = frozenset({"command"})
+    LIST_ORDER = Order("cpu", descending=True)
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,8 +53,6 @@ class ProcessesScreen(FilteredScreen):
         self._trees: dict[str, Tree] = {}
         self._members: dict[str, Member] = {}
         self._folded: frozenset[str] = frozenset()
-        self._order = _ORDERS[0]
-        self._flat: tuple[str, bool] | None = None  # column and direction of one list of all; None: trees
         self._wanted = ""  # a process to put the cursor on as soon as it is there
 
     def focus_of(self) -> Focus:
@@ -65,17 +70,18 @@ class ProcessesScreen(FilteredScreen):
             return self._trees[key].container
         return self._members[key].container if key in self._members else None
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """The process, or the container of a heading."""
-        member = self._members.get(self.table.cursor or "")
-        return member.process if member is not None else self.selected()
+        if key in self._members:
+            return self._members[key].process
+        return self._trees[key].container if key in self._trees else None
 
     def offers(self, action: Action) -> bool:
         """Keys for a tree take a tree."""
         if action.id in ("processes.open", "processes.fold", "processes.unfold") and self.focused is self.table:
             return self.selected() is not None
-        if action.id in ("processes.fold_all", "processes.reverse") and self.focused is self.table:
-            return (self._flat is None) == (action.id == "processes.fold_all")
+        if action.id == "processes.fold_all" and self.focused is self.table:
+            return not self.is_list
         return super().offers(action)
 
     def item(self) -> Item:
@@ -86,14 +92,13 @@ class ProcessesScreen(FilteredScreen):
     def point_at(self, place: str) -> None:
         """Put the cursor on a process of a container: its PID, a space, the container's key."""
         self._wanted = place
-        self._flat = None
+        self.show_list(False)
         self._folded -= {place.partition(" ")[2]}
         self.draw()
 
-    def explained(self) -> tuple[tuple[str, str], ...]:
-        """Explain the columns that the screen is wide enough for."""
-        shown = tuple((one.column.title, one.column.tooltip) for one in FIGURES if self.size.width >= one.from_width)
-        return (*shown, ("→", "came into the container from outside: exec, nsenter, attach"))
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns that are shown, and the sign."""
+        return (*super().explained(), ("→", "came into the container from outside: exec, nsenter, attach"))
 
     # Drawing
 
@@ -107,20 +112,17 @@ class ProcessesScreen(FilteredScreen):
         if self._forest is not None:
             containers = sample.snapshot.containers
             context = Context(self._forest, self.ctrscope.clock())
-            found = trees(
-                containers, context, frozenset() if self._flat is not None else self._folded, self.conditions, self._order
-            )
+            found = trees(containers, context, frozenset() if self.is_list else self._folded, self.conditions, self._tree_order)
             self._trees = {tree.key: tree for tree in found}
             self._members = {member.key: member for tree in found for member in tree.members}
-            if self._flat is None:
-                rows = list(process_rows(found, context, self.size.width))
+            figures = shown_figures(FIGURES, self.size.width, self.size.width - 4 - COMMAND_LEAST, self.chosen)
+            if self.is_list:
+                rows = list(flat_rows(found, context, figures, self.order))
             else:
-                order, descending = self._flat
-                rows = list(flat_rows(found, context, self.size.width, order, descending=descending))
+                rows = list(process_rows(found, context, figures))
             nothing = "No process runs in any container that we can see."
             self.table.empty = self.nothing_matches("process") if self.filter else nothing
-            column, descending = self._flat or ("cpu" if self._order == "cpu" else "", True)
-            self.table.show_rows(process_columns(self.size.width), rows, (column, "▼" if descending else "▲"))
+            self.table.show_rows(process_columns(figures, self.size.width), rows, self.order)
             self._go_to_wanted()
 
     def _go_to_wanted(self) -> None:
@@ -150,14 +152,7 @@ class ProcessesScreen(FilteredScreen):
         text = f" {len(inside)} processes in {containers} container{'s' if containers != 1 else ''}"
         came = (f"  → {len(joined)} joined from outside" if joined else "", "watch")
         shown = f"{len(self._members)} shown · " if self.filter else ""
-        return self.spread(
-            [text, came], (f"{shown}{'trees' if self._flat is None else 'list'} · sort {self._sorted_by()} ", "muted")
-        )
-
-    def _sorted_by(self) -> str:
-        if self._flat is None:
-            return self._order
-        return f"{self._flat[0]} {'▼' if self._flat[1] else '▲'}"
+        return self.spread([text, came], (f"{shown}{'list' if self.is_list else 'trees'} · {self.sort_words()} ", "muted"))
 
     # Keys
 
@@ -184,33 +179,21 @@ class ProcessesScreen(FilteredScreen):
         if container is not None:
             self.table.stand_on(GROUP + container.key)
 
-    def action_sort(self) -> None:
-        """Sort by the next thing: trees by name or CPU use, the list by its next column."""
-        if self._flat is None:
-            self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
-            self.draw()
-            return
-        keys = [column.key for column in self.table.columns if column.title]
-        self._sort(keys[(keys.index(self._flat[0]) + 1) % len(keys) if self._flat[0] in keys else 0])
+    # Order
 
-    def action_reverse(self) -> None:
-        """Turn the order of the list around."""
-        if self._flat is not None:
-            self._flat = (self._flat[0], not self._flat[1])
-            self.draw()
+    @property
+    def _tree_order(self) -> Order:
+        return Order() if self.is_list else self.order  # a list has an order of its own
 
-    def action_list(self) -> None:
-        """One list of all processes, or trees again."""
-        self._flat = ("cpu", True) if self._flat is None else None
-        self.draw()
+    def sortable(self) -> Sequence[str]:
+        """What most is asked for first; trees also as they are at first, by name and as they were started."""
+        keys = [key for key in super().sortable() if key not in ("sign", "cpu")]
+        return ["cpu", *keys] if self.is_list else ["", "cpu", *keys]
 
-    def sort_by(self, key: str) -> None:
-        """List all processes in the order of a column; once more turns it around."""
-        if self._flat is not None and key == self._flat[0]:
-            self.action_reverse()
-        elif key != "sign":
-            self._sort(key)
+    def falls(self, key: str) -> bool:
+        """What uses most, and what is oldest, comes first; numbers are no figures."""
+        return key in ("cpu", "age")
 
-    def _sort(self, key: str) -> None:
-        self._flat = (key, key in ("cpu", "age"))
-        self.draw()
+    def sort_words(self) -> str:
+        """Trees are sorted by name at first."""
+        return super().sort_words() if self.order.column else "sort name"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
+import msgspec
 from textual.app import ComposeResult
-from textual.events import Key
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -53,10 +53,6 @@ class SampleScreen(Screen[None]):
         """Whether what this screen is about was in no sample yet. Then even a screen held still takes the next one."""
         return False
 
-    def take_key(self, event: Key) -> bool:
-        """Put a key where it was meant to go, when that had not opened yet; whether it was taken."""
-        return False
-
     def explained(self) -> Sequence[tuple[str, str]]:
         """Columns and what they mean, for the help."""
         return ()
@@ -79,6 +75,14 @@ class SampleScreen(Screen[None]):
 
     def point_at(self, place: str) -> None:
         """Put the cursor on something, now or as soon as it is there."""
+        raise NotImplementedError
+
+    def shown_value(self) -> object:
+        """What is shown, to be written as JSON."""
+        raise NotImplementedError
+
+    def shown_lines(self) -> Iterable[str]:
+        """What is shown, as text."""
         raise NotImplementedError
 
     # The rest
@@ -166,3 +170,15 @@ class SampleScreen(Screen[None]):
         container = self.selected()
         if container is not None:
             self.ctrscope.copy_id(container)
+
+    def action_copy(self) -> None:
+        """Copy everything that is shown, as JSON."""
+        self.app.copy_to_clipboard(json_text(self.shown_value()))
+        self.notify("copied as JSON", markup=False)
+
+
+def json_text(value: object) -> str:
+    """What has records of the model in it, as JSON; what is not printable is escaped, so that it can be pasted anywhere."""
+    import json
+
+    return json.dumps(msgspec.to_builtins(value, str_keys=True), indent=2)

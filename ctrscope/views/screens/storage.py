@@ -1,6 +1,6 @@
 """Storage: images, volumes, networks and secrets as engines left them on disk, and which containers use them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap, Reading
@@ -19,21 +19,21 @@ from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.acting import Done, reason_text, run_aside
-from ctrscope.views.actions import SELECTED, STORAGE, TABLE, Action, bindings
+from ctrscope.views.actions import COLUMNS, SELECTED, STORAGE, TABLE, Action, bindings
 from ctrscope.views.jumps import Item as JumpItem
+from ctrscope.views.ordering import Order
 from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.text import TextScreen
 from ctrscope.views.storage_page import storage_page
 from ctrscope.views.storage_rows import (
+    STORAGE_COLUMNS,
     Item,
-    explained,
     full_id,
     heading_key,
     items_of,
     kind_of,
-    natural_order,
     note_of,
     shown_items,
     storage_columns,
@@ -46,11 +46,14 @@ from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 class StorageScreen(FilteredScreen):
     """One list for each kind, a filter, and below it what the row had no room for."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*STORAGE, *TABLE)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(STORAGE), *bindings(TABLE), *bindings(SELECTED)]
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*STORAGE, *TABLE, *COLUMNS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Storage"
     FILTER_HINT = "words that must match: kind:image used=0 size>100m age>30d engine:podman by:web label:team"
     WAITING = "reading the stores of the engines …"
+    ORDER = Order("name")
+    COLUMNS: ClassVar[Mapping[str, Column]] = STORAGE_COLUMNS
+    STAYING = frozenset({"name", "users", "note"})  # the note where there is room for it
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +63,6 @@ class StorageScreen(FilteredScreen):
         self._shown: dict[str, Item] = {}
         self._measured: dict[str, Measured] = {}  # by key of the volume
         self._counting: list[Volume] = []  # the first of them now
-        self._order, self._descending = "name", False
         self._folded: frozenset[Kind] = frozenset()
         self._wanted = ""  # key of a container, to put the cursor on what it uses
 
@@ -87,15 +89,15 @@ class StorageScreen(FilteredScreen):
         link = found.kept.bridge if isinstance(found.kept, KeptNetwork) else None
         return JumpItem(found.users[0] if len(found.users) == 1 and link is None else None, link=link)
 
-    def row_value(self) -> Value | None:
+    def value_of(self, key: str) -> Value | None:
         """All that the store says of it."""
-        found = self._item()
+        found = self._shown.get(key)
         return found.kept if found is not None else None
 
     def offers(self, action: Action) -> bool:
         """Keys for a line take one: of a list, of something that is used, of a volume."""
         found, is_here = self._item(), self.focused is self.table
-        if action.id in ("storage.fold", "storage.unfold", "storage.open", "storage.sort", "storage.reverse", "storage.kind"):
+        if action.id in ("storage.fold", "storage.unfold", "storage.open", "storage.kind"):
             return not is_here or bool(self._items)
         if action.id == "storage.users":
             return found is not None and bool(found.users)
@@ -104,10 +106,6 @@ class StorageScreen(FilteredScreen):
         if action.id == "container.copy":
             return found is not None
         return super().offers(action)
-
-    def explained(self) -> tuple[tuple[str, str], ...]:
-        """Explain the columns that the screen is wide enough for."""
-        return explained(self.size.width)
 
     def point_at(self, place: str) -> None:
         """Put the cursor on the first thing that a container uses: its image, mostly."""
@@ -131,13 +129,13 @@ class StorageScreen(FilteredScreen):
             return
         now, width = self.ctrscope.clock(), self.size.width
         self._items = items_of(storage, sample.snapshot.containers, self._measured)
-        found = shown_items(self._items, self.conditions, self._order, descending=self._descending, now=now)
+        found = shown_items(self._items, self.conditions, self.order, now=now)
         self._shown = {item.key: item for item in found}
         nothing = "No engine keeps anything on this host, as far as we can see."
         self.table.empty = self.nothing_matches("image, volume, network or secret") if self._items else nothing
-        columns = storage_columns(found, width)
+        columns = storage_columns(found, width, self.chosen)
         rows = list(storage_rows(found, storage, columns, () if self.filter else self._folded, now))
-        self.table.show_rows(columns, rows, (self._order, "▼" if self._descending else "▲"))
+        self.table.show_rows(columns, rows, self.order)
         for item in found if self._wanted else ():
             if any(one.key == self._wanted for one in item.users):
                 self._wanted = ""
@@ -170,9 +168,7 @@ class StorageScreen(FilteredScreen):
         parts.append((f" · {unused} images and volumes unused", "muted"))
         if self.filter:
             parts.append((f"  {len(self._shown)} shown", "strong"))
-        arrow = "▼" if self._descending else "▲"
-        title = next((column.title for column in self.table.columns if column.key == self._order), "") or "STATE"
-        right: Part = (f"sort {title} {arrow} ", "muted")
+        right: Part = (f"{self.sort_words()} ", "muted")
         parts.append(self.gap_words(self._gaps, width_of([*parts, right])))
         return self.spread(parts, right)
 
@@ -200,26 +196,9 @@ class StorageScreen(FilteredScreen):
         if folded:
             self.table.stand_on(heading_key(kind))
 
-    def action_sort(self) -> None:
-        """Sort by the next column that is shown."""
-        keys = [column.key for column in self.table.columns]
-        self._sort(keys[(keys.index(self._order) + 1) % len(keys)] if self._order in keys else "name")
-
-    def sort_by(self, key: str) -> None:
-        """Sort by a column; once more turns the order around."""
-        if key == self._order:
-            self.action_reverse()
-        else:
-            self._sort(key)
-
-    def _sort(self, key: str) -> None:
-        self._order, self._descending = key, natural_order(key)
-        self.draw()
-
-    def action_reverse(self) -> None:
-        """Turn the order around."""
-        self._descending = not self._descending
-        self.draw()
+    def falls(self, key: str) -> bool:
+        """What takes most room, and what most use, comes first."""
+        return key in ("size", "shared", "users")
 
     def action_kind(self) -> None:
         """One kind after the other, then all."""
@@ -228,7 +207,7 @@ class StorageScreen(FilteredScreen):
         kinds = [kind.value for kind in Kind if any(item.kind is kind for item in self._items)]
         following = dict(zip(("", *kinds), (*kinds, ""), strict=True)).get(now.partition(":")[2], "")
         kept = [word for word in words if word != now]
-        box = self.query_one("#filter", Input)
+        box = self.field
         box.value = " ".join([*kept, f"kind:{following}"] if following else kept)
         box.display = bool(box.value)
 

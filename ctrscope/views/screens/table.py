@@ -1,19 +1,22 @@
 """What screens of one table have in common: the frame, who has the keys, and the lines of words below."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 
 from ctrscope.model.sample import Sample
 from ctrscope.model.value import Value
+from ctrscope.render import tables as paper
 from ctrscope.render.safe import inert, shorten
+from ctrscope.views.actions import Action
+from ctrscope.views.ordering import Order
+from ctrscope.views.screens.columns import ColumnsScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.sample_screen import SampleScreen, json_text
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 from ctrscope.views.widgets.words import Words
@@ -23,10 +26,16 @@ class TableScreen(SampleScreen):
     """A table, a line about the row under its cursor, and a line about all of it."""
 
     WAITING: ClassVar[str] = "reading the host …"
+    ORDER: ClassVar[Order] = Order()  # to begin with
+    COLUMNS: ClassVar[Mapping[str, Column]] = {}  # every column that there is, by key; none: they are always the same
+    SIGN: ClassVar[str] = "STATE"  # what the column of signs says; it has no room for a title
+    STAYING: ClassVar[frozenset[str]] = frozenset()  # of them, those without which a row would not say what it is about
 
     def __init__(self) -> None:
         super().__init__()
         self.sample: Sample | None = None  # as it is shown
+        self.order = self.ORDER
+        self.chosen: tuple[str, ...] = ()  # keys of the columns that somebody chose; none: as many as fit
 
     # What a screen has to say
 
@@ -46,12 +55,21 @@ class TableScreen(SampleScreen):
         """Go deeper from a row."""
         raise NotImplementedError
 
-    def sort_by(self, key: str) -> None:
-        """Sort by a column whose title was clicked; once more turns the order around."""
+    def value_of(self, key: str) -> Value | None:
+        """Everything about a row, as the JSON contract has it."""
+        return self.sample.snapshot.container(key) if self.sample is not None else None
 
     def row_value(self) -> Value | None:
-        """Everything about the row under the cursor, as the JSON contract has it."""
-        return self.selected()
+        """The same of the row under the cursor."""
+        return self.value_of(self.table.cursor or "")
+
+    def sortable(self) -> Sequence[str]:
+        """Keys of the columns that rows can be sorted by, in the order in which `s` goes through them."""
+        return [column.key for column in self.table.columns if column.title.strip() or column.key == "sign"]
+
+    def falls(self, key: str) -> bool:
+        """Whether a column is first sorted downwards: figures and states are, texts are not."""
+        return key == "sign" or any(column.key == key and column.align == "right" for column in self.table.columns)
 
     # The rest
 
@@ -66,7 +84,8 @@ class TableScreen(SampleScreen):
         yield Words(id="status")
 
     def on_mount(self) -> None:
-        """Give the keys to the table."""
+        """Give the keys to the table, and begin with the columns that were set."""
+        self.chosen = tuple(self.ctrscope.preferences.columns.get(self.TITLE_TEXT.casefold(), ()))
         self.table.focus()
 
     def on_resize(self) -> None:
@@ -120,6 +139,96 @@ class TableScreen(SampleScreen):
         if self.table.cursor is not None:
             self.open_row(self.table.cursor)
 
+    # Order and columns
+
+    def offers(self, action: Action) -> bool:
+        """Sorting takes rows, and turning them around an order."""
+        if action.id in ("table.sort", "table.reverse"):
+            return bool(self.table.row_keys and self.sortable() and (self.order.column or action.id == "table.sort"))
+        return super().offers(action)
+
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns that are shown."""
+        return tuple((column.title.strip() or self.SIGN, column.tooltip) for column in self.table.columns if column.tooltip)
+
+    def sort_words(self) -> str:
+        """Say what the rows are sorted by."""
+        titles = {column.key: column.title.strip() for column in (*self.COLUMNS.values(), *self.table.columns)}
+        return f"sort {titles.get(self.order.column) or self.SIGN} {self.order.arrow}"
+
+    def sort_by(self, key: str) -> None:
+        """Sort by a column whose title was clicked; once more turns the order around."""
+        if key == self.order.column:
+            self.action_reverse()
+        elif key in self.sortable():
+            self._sort(key)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        keys = self.sortable()
+        if keys:
+            place = keys.index(self.order.column) if self.order.column in keys else -1
+            self._sort(keys[(place + 1) % len(keys)])
+
+    def _sort(self, key: str) -> None:
+        self.order = Order(key, self.falls(key))
+        self.draw()
+
+    def action_reverse(self) -> None:
+        """Turn the order around, if there is one."""
+        if self.order.column:
+            self.order = self.order.turned
+            self.draw()
+
+    def action_columns(self) -> None:
+        """Choose which columns there are."""
+        shown = [column.key for column in self.table.columns if column.key in self.COLUMNS]
+        keys = [key for key in dict.fromkeys((*shown, *self.COLUMNS)) if key not in self.STAYING]
+
+        def chosen(wanted: tuple[str, ...] | None) -> None:
+            if wanted is not None:
+                self.chosen = wanted
+                self.draw()
+                self._say_what_does_not_fit()
+
+        self.app.push_screen(ColumnsScreen([self.COLUMNS[key] for key in keys], shown), chosen)
+
+    def _say_what_does_not_fit(self) -> None:
+        shown = {column.key for column in self.table.columns}
+        left_out = [self.COLUMNS[key].title for key in self.chosen if key not in shown]
+        if left_out:
+            text = f"no room for {', '.join(left_out)}: hide another, or move it further left"
+            self.notify(text, severity="warning", markup=False)
+
+    # What is on the screen, elsewhere
+
+    def shown_value(self) -> object:
+        """The rows with what each column says, and what each is about."""
+        return {
+            "screen": self.TITLE_TEXT.casefold(),
+            "taken_at": self.sample.snapshot.taken_at if self.sample is not None else None,
+            "rows": [
+                {
+                    "shown": {
+                        column.key: cell.text.strip() for column, cell in zip(self.table.columns, row.cells, strict=True)
+                    },
+                    "is": self.value_of(row.key),
+                }
+                for row in self._rows_shown()
+            ],
+        }
+
+    def shown_lines(self) -> Sequence[str]:
+        """The table, as wide as its texts are."""
+        columns = [paper.Column(column.title, "right" if column.align == "right" else "left") for column in self.table.columns]
+        return paper.format_table(
+            columns, [[f"{one.text}{one.mark}".rstrip() for one in row.cells] for row in self._rows_shown()]
+        )
+
+    def _rows_shown(self) -> list[TableRow]:
+        rows = (self.table.row(key) for key in self.table.row_keys)
+        return [row for row in rows if row is not None]
+
     def action_copy(self) -> None:
         """Ask what of the line, then copy it: everything as JSON, or one value."""
         row, value = self.table.row(self.table.cursor or ""), self.row_value()
@@ -145,13 +254,6 @@ class TableScreen(SampleScreen):
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
-
-
-def json_text(value: Value) -> str:
-    """A record as the JSON contract has it; what is not printable is escaped, so that it can be pasted anywhere."""
-    import json
-
-    return json.dumps(msgspec.to_builtins(value), indent=2)
 
 
 def _value_columns(width: int) -> tuple[Column, ...]:

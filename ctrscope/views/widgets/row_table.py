@@ -18,10 +18,12 @@ from textual.strip import Strip
 
 from ctrscope.render.safe import cell_width, pad, shorten
 from ctrscope.views.actions import MOVES, bindings
+from ctrscope.views.ordering import Order
 from ctrscope.views.row_diff import diff_rows, follow_cursor
 
 #: Tones that tell things apart and mean nothing else; a letter beside them does so too.
 SHARED = ("shared-0", "shared-1", "shared-2", "shared-3", "shared-4")
+_AS_THEY_COME = Order()
 
 
 class Column(NamedTuple):
@@ -112,16 +114,16 @@ class RowTable(ScrollView, can_focus=True):
         self._columns: tuple[Column, ...] = ()
         self._rows: dict[str, TableRow] = {}
         self._keys: tuple[str, ...] = ()
-        self._sorted: tuple[str, str] = ("", "")
+        self._order = _AS_THEY_COME
 
     # What is shown
 
-    def show_rows(self, columns: tuple[Column, ...], rows: Sequence[TableRow], sorted_by: tuple[str, str] = ("", "")) -> None:
-        """Show *rows*; *sorted_by* is the key of a column and the arrow it gets."""
-        same_frame = (columns, sorted_by) == (self._columns, self._sorted)
+    def show_rows(self, columns: tuple[Column, ...], rows: Sequence[TableRow], order: Order = _AS_THEY_COME) -> None:
+        """Show *rows*, which stand in that order."""
+        same_frame = (columns, order) == (self._columns, self._order)
         before, seen = self._keys, self._on_screen()
         self._rows = {row.key: row for row in rows}
-        self._columns, self._keys, self._sorted = columns, tuple(self._rows), sorted_by
+        self._columns, self._keys, self._order = columns, tuple(self._rows), order
         self.virtual_size = Size(self.size.width, len(rows) + 1)
         self._stand_on(follow_cursor(before, self._keys, self.cursor))
         diff = diff_rows(seen, self._on_screen())
@@ -262,9 +264,9 @@ class RowTable(ScrollView, can_focus=True):
         plain, chosen = self._style("title"), self._style("sorted")
         segments = []
         for column in self._columns:
-            is_sorted = column.key == self._sorted[0]
+            is_sorted = column.key == self._order.column
             title = shorten(column.title, column.width)
-            arrow = self._sorted[1] if is_sorted else " "
+            arrow = self._order.arrow if is_sorted else " "
             if column.align == "left":
                 text = pad(title + arrow, column.width + column.gap)
             else:

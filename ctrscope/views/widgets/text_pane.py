@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.events import Key
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from ctrscope.render.safe import cell_width, inert
+from ctrscope.views.expression import Expression, NotPossible
 from ctrscope.views.tones import Part, line, width_of
+from ctrscope.views.widgets.field import Field
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
 
 _HINTS = {
@@ -25,14 +25,14 @@ class TextPane(Vertical):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.filter: re.Pattern[str] | None = None
+        self.filter: Expression | None = None
         self._asks = ""  # what the field is open for
         self._message: Part = ""
 
     def compose(self) -> ComposeResult:
         """Stack the lines, the field and the words."""
         yield LinesView()
-        field = Input(classes="asks", compact=True)
+        field = Field(self._taken, classes="asks")
         field.display = False
         yield field
         yield Static(classes="words")
@@ -62,9 +62,9 @@ class TextPane(Vertical):
         return self.query_one(LinesView)
 
     @property
-    def field(self) -> Input:
+    def field(self) -> Field:
         """The field to type into."""
-        return self.query_one(Input)
+        return self.query_one(Field)
 
     @property
     def is_typing(self) -> bool:
@@ -92,15 +92,7 @@ class TextPane(Vertical):
         field = self.field
         field.value = ""
         field.placeholder = f"{what}: {hint or _HINTS[what]}"
-        field.display = True
-        self.screen.set_focus(field)
-
-    def take_key(self, event: Key) -> bool:
-        """Put a key that was typed before the field had opened where it was meant to go."""
-        if not self.is_typing or event.character is None or not event.is_printable:
-            return False
-        self.field.insert_text_at_cursor(event.character)
-        return True
+        field.open()
 
     def step_back(self) -> bool:
         """Close the field, else drop the filter, else the search; False when there was nothing of these."""
@@ -122,20 +114,18 @@ class TextPane(Vertical):
         self.field.display = False
         self.screen.set_focus(self.view)
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        what, text = self._asks, event.value
+    def _taken(self, text: str) -> None:
+        what = self._asks
         self._close()
         if what == "search" and text:
-            self.view.pattern = re.compile(re.escape(text), _case_of(text))
+            self.view.pattern = re.compile(re.escape(text), re.IGNORECASE if _is_lower(text) else 0)
             self.view.refresh()
             self.search(0)
         elif what == "filter":
             try:
-                self.filter = re.compile(text, _case_of(text)) if text else None
-            except re.error as error:
-                self.say(f"not a regular expression: {error}", "act")
+                self.filter = Expression(text, ignore_case=_is_lower(text)) if text else None
+            except NotPossible as error:
+                self.say(str(error), "act")
                 return
             self.filtered()
         elif text:
@@ -173,6 +163,6 @@ class TextPane(Vertical):
         self.say(words)
 
 
-def _case_of(text: str) -> re.RegexFlag:
+def _is_lower(text: str) -> bool:
     """Upper and lower case are the same, unless somebody typed an upper one."""
-    return re.IGNORECASE if text == text.lower() else re.RegexFlag(0)
+    return text == text.lower()
