@@ -27,23 +27,24 @@ SIGNS: Mapping[EventKind, tuple[str, str]] = {
     EventKind.REMOVED: ("–", "idle"),
 }
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 32
-_WHAT_LEAST, _WHAT_MOST = 16, 44
+_WHAT_LEAST, _WHAT_ENOUGH = 16, 44  # of more only what the causes leave
 #: From this width on the cause has a column of its own.
 _WIDE = 110
 
 
 def event_columns(events: Iterable[Event], width: int, chosen: Sequence[str] = ()) -> tuple[Column, ...]:
     """Time, sign, subject, some figures, what, and why."""
-    names, whats = _SUBJECT_LEAST, _WHAT_LEAST
+    names, whats, causes = _SUBJECT_LEAST, _WHAT_LEAST, 0
     for event in events:
         names, whats = max(names, cell_width(inert(event.name))), max(whats, cell_width(inert(event.what)))
+        causes = max(causes, cell_width(inert(event.cause)))
     figures = [figure.column for figure in event_figures(width, chosen)]
     subject = min(names, _SUBJECT_MOST, width // 4)
     rest = width - 9 - 3 - subject - 2 - 1 - sum(column.width + column.gap for column in figures)
     columns = (_TIME, _SIGN, _SUBJECT._replace(width=subject), *figures)
     if not has_cause(width, chosen):
         return (*columns, _WHAT._replace(width=max(0, rest), gap=1))
-    what = min(whats, _WHAT_MOST, rest // 2)
+    what = min(whats, max(min(_WHAT_ENOUGH, rest // 2), rest - 2 - causes))
     return (*columns, _WHAT._replace(width=what), _CAUSE._replace(width=max(0, rest - what - 2)))
 
 
