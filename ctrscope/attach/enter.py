@@ -16,11 +16,12 @@ from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 from ctrscope.attach import inside, syscalls
+from ctrscope.attach.become import hide, reset_signals
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
-from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, send_signal
-from ctrscope.attach.terminal import EscapeKeys, Likeness, is_interactive, read_likeness
+from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, is_interactive, send_signal
+from ctrscope.attach.terminal import Likeness, read_likeness
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.proc_pid_stat import parse_stat
 
@@ -50,7 +51,7 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
         try:
             started = _await_start(plan, child, ours, signals, stack)
             try:
-                attend(started, signals, EscapeKeys(escape))
+                attend(started, signals, escape)
             except BaseException:
                 send_signal(started.pidfd, signal.SIGKILL)
                 raise
@@ -104,11 +105,11 @@ def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, rep
     """Join the PID namespace, start the entrant there and end as it ends."""
     try:
         signal.set_wakeup_fd(-1)
-        inside.reset_signals()
+        reset_signals()
         os.setsid()  # keys that signal the foreground of our terminal are for us to pass on, once
-        inside.hide()
+        hide()
         joined = inside.join_pid(target)
-        inside.hide()
+        hide()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(ENDED)

@@ -21,8 +21,8 @@ from ctrscope.attach.credentials import (
 from ctrscope.attach.environment import choose_environment, read_environment, tools_environment
 from ctrscope.attach.request import AttachPlan, AttachRequest, CannotAttach
 from ctrscope.attach.seccomp import Bundle, Filter, compile_filter, read_bundle
+from ctrscope.attach.session import is_interactive
 from ctrscope.attach.shells import find_shell, find_tools_shell
-from ctrscope.attach.terminal import is_interactive
 from ctrscope.attach.tools import MOUNT_POINT
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.gap import ParseError

@@ -9,12 +9,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ctrscope.attach.terminal import EscapeKeys, carry, raw_mode
 from ctrscope.model.value import Value
 
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _PATIENCE = 2000  # milliseconds that a command gets to end after its terminal is gone
 _SIGNALS_LIMIT = 8192
+
+
+def is_interactive() -> bool:
+    """Whether a person sits at both ends: with a pipe at either, bytes have to arrive as they are."""
+    return os.isatty(0) and os.isatty(1)
 
 
 class Started(Value, frozen=True):
@@ -24,8 +28,8 @@ class Started(Value, frozen=True):
     master: int | None  # our end of its terminal
 
 
-def attend(started: Started, signals: int, escape: EscapeKeys) -> None:
-    """Wait for the command, passing signals on and carrying its terminal."""
+def attend(started: Started, signals: int, escape: bytes = b"") -> None:
+    """Wait for the command, passing signals on and carrying its terminal, which the keys *escape* end."""
 
     def pass_on(number: int) -> bool:
         if number in FORWARDED:
@@ -41,8 +45,10 @@ def attend(started: Started, signals: int, escape: EscapeKeys) -> None:
             for number in os.read(signals, _SIGNALS_LIMIT):
                 pass_on(number)
         return
+    from ctrscope.attach.terminal import EscapeKeys, carry, raw_mode  # without a terminal nobody waits for it to be imported
+
     with raw_mode():
-        carry(started.master, started.pidfd, signals, pass_on, escape)
+        carry(started.master, started.pidfd, signals, pass_on, EscapeKeys(escape))
     poll = select.poll()
     poll.register(started.pidfd, select.POLLIN)
     if not poll.poll(0):

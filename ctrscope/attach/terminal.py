@@ -25,11 +25,6 @@ _CHUNK = 65536
 _STDIN, _STDOUT = 0, 1
 
 
-def is_interactive() -> bool:
-    """Whether a person sits at both ends: with a pipe at either, bytes have to arrive as they are."""
-    return os.isatty(_STDIN) and os.isatty(_STDOUT)
-
-
 def open_pty_here() -> tuple[int, int] | None:
     """Master and slave of a new pseudoterminal of the devpts that is mounted where we are; None when there is none."""
     for path in ("/dev/pts/ptmx", "/dev/ptmx"):

@@ -59,17 +59,19 @@ def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     return Cgroups(directories={name: directory for name, directory in places.items() if _is_writable(directory)})
 
 
-def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
-    """Make them, set the limits, move a process in; returns warnings. Errors: LauncherError, SpecError."""
-    from ctrscope.cgroups.devices import allow_devices
-    from ctrscope.cgroups.limits import apply_limits
+def make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
+    """Make them and set the limits; returns warnings. A scope waits for its process. Errors: LauncherError, SpecError."""
+    return _make(cgroups, resources) if cgroups.scope is None else ()
 
+
+def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
+    """Move a process in, and make the scope that it is to be in; returns warnings. Errors: LauncherError, SpecError."""
+    warnings: tuple[str, ...] = ()
     if cgroups.scope is not None:
         from ctrscope.cgroups.systemd import start_scope
 
         start_scope(cgroups.scope, resources, pid)
-    _create(cgroups)
-    warnings = (*apply_limits(cgroups, resources), *allow_devices(cgroups, resources.devices))
+        warnings = _make(cgroups, resources)
     join(cgroups, pid)
     return warnings
 
@@ -156,6 +158,14 @@ def remove(cgroups: Cgroups) -> None:
         if parent.endswith(PARENT):
             with suppress(OSError):  # EBUSY, ENOTEMPTY: another container is there
                 os.rmdir(parent)
+
+
+def _make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
+    from ctrscope.cgroups.devices import allow_devices
+    from ctrscope.cgroups.limits import apply_limits
+
+    _create(cgroups)
+    return (*apply_limits(cgroups, resources), *allow_devices(cgroups, resources.devices))
 
 
 def _create(cgroups: Cgroups) -> None:

@@ -4,8 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from ctrscope.attach.session import Started, attend, caught_signals, exit_status
-from ctrscope.attach.terminal import EscapeKeys, is_interactive, read_window_size
+from ctrscope.attach.session import Started, attend, caught_signals, exit_status, is_interactive
 from ctrscope.launcher import lifecycle
 from ctrscope.launcher.lifecycle import Made, Wish
 from ctrscope.oci.spec import Spec
@@ -14,11 +13,8 @@ from ctrscope.oci.spec import Spec
 def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:
     """Run it to its end and delete it, unless *keep* and it began; returns its exit status, 128+N when signal N ended it."""
     with caught_signals() as signals:  # from the beginning: what comes before it runs is passed on then
-        made = lifecycle.create(wish, spec)
-        warn(made.warnings)
+        made = lifecycle.launch(wish, spec, lambda made: warn(made.warnings))
         try:
-            lifecycle.start(wish.root, wish.id)
-            lifecycle.await_program(made)
             status = attend_made(made, signals)
         except BaseException:
             warn(lifecycle.delete(wish.root, wish.id, force=True))
@@ -42,6 +38,8 @@ def attend_made(made: Made, signals: int) -> int:
                 import fcntl
                 import termios
 
+                from ctrscope.attach.terminal import read_window_size
+
                 fcntl.ioctl(made.terminal, termios.TIOCSWINSZ, read_window_size())
-        attend(Started(pidfd, made.terminal), signals, EscapeKeys(b""))
+        attend(Started(pidfd, made.terminal), signals)
         return exit_status(os.waitpid(made.pid, 0)[1])

@@ -11,15 +11,16 @@ import fcntl
 import os
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NoReturn
 
 from msgspec.structs import replace
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.become import hide, keep_from_exec, reset_signals
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.credentials import parse_passwd
 from ctrscope.attach.environment import DEFAULT_PATH
-from ctrscope.attach.inside import hide, keep_from_exec, reset_signals
 from ctrscope.attach.program import CANNOT_EXECUTE, NOT_FOUND, candidates, execute
 from ctrscope.launcher import namespaces, nodes
 from ctrscope.launcher.confine import Confined, become, take_label
@@ -69,7 +70,8 @@ def begin(making: Making, channel: Channel) -> NoReturn:
         child = os.fork()
         if child == 0:
             _become_init(making, channel)
-        channel.send(PID + str(child).encode())  # init, which has this end too, gets the answer
+        with suppress(BrokenPipeError):  # whoever made us gave up
+            channel.send(PID + str(child).encode())  # init, which has this end too, gets the answer
         os._exit(0)
     except BaseException as error:
         fail(channel, error)

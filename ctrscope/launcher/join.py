@@ -4,11 +4,12 @@
 """
 
 import os
+from contextlib import suppress
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.become import hide, keep_from_exec
 from ctrscope.attach.channel import Channel
-from ctrscope.attach.inside import hide, keep_from_exec
 from ctrscope.attach.program import execute
 from ctrscope.launcher.confine import take_label
 from ctrscope.launcher.init import Program, become_program, import_late
@@ -58,7 +59,8 @@ def begin(joining: Joining, channel: Channel) -> NoReturn:
         child = os.fork()
         if child == 0:
             _become_program(joining.program, channel)
-        channel.send(PID + str(child).encode())  # the child, which has this end too, gets the answer
+        with suppress(BrokenPipeError):  # whoever made us gave up
+            channel.send(PID + str(child).encode())  # the child, which has this end too, gets the answer
         os._exit(0)
     except BaseException as error:
         fail(channel, error)

@@ -6,14 +6,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ctrscope.attach.terminal import is_interactive
+from ctrscope.attach.session import is_interactive
 from ctrscope.images.settings import ImageSettings
 from ctrscope.launcher import attended
-from ctrscope.launcher.lifecycle import Wish, await_program, create, start
-from ctrscope.model.container import Port
+from ctrscope.launcher.lifecycle import Wish, launch
 from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import Spec, load_spec
@@ -22,6 +22,9 @@ from ctrscope.oci.validate import validate
 from ctrscope.run.build import Wanted, build_spec
 from ctrscope.run.removal import note_end, remove, unpacked
 from ctrscope.run.users import find_user
+
+if TYPE_CHECKING:
+    from ctrscope.model.container import Port
 
 
 class Order(Value, frozen=True, kw_only=True):
@@ -61,17 +64,10 @@ def run_detached(order: Order) -> str:
 
         def supervise(tell_started: Callable[[], None]) -> None:
             with redirected() as output:
-                made = create(wish, spec)
-            try:
-                _note_monitor(wish)
-                log = Log(f"{directory_of(wish.root, wish.id)}/log")
-                for warning in made.warnings:
-                    log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
-                start(wish.root, wish.id)
-                await_program(made)
-            except BaseException:
-                remove(wish.root, wish.id)
-                raise
+                made = launch(wish, spec, lambda _: _note_monitor(wish))
+            log = Log(f"{directory_of(wish.root, wish.id)}/log")
+            for warning in made.warnings:
+                log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
             tell_started()
             finish(wish, keep(made.pid, log, output, made.terminal))
 
@@ -147,7 +143,7 @@ def _completed(rootfs: str, spec: Spec, user: str) -> Spec:
     return spec
 
 
-def _ports(order: Order) -> tuple[Port, ...] | None:
+def _ports(order: Order) -> "tuple[Port, ...] | None":
     if order.wanted.network != "bridge":
         if order.ports:
             raise LauncherError("-p: a port is published from the bridge: say --net bridge, too", 2)
