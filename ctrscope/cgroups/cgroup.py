@@ -270,5 +270,4 @@ def _wait(is_so: Callable[[], bool], patience: float = _PATIENCE) -> bool:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.read()
+    return _HOST.read(path).decode()
