@@ -71,3 +71,7 @@ class _DenyingProcDir:
     def names(self, name: str) -> list[str]:
         self._host._check(f"{self._path}/{name}")
         return self._inner.names(name)
+
+    def directories(self, most: int) -> Iterator[tuple[str, int]]:
+        self._host._check(f"{self._path}/fd")
+        return self._inner.directories(most)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.confinement import Filter
 from ctrscope.attach.credentials import Credentials
-from ctrscope.attach.seccomp import Filter
 
 
 def become(credentials: Credentials, filter_: Filter | None) -> None:

@@ -5,7 +5,6 @@
 
 import resource
 
-from ctrscope.attach.seccomp import Filter
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import ProcDir
@@ -30,6 +29,13 @@ _RESOURCES = {
     "Max realtime timeout": resource.RLIMIT_RTTIME,
 }
 _NAME_WIDTH = 26  # of the first column of /proc/PID/limits, whose names have spaces
+
+
+class Filter(Value, frozen=True):
+    """A compiled filter, as seccomp(2) takes it; ``seccomp`` compiles it."""
+
+    program: bytes  # struct sock_filter[]
+    flags: int
 
 
 class ResourceLimit(Value, frozen=True):

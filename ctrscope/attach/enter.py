@@ -8,12 +8,12 @@ namespace, which counts for children only, and waits for its own child: the *ent
 closes it.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ctrscope.attach import inside, syscalls
 from ctrscope.attach.become import hide, reset_signals
@@ -21,9 +21,11 @@ from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
 from ctrscope.attach.session import FORWARDED, Started, attend, caught_signals, exit_status, is_interactive, send_signal
-from ctrscope.attach.terminal import Likeness, read_likeness
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.proc_pid_stat import parse_stat
+
+if TYPE_CHECKING:
+    from ctrscope.attach.terminal import Likeness
 
 _MESSAGE_LIMIT = 8192
 ESCAPE = b"\x10\x11"  # ctrl-p ctrl-q, as docker attach has it
@@ -38,7 +40,11 @@ def enter(plan: AttachPlan, escape: bytes = ESCAPE) -> int:
     with ExitStack() as stack:
         ours, theirs = open_channel()
         stack.enter_context(ours)
-        likeness = stack.enter_context(read_likeness()) if is_interactive() else None
+        likeness = None
+        if is_interactive():
+            from ctrscope.attach.terminal import read_likeness  # with a pipe at either end there is none
+
+            likeness = stack.enter_context(read_likeness())
         signals = stack.enter_context(caught_signals())
         with theirs, opened_target(plan) as target:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -101,7 +107,7 @@ def opened_target(plan: AttachPlan) -> Iterator[Target]:
         yield target
 
 
-def _go_between(plan: AttachPlan, target: Target, likeness: Likeness | None, report: Report, parent: int) -> NoReturn:
+def _go_between(plan: AttachPlan, target: Target, likeness: "Likeness | None", report: Report, parent: int) -> NoReturn:
     """Join the PID namespace, start the entrant there and end as it ends."""
     try:
         signal.set_wakeup_fd(-1)

@@ -11,14 +11,14 @@ Until exec the process is not dumpable: root in the container can neither trace 
 through its /proc/PID (CVE-2016-9962).
 """
 
+import _signal as signal
 import errno
 import os
 import resource
 import select
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ctrscope.attach import syscalls
 from ctrscope.attach.become import become, hide, keep_from_exec, write_own
@@ -26,11 +26,13 @@ from ctrscope.attach.channel import Channel
 from ctrscope.attach.confinement import Confinement, ResourceLimit
 from ctrscope.attach.program import execute
 from ctrscope.attach.request import AttachPlan, CannotAttach
-from ctrscope.attach.terminal import Likeness, make_controlling, open_pty_here
 from ctrscope.attach.tools import mount_beside
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 from ctrscope.probes.open_files import put_back_open_files
+
+if TYPE_CHECKING:
+    from ctrscope.attach.terminal import Likeness
 
 ENDED = 125  # the exit status when ctrscope itself failed
 PIDFD, TERMINAL, WARNING, REFUSED = b"P", b"T", b"W", b"R"  # the first byte of a message to the outside
@@ -82,7 +84,12 @@ def join_pid(target: Target) -> tuple[NamespaceType, ...]:
 
 
 def become_command(
-    plan: AttachPlan, target: Target, joined: tuple[NamespaceType, ...], likeness: Likeness | None, report: Report, parent: int
+    plan: AttachPlan,
+    target: Target,
+    joined: tuple[NamespaceType, ...],
+    likeness: "Likeness | None",
+    report: Report,
+    parent: int,
 ) -> NoReturn:
     """Join the rest and exec. *parent* is a pidfd of the go-between."""
     try:
@@ -222,12 +229,11 @@ def _refusal(type_: NamespaceType, number: int | None) -> CannotAttach:
     return CannotAttach(f"joining its {type_} namespace: {os.strerror(number or 0)}{hint}")
 
 
-def _take_terminal(likeness: Likeness, report: Report) -> None:
-    """A terminal of the container's own devpts, so that ``tty`` has a name for it; else the spare one of the host's."""
-    master, slave = open_pty_here() or (likeness.spare_master, likeness.spare_slave)
+def _take_terminal(likeness: "Likeness", report: Report) -> None:
+    master, slave = likeness.open_pty()
     report.send(TERMINAL, handle=master)
     with _step("taking a terminal"):
-        make_controlling(slave, likeness)
+        likeness.make_controlling(slave)
 
 
 def _change_directory(plan: AttachPlan, target: Target) -> None:

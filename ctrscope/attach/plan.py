@@ -8,7 +8,7 @@ inside its root.
 import os
 from collections.abc import Mapping, Sequence
 
-from ctrscope.attach.confinement import Confinement, read_label, read_limits, read_oom_score_adj
+from ctrscope.attach.confinement import Confinement
 from ctrscope.attach.credentials import (
     Credentials,
     PasswdEntry,
@@ -20,7 +20,6 @@ from ctrscope.attach.credentials import (
 )
 from ctrscope.attach.environment import choose_environment, read_environment, tools_environment
 from ctrscope.attach.request import AttachPlan, AttachRequest, CannotAttach
-from ctrscope.attach.seccomp import Bundle, Filter, compile_filter, read_bundle
 from ctrscope.attach.session import is_interactive
 from ctrscope.attach.shells import find_shell, find_tools_shell
 from ctrscope.attach.tools import MOUNT_POINT
@@ -130,19 +129,23 @@ def _plan(
         environment = choose_environment(theirs, ours.environment, request, passwd, is_interactive=is_interactive())
         shell = request.argv or find_shell(inside, name)
     in_cgroup = layout is not None and _is_in_cgroup(request)
-    bundle = _read_bundle(host, container) if request.confined else ""
+    confinement, cwd = Confinement(), None
+    if request.confined:
+        from ctrscope.attach.confined import read_confined  # the doctor has no use for it
+
+        confinement, cwd = read_confined(host, container, process, status)
     return AttachPlan(
         name=name,
         pid=pid,
         starttime_ticks=found.starttime_ticks,
         cgroups=choose_cgroups(layout, ours.cgroups, parse_cgroup(process.read("cgroup"))) if layout and in_cgroup else (),
-        confinement=_read_confinement(name, bundle, process, status) if request.confined else Confinement(),
+        confinement=confinement,
         namespaces=namespaces,
         root=root,
         tools=request.tools is not None,
         credentials=credentials,
         # Where it was started; init may be elsewhere by now.
-        workdir=request.workdir or (bundle.cwd if isinstance(bundle, Bundle) and root else None),
+        workdir=request.workdir or (cwd if root else None),
         environment=environment,
         argv=shell,
     )
@@ -208,40 +211,6 @@ def read_passwd(inside: HostFs, user: int | str) -> PasswdEntry | None:
         return parse_passwd(inside.read("/etc/passwd", limit=_PASSWD_LIMIT), user)
     except OSError:
         return None
-
-
-def _read_bundle(host: HostFs, container: Container) -> Bundle | str:
-    """What the bundle says, or why that cannot be known."""
-    if container.bundle is None:
-        return "its engine keeps no bundle"
-    try:
-        return read_bundle(host, container.bundle)
-    except (OSError, ParseError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return f"{container.bundle}/config.json: {why}"
-
-
-def _read_confinement(name: str, bundle: Bundle | str, process: ProcDir, status: Status) -> Confinement:
-    return Confinement(
-        label=read_label(process),
-        filter=None if status.seccomp != "filter" else _rebuild_filter(name, bundle),
-        limits=read_limits(process),
-        oom_score_adj=read_oom_score_adj(process),
-    )
-
-
-def _rebuild_filter(name: str, bundle: Bundle | str) -> Filter:
-    """The seccomp filter as its runtime was told to make it. Errors: CannotAttach; confined without it would be a lie."""
-    try:
-        if isinstance(bundle, Bundle) and bundle.seccomp is not None:
-            return compile_filter(bundle.seccomp)
-        why = bundle if isinstance(bundle, str) else "its bundle has none, and init has one"
-    except (OSError, ParseError) as error:
-        why = str(error)
-    raise CannotAttach(
-        f"cannot attach to {name} --confined: its seccomp filter cannot be rebuilt: {why}; "
-        "leave out --confined to enter without the filter"
-    )
 
 
 def choose_namespaces(ours: NamespaceSet, theirs: NamespaceSet, wanted: Sequence[NamespaceType]) -> tuple[NamespaceType, ...]:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from ctrscope.attach.become import load_filter
+from ctrscope.attach.confinement import Filter
 from ctrscope.attach.environment import DEFAULT_PATH
 from ctrscope.attach.request import CannotAttach
-from ctrscope.attach.seccomp import Filter
 
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
 _MAX_INTERPRETERS = 5  # as the kernel: BINPRM recursion in fs/exec.c

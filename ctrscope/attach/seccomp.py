@@ -11,6 +11,7 @@ from functools import cache
 
 import msgspec
 
+from ctrscope.attach.confinement import Filter
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
 
@@ -84,13 +85,6 @@ class Bundle(msgspec.Struct, frozen=True):
 
     seccomp: Profile | None  # None: no filter
     cwd: str | None
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """A compiled filter, as seccomp(2) takes it."""
-
-    program: bytes  # struct sock_filter[]
-    flags: int
 
 
 def read_bundle(host: HostFs, directory: str) -> Bundle:

@@ -4,10 +4,10 @@
 container could have prepared, since Linux 4.13.
 """
 
+import _signal as signal
 import fcntl
 import os
 import select
-import signal
 import stat
 import struct
 import termios
@@ -51,6 +51,22 @@ class Likeness(Value, frozen=True):
     spare_master: int
     spare_slave: int
 
+    def open_pty(self) -> tuple[int, int]:
+        """A terminal of the container's own devpts, so that ``tty`` has a name for it; else the spare one of the host's."""
+        return open_pty_here() or (self.spare_master, self.spare_slave)
+
+    def make_controlling(self, slave: int) -> None:
+        """Make *slave* the controlling terminal of this session and standard input, output and error.
+
+        Standard error stays what it is when it was redirected.
+        """
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        termios.tcsetattr(slave, termios.TCSANOW, self.attributes)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, self.size)
+        redirected = not os.isatty(2)
+        for descriptor in (0, 1) if redirected else (0, 1, 2):
+            os.dup2(slave, descriptor)
+
 
 @contextmanager
 def read_likeness() -> Iterator[Likeness]:
@@ -61,19 +77,6 @@ def read_likeness() -> Iterator[Likeness]:
     finally:
         os.close(master)
         os.close(slave)
-
-
-def make_controlling(slave: int, likeness: Likeness) -> None:
-    """Make *slave* the controlling terminal of this session and standard input, output and error.
-
-    Standard error stays what it is when it was redirected.
-    """
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    termios.tcsetattr(slave, termios.TCSANOW, likeness.attributes)
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, likeness.size)
-    redirected = not os.isatty(2)
-    for descriptor in (0, 1) if redirected else (0, 1, 2):
-        os.dup2(slave, descriptor)
 
 
 def read_window_size() -> bytes:

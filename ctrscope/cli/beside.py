@@ -36,19 +36,25 @@ def beside(work: Callable[[], T], type_: type[T]) -> Callable[[], T]:
     def result() -> T:
         with os.fdopen(reading, "rb") as pipe:
             answer = pipe.read()
-        _, status = os.waitpid(pid, 0)
-        return msgspec.msgpack.decode(answer, type=type_) if status == 0 else work()
+        try:
+            return msgspec.msgpack.decode(answer, type=type_)
+        except msgspec.DecodeError:  # it ended before it had said all
+            return work()
+        finally:
+            os.waitpid(pid, 0)
 
     return result
 
 
 def _work_and_end(work: Callable[[], bytes], writing: int) -> None:
-    """What the copy does. Why it could not is said by the other one, which tries as well."""
-    status = 1
+    """What the copy does. Why it could not is said by the other one, which tries as well.
+
+    All is said when the pipe is closed: until a process has ended, its memory has to be taken apart.
+    """
     try:
         left = memoryview(work())
         while left:
             left = left[os.write(writing, left) :]
-        status = 0
+        os.close(writing)
     finally:
-        os._exit(status)
+        os._exit(0)

@@ -1,6 +1,6 @@
 """``ctrscope ns``: every namespace of the host, who is in it, who owns it, what keeps it alive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import exit_status, find_or_say, is_blind, print_answer, print_lines, say_gaps
@@ -75,13 +75,9 @@ class Ns:
     def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Print them."""
         from ctrscope.cli.beside import beside
-        from ctrscope.discovery.discover import discover
         from ctrscope.discovery.namespace_census import Census, Taken
         from ctrscope.discovery.namespaces import MOST_PROCESSES, read_namespaces, take_census
-        from ctrscope.discovery.plan import Plan
 
-        wanted = arguments.id
-        plan = Plan(cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
         processes = ProcessTable(environment.host)
         census = Census(environment.host, processes.pids())
 
@@ -90,11 +86,20 @@ class Ns:
             return census.hand_over()
 
         taken = beside(take, Taken)
+        from ctrscope.discovery.discover import discover  # here, because the copy needs none of it
+        from ctrscope.discovery.plan import Plan
+
+        wanted = arguments.id
+        plan = Plan(cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
         snapshot = discover(environment.host, plan, processes)
+        shown = () if environment.json or arguments.matrix else ("command",) if arguments.tree else arguments.output
+        leaders = _Leaders(processes, shown)
+        if wanted is None and not arguments.type:
+            leaders.read_all(container.pid for container in snapshot.containers)  # while the census is being taken
         census.take_over(taken())
         container = None if wanted is None else find_or_say(environment, snapshot, wanted)
         # Text shows what holds a namespace besides its processes; of thousands of these 20 ms are saved.
-        most = MOST_PROCESSES if environment.json else _DOORS
+        most = MOST_PROCESSES if environment.json else _DOORS if "netnsid" in arguments.output else 0
         found, gaps = read_namespaces(
             environment.host, snapshot, deep=arguments.deep, processes=processes, census=census, most_processes=most
         )
@@ -110,7 +115,7 @@ class Ns:
             answer = NsAnswer(taken_at=snapshot.taken_at, host=snapshot.host, namespaces=namespaces, gaps=gaps)
             print_answer(environment, answer)
         else:
-            print_lines(environment, _lines(arguments, environment, snapshot, processes, container, namespaces))
+            print_lines(environment, _lines(arguments, environment, snapshot, leaders, container, namespaces))
             if container is not None and not container.is_running:
                 environment.say(f"{inert(container.name)} is {container.status}: it has no namespaces.")
             say_gaps(environment, gaps)
@@ -121,7 +126,7 @@ def _lines(
     arguments: "argparse.Namespace",
     environment: Environment,
     snapshot: Snapshot,
-    processes: ProcessTable,
+    leaders: "_Leaders",
     container: Container | None,
     namespaces: Sequence[Namespace],
 ) -> list[str]:
@@ -136,43 +141,62 @@ def _lines(
     if arguments.tree:
         from ctrscope.render.namespace_tree import format_namespace_tree
 
-        lines = format_namespace_tree(_rows(processes, snapshot, namespaces, ("command",)))
+        lines = format_namespace_tree(_rows(leaders, snapshot, namespaces, {}))
         width = environment.width
         return lines if width is None else [shorten(line, width) for line in lines]
-    return format_namespaces(arguments.output, _rows(processes, snapshot, namespaces, arguments.output), environment.width)
+    netnsids = _netnsids(environment.host, namespaces) if "netnsid" in arguments.output else {}
+    return format_namespaces(arguments.output, _rows(leaders, snapshot, namespaces, netnsids), environment.width)
+
+
+class _Leaders:
+    """What the columns show of the process with the lowest PID of each namespace, read once."""
+
+    def __init__(self, processes: ProcessTable, columns: Sequence[str]) -> None:
+        self._processes = processes
+        self._columns = frozenset(columns)
+        self._users: Mapping[int, str] = {}
+        if "user" in columns:
+            from ctrscope.probes.user_names import read_user_names
+
+            self._users = read_user_names(processes.host)
+        self._read: dict[int, tuple[str, int | None, int | None, str]] = {}
+
+    def read_all(self, pids: Iterable[int | None]) -> None:
+        """Read in advance what is known of those that may be leaders."""
+        for pid in pids:
+            if pid is not None:
+                self.facts(pid)
+
+    def facts(self, pid: int) -> tuple[str, int | None, int | None, str]:
+        """Command (inert), parent, uid, and user (inert) of a process."""
+        if pid not in self._read:
+            columns = self._columns
+            command = inert_command(self._processes.cmdline(pid) or ()) if "command" in columns else ""
+            stat = self._processes.stat(pid) if "ppid" in columns else None
+            uid = _uid(self._processes.host, pid) if "uid" in columns or "user" in columns else None
+            user = "" if uid is None else inert(self._users.get(uid, str(uid)))
+            self._read[pid] = command, stat.ppid if stat is not None else None, uid, user
+        return self._read[pid]
+
+
+_NOBODY: tuple[str, int | None, int | None, str] = "", None, None, ""
 
 
 def _rows(
-    processes: ProcessTable, snapshot: Snapshot, namespaces: Sequence[Namespace], columns: Sequence[str]
+    leaders: _Leaders, snapshot: Snapshot, namespaces: Sequence[Namespace], netnsids: Mapping[int, int]
 ) -> list[NamespaceRow]:
-    """What the columns show of each leader, read once."""
-    from ctrscope.probes.user_names import read_user_names
-
-    host = processes.host
     names = {container.id: inert(container.name) for container in snapshot.containers}
-    users = read_user_names(host) if "user" in columns else {}
-    netnsids = _netnsids(host, namespaces) if "netnsid" in columns else {}
-    leaders: dict[int, tuple[str, int | None, int | None]] = {}
-
-    def facts(pid: int, comm: str) -> tuple[str, int | None, int | None]:
-        if pid not in leaders:
-            command = inert_command(processes.cmdline(pid) or ()) if "command" in columns else ""
-            stat = processes.stat(pid) if "ppid" in columns else None
-            uid = _uid(host, pid) if "uid" in columns or "user" in columns else None
-            leaders[pid] = command or inert(comm), stat.ppid if stat is not None else None, uid
-        return leaders[pid]
-
     rows = []
     for one in namespaces:
-        command, ppid, uid = facts(one.leader.pid, one.leader.comm) if one.leader is not None else ("", None, None)
+        command, ppid, uid, user = leaders.facts(one.leader.pid) if one.leader is not None else _NOBODY
         rows.append(
             NamespaceRow(
                 namespace=one,
                 containers=[names.get(id_, id_) for id_ in one.containers],
-                command=command,
+                command=command or (inert(one.leader.comm) if one.leader is not None else ""),
                 ppid=ppid,
                 uid=uid,
-                user="" if uid is None else inert(users.get(uid, str(uid))),
+                user=user,
                 netnsid=netnsids.get(one.ino),
             )
         )

@@ -5,29 +5,30 @@ asks for stands for what the kernel would say.
 *Cost:* some 25 small reads a container and 4 a process.
 """
 
-import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
+from ctrscope.discovery.audit_asked import AskedReader
 from ctrscope.discovery.audit_host import HostFacts, read_audited_host
-from ctrscope.discovery.confinement import find_device_nodes, find_masked_paths, find_readonly_paths
+from ctrscope.discovery.audit_inside import find_audited_devices, find_host_directories, find_setuid_programs
+from ctrscope.discovery.audit_network import read_route_localnet
+from ctrscope.discovery.confinement import find_masked_paths, find_readonly_paths
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.secrets import MASK, looks_secret
-from ctrscope.engines.docker_options import read_options
-from ctrscope.engines.oci_spec import read_specified
-from ctrscope.model.audited import Audited, AuditedDevice, AuditedHost, AuditedProcess, Specified
-from ctrscope.model.container import Container, EngineName
+from ctrscope.model.audited import Audited, AuditedHost, AuditedProcess, HeldDirectory, Specified
+from ctrscope.model.container import Container
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
-from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.mount import Mount
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
 from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_attr import read_label
 from ctrscope.probes.proc_pid_environ import read_environ
-from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
 from ctrscope.probes.proc_pid_ns import read_namespaces_of
 from ctrscope.probes.proc_pid_stat import parse_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status, read_status
@@ -39,13 +40,8 @@ T = TypeVar("T")
 #: What the snapshot that is handed in has to be made with.
 PLAN = Plan(namespaces=True, addresses=False, stats=True, stopped=True)
 #: Facts that only a running container has.
-_KERNEL_ONLY = ("ambient", "label", "devices", "processes", "secrets", "setuid_programs", "limits")
-#: Programs that distributions install setuid root.
-_SETUID = (
-    "/bin/su", "/usr/bin/su", "/usr/bin/sudo", "/bin/mount", "/usr/bin/mount", "/bin/umount", "/usr/bin/umount",
-    "/usr/bin/passwd",
-    "/usr/bin/chsh", "/usr/bin/chfn", "/usr/bin/newgrp", "/usr/bin/gpasswd", "/usr/bin/pkexec", "/usr/bin/chage",
-    "/bin/ping", "/bin/busybox", "/bin/bbsuid",
+_KERNEL_ONLY = (
+    "ambient", "label", "devices", "processes", "secrets", "setuid_programs", "limits", "host_directories", "route_localnet",
 )  # fmt: skip
 
 
@@ -61,11 +57,10 @@ def gather(hostfs: HostFs, snapshot: Snapshot, *, keys: Iterable[str] | None = N
     facts = read_audited_host(hostfs, snapshot)
     layout = read_layout(hostfs)
     wanted = None if keys is None else frozenset(keys)
-    containers = tuple(
-        _Gatherer(hostfs, facts, layout, snapshot, one).gather()
-        for one in snapshot.containers
-        if wanted is None or one.key in wanted
-    )
+    chosen = [one for one in snapshot.containers if wanted is None or one.key in wanted]
+    localnet = read_route_localnet(hostfs, chosen, facts.host.namespaces.net)
+    reader = AskedReader(hostfs)
+    containers = tuple(_Gatherer(hostfs, facts, layout, snapshot, one, reader).gather(localnet) for one in chosen)
     return Reading(Audit(facts.host, containers), facts.gaps)
 
 
@@ -73,19 +68,26 @@ class _Gatherer:
     """Collects facts, sources and gaps of one container."""
 
     def __init__(
-        self, hostfs: HostFs, facts: HostFacts, layout: CgroupLayout | None, snapshot: Snapshot, container: Container
+        self,
+        hostfs: HostFs,
+        facts: HostFacts,
+        layout: CgroupLayout | None,
+        snapshot: Snapshot,
+        container: Container,
+        reader: AskedReader,
     ) -> None:
+        self._reader = reader
         self._hostfs, self._facts, self._layout, self._snapshot, self._container = hostfs, facts, layout, snapshot, container
         self._owner = container.owner_uid or None
         self._gaps: list[Gap] = []
         self._sources: dict[str, str] = {}
         self._inapplicable: set[str] = set()
 
-    def gather(self) -> Audited:
+    def gather(self, localnet: Mapping[int, tuple[str, ...] | Exception]) -> Audited:
         container = self._container
         found: dict[str, Any] = {}
-        options, asked = self._read_options()
-        specified = with_limits_of(self._read_specified(), asked)
+        options, specified, gaps = self._reader.read(container)
+        self._gaps += gaps
         if container.pid is None:
             found |= self._from_specified(specified)
         elif container.sandbox is not None:
@@ -95,10 +97,11 @@ class _Gatherer:
             )
         else:
             found |= self._from_kernel(container.pid)
-        if specified is None:
-            self._inapplicable.add("specified")
-        if options is None:
-            self._inapplicable.add("options")
+            found |= self._take_localnet(localnet)
+        unread = {field for gap in self._gaps for field in gap.fields}
+        self._inapplicable.update(
+            name for name, value in (("specified", specified), ("options", options)) if value is None and name not in unread
+        )
         return Audited(
             container=container,
             host=self._facts.host,
@@ -109,22 +112,6 @@ class _Gatherer:
             options=options,
             **found,
         )
-
-    def _read_options(self) -> Any:
-        if self._container.engine is not EngineName.DOCKER:
-            return None, None
-        path = next((one.source for one in self._container.evidence if one.source.endswith("/config.v2.json")), None)
-        if path is None:
-            return None, None
-        hostfs, owner = self._hostfs, self._owner
-        return self._attempt(lambda: read_options(hostfs, path, owner=owner), path, "options") or (None, None)
-
-    def _read_specified(self) -> Specified | None:
-        bundle = self._container.bundle
-        if bundle is None:
-            return None
-        hostfs, owner = self._hostfs, self._owner
-        return self._attempt(lambda: read_specified(hostfs, bundle, owner=owner), f"{bundle}/config.json", "specified")
 
     def _from_specified(self, asked: Specified | None) -> dict[str, Any]:
         """What one that does not run would be."""
@@ -174,11 +161,16 @@ class _Gatherer:
         label = self._attempt(lambda: read_label(hostfs, pid), f"/proc/{pid}/attr/current", "label")
         found["label"] = None if label is None else label.apparmor or label.selinux or ""
         found |= self._read_namespaces(pid)
-        found |= self._read_mounts(pid)
-        found |= self._read_inside(pid, status)
+        mounts = self._attempt(
+            lambda: read_mountinfo(hostfs, pid),
+            f"/proc/{pid}/mountinfo",
+            *("mounts", "masked_paths", "readonly_paths", "has_whole_proc"),
+        )
+        if mounts is not None:
+            found |= self._from_mounts(mounts)
+        found |= self._read_inside(pid, status, mounts)
         found |= self._read_cgroup()
-        found["processes"] = self._read_processes(pid)
-        self._sources["processes"] = "/proc/PID/status"
+        found |= self._read_processes(pid)
         environment = self._attempt(lambda: read_environ(hostfs, pid), f"/proc/{pid}/environ", "secrets")
         if environment is not None:
             found["secrets"] = tuple(name for name, value in environment.items() if looks_secret(name, value))
@@ -201,12 +193,7 @@ class _Gatherer:
         separate = None if maps is None or own.user is None else NamespaceType.USER not in shared and not maps_root
         return {"host_namespaces": shared, "has_user_namespace": separate}
 
-    def _read_mounts(self, pid: int) -> dict[str, Any]:
-        hostfs, source = self._hostfs, f"/proc/{pid}/mountinfo"
-        fields = ("mounts", "masked_paths", "readonly_paths", "has_whole_proc")
-        mounts = self._attempt(lambda: read_mountinfo(hostfs, pid), source, *fields)
-        if mounts is None:
-            return {}
+    def _from_mounts(self, mounts: tuple[Mount, ...]) -> dict[str, Any]:
         proc = next((one for one in reversed(mounts) if one.mount_point == "/proc"), None)
         found: dict[str, Any] = {
             "masked_paths": find_masked_paths(mounts),
@@ -218,25 +205,43 @@ class _Gatherer:
             return found
         return found | {"mounts": self._facts.paths.audited(mounts)}
 
-    def _read_inside(self, pid: int, status: Status | None) -> dict[str, Any]:
-        """Device nodes, and what a user inside could become root with."""
+    def _read_inside(self, pid: int, status: Status | None, mounts: tuple[Mount, ...] | None) -> dict[str, Any]:
+        """Device nodes, and what somebody inside could become root with."""
         found: dict[str, Any] = {}
-        needs_setuid = status is not None and status.uid != 0 and not status.no_new_privs
-        if status is not None and not needs_setuid:
-            found["setuid_programs"] = ()
 
-        def look() -> None:
+        def look(field: str, path: str, find: Callable[[HostFs], Any]) -> None:
+            self._sources[field] = f"/proc/{pid}/root{path}"
+            served = None if mounts is None else find_unanswering(mounts, path)
+            if mounts is None or served is not None:
+                detail = f"a FUSE file system at {served} may never answer" if served else "its mounts could not be read"
+                self._gap(f"/proc/{pid}/root{path}", Reason.NOT_COLLECTED, detail, field)
+                return
             with self._hostfs.inside(pid) as inside:
-                nodes, is_complete = find_device_nodes(inside)
-                found["devices"] = tuple(AuditedDevice(path=path, is_block=block) for path, block in sorted(nodes.items()))
-                if not is_complete:
-                    self._gap(f"/proc/{pid}/root/dev", Reason.TRUNCATED, "more entries than any container needs", "devices")
-                    found["devices"] = None
-                if needs_setuid:
-                    found["setuid_programs"] = tuple(path for path in _SETUID if _is_setuid(inside, path))
+                found[field] = find(inside)
 
-        self._attempt(look, f"/proc/{pid}/root", "devices", *(("setuid_programs",) if needs_setuid else ()))
+        self._attempt(lambda: look("devices", "/dev", find_audited_devices), f"/proc/{pid}/root/dev", "devices")
+        if "devices" in found and found["devices"] is None:
+            self._gap(f"/proc/{pid}/root/dev", Reason.TRUNCATED, "more entries than any container needs", "devices")
+        if status is not None and status.no_new_privs:
+            found["setuid_programs"] = ()
+        elif status is not None:
+            source = f"/proc/{pid}/root/usr/bin"
+            self._attempt(lambda: look("setuid_programs", "/usr/bin", find_setuid_programs), source, "setuid_programs")
         return found
+
+    def _take_localnet(self, known: Mapping[int, tuple[str, ...] | Exception]) -> dict[str, Any]:
+        answer = known.get(self._container.namespaces.net or 0)
+        source = "/proc/sys/net/ipv4/conf/*/route_localnet in its network namespace"
+        self._sources["route_localnet"] = source
+        if isinstance(answer, OSError) and answer.errno in VANISHED:
+            self._inapplicable.add("route_localnet")
+        elif isinstance(answer, OSError):
+            self._gaps.append(gap_of(answer, self._subject, ("route_localnet",), source, "CAP_SYS_ADMIN"))
+        elif answer is None or isinstance(answer, Exception):
+            self._gap(source, Reason.UNAVAILABLE, "its network namespace is not known", "route_localnet")
+        else:
+            return {"route_localnet": answer}
+        return {}
 
     def _read_cgroup(self) -> dict[str, Any]:
         container, layout = self._container, self._layout
@@ -260,19 +265,45 @@ class _Gatherer:
         text = self._attempt(lambda: self._hostfs.read(path), path, "all_devices")
         return {"limits": limits, "all_devices": None if text is None else text.startswith(b"a ")}
 
-    def _read_processes(self, init: int) -> tuple[AuditedProcess, ...]:
+    def _read_processes(self, init: int) -> dict[str, Any]:
         found = []
+        held: list[HeldDirectory] | None = []
         members = frozenset(self._container.pids)
+        self._sources |= {"processes": "/proc/PID/status", "host_directories": "/proc/PID/fd"}
         for pid in self._container.pids:
             try:
                 with self._hostfs.process(pid) as process:
-                    found.append(self._read_process(process, pid == init, members))
+                    one, namespaces = self._read_process(process, pid == init, members)
+                    found.append(one)
+                    if held is not None and namespaces is not None:
+                        held = self._held(process, one, namespaces, held)
             except (OSError, ParseError) as error:
                 if isinstance(error, ParseError) or error.errno not in VANISHED:
                     self._gaps.append(gap_of(error, self._subject, ("processes",), f"/proc/{pid}", "CAP_SYS_PTRACE"))
-        return tuple(found)
+        return {"processes": tuple(found), "host_directories": None if held is None else tuple(held)}
 
-    def _read_process(self, process: ProcDir, is_init: bool, members: frozenset[int]) -> AuditedProcess:
+    def _held(
+        self, process: ProcDir, one: AuditedProcess, namespaces: NamespaceSet, before: list[HeldDirectory]
+    ) -> list[HeldDirectory] | None:
+        """With what a process holds that is in the container's mount namespace: of one in another it is no leak."""
+        own, paths = self._container.namespaces.mnt, self._facts.paths
+        if own is None or own == self._facts.host.namespaces.mnt or namespaces.mnt != own:
+            return before
+        source = f"/proc/{one.pid}/fd"
+        if paths is None:
+            self._gap("/proc/1/mountinfo", Reason.DENIED, "the host's mounts are not known", "host_directories")
+            return None
+        try:
+            return [*before, *find_host_directories(process, one.pid, one.comm, paths.points)]
+        except OSError as error:
+            if error.errno in VANISHED:
+                return before
+            self._gaps.append(gap_of(error, self._subject, ("host_directories",), source, "CAP_SYS_PTRACE"))
+            return None
+
+    def _read_process(
+        self, process: ProcDir, is_init: bool, members: frozenset[int]
+    ) -> tuple[AuditedProcess, NamespaceSet | None]:
         stat_, status = parse_stat(process.read("stat")), parse_status(process.read("status"))
         arguments = parse_cmdline(process.read("cmdline"))
         executable, namespaces = None, None
@@ -280,7 +311,7 @@ class _Gatherer:
             executable = process.readlink("exe")
             namespaces = read_namespaces_of(process)
         own, hosts = self._container.namespaces, self._facts.host.namespaces
-        return AuditedProcess(
+        audited = AuditedProcess(
             pid=stat_.pid,
             ppid=stat_.ppid,
             comm=stat_.comm,
@@ -297,6 +328,7 @@ class _Gatherer:
             secrets=tuple(secret_arguments(arguments)),
             oom_score_adj=int(process.read("oom_score_adj")) if is_init else None,
         )
+        return audited, namespaces
 
     @property
     def _subject(self) -> str:
@@ -320,21 +352,6 @@ class _Gatherer:
 
 #: Fields that have the same name in what was asked for.
 _ASKED = ("capabilities", "no_new_privs", "mounts", "masked_paths", "readonly_paths", "all_devices")
-
-
-def with_limits_of(bundle: Specified | None, engine: Specified | None) -> Specified | None:
-    """What the bundle asks for, with the limits of the engine's file, which ``docker update`` writes and leaves the bundle."""
-    if bundle is None or engine is None:
-        return bundle or engine
-    return msgspec.structs.replace(bundle, memory=engine.memory, pids=engine.pids, cpus=engine.cpus)
-
-
-def _is_setuid(inside: HostFs, path: str) -> bool:
-    try:
-        found = inside.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & stat.S_ISUID) and found.st_uid == 0
 
 
 def secret_arguments(arguments: Iterable[str]) -> Iterable[str]:

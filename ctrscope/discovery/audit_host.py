@@ -4,7 +4,6 @@
 changelogs, apk ``/lib/apk/db/installed``, kernel document admin-guide/LSM.
 """
 
-import re
 import stat
 import zlib
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from ctrscope.discovery.audit_kernel import KernelRelease, read_kernel_release
+from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.audited import AuditedHost
@@ -97,10 +98,15 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
     sockets = tuple(path for path in SOCKETS if _is_socket(host, path))
     hosts, verifies, remaps = _read_docker(host, snapshot, gaps)
     packages, source = _read_packages(host, gaps)
+    kernel = snapshot.host.kernel
+    release = KernelRelease(None, "", None) if kernel is None else read_kernel_release(host, kernel)
     value = AuditedHost(
         root=host.root,
         is_live=is_live,
-        kernel=snapshot.host.kernel,
+        kernel=kernel,
+        kernel_stable=release.stable,
+        kernel_source=release.source,
+        kernel_mended=release.mended,
         namespaces=snapshot.host.namespaces,
         capabilities=every,
         lsm=_read_lsm(host, gaps) if is_live else None,
@@ -227,12 +233,6 @@ def _read_mended(host: HostFs, packages: Mapping[str, str]) -> dict[str, tuple[s
             compressed = host.read(f"/usr/share/doc/{name}/changelog.Debian.gz", limit=4 << 20)
             found[name] = parse_changelog(compressed)
     return found
-
-
-def parse_changelog(compressed: bytes) -> tuple[str, ...]:
-    """CVE numbers that a changelog names. Errors: zlib.error."""
-    text = zlib.decompressobj(wbits=31).decompress(compressed, 16 << 20)
-    return tuple(sorted({number.decode() for number in re.findall(rb"CVE-\d{4}-\d{4,7}", text)}))
 
 
 def parse_dpkg(text: bytes) -> dict[str, str]:

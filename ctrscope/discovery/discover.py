@@ -14,7 +14,7 @@ from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed
 from ctrscope.discovery.plan import Plan
-from ctrscope.engines.engine import Survey
+from ctrscope.engines.engine import Survey, User
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
 from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record, container_key
@@ -27,6 +27,9 @@ from ctrscope.probes.process_table import ProcessTable
 
 #: Runtimes that engines drive: their record gives way to the engine's when that is found later.
 _DRIVEN = (EngineName.RUNC, EngineName.CRUN, EngineName.CONTAINERD, EngineName.CTRSCOPE)
+#: What was found, what each engine said, and what could not be known of the rest.
+_Found = tuple[list[Draft], list[EngineReading], tuple[Gap, ...]]
+_NOTHING: _Found = ([], [], ())
 
 
 def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) -> Snapshot:
@@ -40,14 +43,10 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
     host, gaps = read_host(hostfs, layout)
     assert host is not None
     kernel = Kernel(hostfs, host, layout, processes or ProcessTable(hostfs))
-    # Listed before the engines' states are read: a container that starts in between is not taken for one without a state.
-    kernel.processes.pids()
-    survey = Survey(hostfs, kernel.processes, read_users(hostfs))
-    readings = [_read_state(entry, survey) for entry in ENGINES]
-    left_gaps: tuple[Gap, ...] = ()
-    drafts = _find_running(plan.only, survey, kernel) if plan.only is not None else []
+    users = read_users(hostfs)
+    drafts, readings, left_gaps = _find_running(plan.only, users, kernel) if plan.only is not None else _NOTHING
     if not drafts:
-        drafts, left_gaps = _find_all(survey, readings, kernel)
+        drafts, readings, left_gaps = _find_all(users, kernel)
     drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
     containers = tuple(draft.finish(kernel, plan) for draft in drafts)
     if plan.namespaces:
@@ -80,18 +79,24 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
     )
 
 
-def _find_running(query: str, survey: Survey, kernel: Kernel) -> list[Draft]:
+def _find_running(query: str, users: tuple[User, ...], kernel: Kernel) -> _Found:
     """The containers that engines' states call by exactly that id or name, if all of those run: then nobody else is meant."""
+    survey = Survey(kernel.hostfs, kernel.processes, users, only=query)
+    readings = [_read_state(entry, survey) for entry in ENGINES]
     named = [record for record in survey.records if query in (record.id, record.name, container_key(record))]
     drafts = [draft_of(record, confirm(record, kernel), kernel) for record in named]
     if any(draft.pid is None for draft in drafts):
-        return []  # whether it runs after all, its cgroup or a supervisor knows
+        return _NOTHING  # whether it runs after all, its cgroup or a supervisor knows
     _collect_members(drafts, kernel)
-    return drafts
+    return drafts, readings, ()
 
 
-def _find_all(survey: Survey, readings: list[EngineReading], kernel: Kernel) -> tuple[list[Draft], tuple[Gap, ...]]:
-    """Every container; *readings* grow by what supervisors tell."""
+def _find_all(users: tuple[User, ...], kernel: Kernel) -> _Found:
+    """Every container."""
+    # Listed before the engines' states are read: a container that starts in between is not taken for one without a state.
+    kernel.processes.pids()
+    survey = Survey(kernel.hostfs, kernel.processes, users)
+    readings = [_read_state(entry, survey) for entry in ENGINES]
     drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
     _collect_members(drafts, kernel)
 
@@ -111,7 +116,7 @@ def _find_all(survey: Survey, readings: list[EngineReading], kernel: Kernel) -> 
     left = find_orphans(left, drafts, kernel)
     left = adopt_joined(left, drafts, kernel)
     unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
-    return [*drafts, *unclaimed], (*nested_gaps, *unclaimed_gaps)
+    return [*drafts, *unclaimed], readings, (*nested_gaps, *unclaimed_gaps)
 
 
 def _read_state(entry: EngineEntry, survey: Survey) -> EngineReading:

@@ -16,9 +16,11 @@ class HostPaths:
     """The host's mounts, by device."""
 
     def __init__(self, mounts: Iterable[Mount]) -> None:
+        self.points: dict[int, str] = {}  # mount ID → mount point
         self._by_device: dict[str, list[tuple[str, str]]] = {}
         self._peer_groups: set[str] = set()
         for mount in mounts:
+            self.points[mount.mount_id] = mount.mount_point
             self._by_device.setdefault(mount.device, []).append((mount.root, mount.mount_point))
             self._peer_groups.update(one for one in mount.propagation if one.startswith("shared:"))
 

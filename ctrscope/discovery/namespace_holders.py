@@ -10,6 +10,7 @@ from ctrscope.discovery.namespace_census import Census, id_of
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.namespace import HolderKind, NamespaceType
 from ctrscope.probes import nsfs
+from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 
 _NAMES = tuple(str(type_) for type_ in NamespaceType)
@@ -19,7 +20,7 @@ _ALL_NAMES = (*_NAMES, *(name for name, _ in _FOR_CHILDREN))
 _ONE_THREAD = 3
 _PREFIXES = tuple(f"{name}:[" for name in _NAMES)
 _SOCKET = "socket:["
-_NSFS = b" - nsfs "
+_NSFS, _OF_NSFS = b" - nsfs ", b" nsfs "  # in mountinfo and in mounts
 _PTRACE = "CAP_SYS_PTRACE"
 
 
@@ -93,18 +94,30 @@ def _walk_mounts_of(census: Census, namespace: str) -> None:
     except ParseError:
         return  # Census.identify says so
     for viewer in _viewers(census, namespace):
+        if not _may_have_some(census.hostfs, viewer):
+            return
         try:
             text = census.hostfs.read(f"/proc/{viewer}/mountinfo")
-            if _NSFS in text:
-                for mount in parse_mountinfo(b"\n".join(line for line in text.split(b"\n") if _NSFS in line)):
-                    if mount.root.startswith(_PREFIXES):
-                        census.hold(mount.root, HolderKind.BIND_MOUNT, viewer, mount.mount_point, mnt)
+            for mount in parse_mountinfo(b"\n".join(line for line in text.split(b"\n") if _NSFS in line)):
+                if mount.root.startswith(_PREFIXES):
+                    census.hold(mount.root, HolderKind.BIND_MOUNT, viewer, mount.mount_point, mnt)
             return
         except (OSError, ParseError) as error:
             # EINVAL: it has become a zombie.
             if not isinstance(error, OSError) or error.errno not in (*VANISHED, errno.EINVAL):
                 census.refuse(error, ("held_by",), "/proc/PID/mountinfo", _PTRACE)
     _list_mounts_of(census, namespace, mnt)
+
+
+def _may_have_some(hostfs: HostFs, viewer: int) -> bool:
+    """Whether bind mounts of namespaces are worth looking for: /proc/PID/mounts is half the work of mountinfo.
+
+    What cannot be read may, so that mountinfo says why; a copy of /proc may lack it.
+    """
+    try:
+        return _OF_NSFS in hostfs.read(f"/proc/{viewer}/mounts")
+    except OSError:
+        return True
 
 
 def _viewers(census: Census, namespace: str) -> Iterator[int]:

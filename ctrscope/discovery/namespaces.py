@@ -148,12 +148,13 @@ class _Join:
         self._processes = processes
         self._host: NamespaceSet = snapshot.host.namespaces
         self._containers: Sequence[Container] = snapshot.containers
-        self._containers_of: dict[int, tuple[int, ...]] = {}  # by PID; one inside another has its processes too
-        for number, container in enumerate(snapshot.containers):
-            alone = (number,)
+        self._ids_of: dict[int, tuple[str, ...]] = {}  # by PID; a container inside another has its processes too
+        for container in snapshot.containers:
+            alone = (container.id,)
             for pid in container.pids:
-                others = self._containers_of.get(pid)
-                self._containers_of[pid] = alone if others is None else (*others, number)
+                others = self._ids_of.get(pid, ())
+                if container.id not in others:
+                    self._ids_of[pid] = (*others, container.id) if others else alone
         self._leaders: dict[int, Leader | None] = {}
 
     def namespace(self, name: str, below: Mapping[str, Sequence[Holder]]) -> Namespace:
@@ -201,9 +202,12 @@ class _Join:
         return None if owner is None else owner.owner_uid
 
     def _ids(self, pids: Sequence[int]) -> tuple[str, ...]:
-        # Processes of one container share one tuple: of thousands a handful is left.
-        numbers = {number for found in set(map(self._containers_of.get, pids)) if found for number in found}
-        return tuple(dict.fromkeys([self._containers[number].id for number in sorted(numbers)]))
+        # Processes of one container share one tuple: of thousands a handful is left, and of most namespaces one.
+        found = {ids for ids in set(map(self._ids_of.get, pids)) if ids}
+        if len(found) < 2:
+            return found.pop() if found else ()
+        every = {id_ for ids in found for id_ in ids}
+        return tuple(dict.fromkeys([container.id for container in self._containers if container.id in every]))
 
     def _map(self, pids: Sequence[int], file: Literal["uid_map", "gid_map"]) -> tuple[IdMapLine, ...] | None:
         for pid in pids:

@@ -15,7 +15,7 @@ import msgspec
 
 from ctrscope.engines.claims import is_full_id
 from ctrscope.engines.containerd_bundle import find_runtime_name, read_init_pid, read_runc_root
-from ctrscope.engines.containerd_meta import MetaContainer, MetaDatabase, read_meta_database
+from ctrscope.engines.containerd_meta import MetaContainer, read_meta_database
 from ctrscope.engines.containerd_root import ContainerdRoot, find_roots, find_running_roots
 from ctrscope.engines.cri import is_cri, metadata_fields, parse_status, pod_fields
 from ctrscope.engines.engine import Survey
@@ -81,7 +81,7 @@ class _Reader:
         self._root = root
         self._gaps = gaps
         self._meta_path = f"{root.root}/{_META}"
-        self._meta: MetaDatabase | None = None
+        self._meta: dict[_Key, MetaContainer] = {}
         self._runc_ids: dict[str, frozenset[str]] = {}
         self.found: list[str] = []
         self.records: list[Record] = []
@@ -97,18 +97,14 @@ class _Reader:
             if self._host.exists(directory):
                 self.found.append(self._root.state)
             return False
-        self._meta = self._open_meta(needed=bool(tasks))
+        self._meta = self._read_meta(needed=bool(tasks))
         known = set()
         for key in tasks:
             record = self._read_task(key)
             if record is not None:
                 self.records.append(record)
                 known.add(key)
-        for key in self._meta_keys():
-            if key not in known and not self._is_claimed(key):
-                record = self._read_taskless(key)
-                if record is not None:
-                    self.records.append(record)
+        self.records += [self._read_taskless(key, meta) for key, meta in self._meta.items() if key not in known]
         return True
 
     def _find_tasks(self) -> list[_Key]:
@@ -146,41 +142,22 @@ class _Reader:
     def _subject(self, key: _Key) -> str:
         return f"container containerd{f'@{self._root.owner}' if self._root.owner else ''}/{key.namespace}/{key.id}"
 
-    def _open_meta(self, *, needed: bool) -> MetaDatabase | None:
+    def _read_meta(self, *, needed: bool) -> dict[_Key, MetaContainer]:
+        """What the database has of the containers that no other engine's record stands for."""
         if self._root.root is None:
-            return None
+            return {}
         try:
-            meta = read_meta_database(self._host, self._meta_path, self._root.owner)
+            found = read_meta_database(
+                self._host, self._meta_path, lambda namespace, id_: not self._is_claimed(_Key(namespace, id_)), self._root.owner
+            )
         except (OSError, ParseError) as error:
             # Without tasks there may just be no containerd; with them there has to be a database.
             if needed or not (isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR)):
-                self._meta_gap(error)
-            return None
+                self._gaps.append(gap_of(error, "engine containerd", _FROM_META, self._meta_path))
+            return {}
         if self._root.state not in self.found:
             self.found.append(self._root.root)
-        return meta
-
-    def _meta_keys(self) -> list[_Key]:
-        if self._meta is None:
-            return []
-        try:
-            return [_Key(*key) for key in self._meta.ids()]
-        except ParseError as error:
-            self._meta_gap(error)
-            return []
-
-    def _find_meta(self, key: _Key) -> MetaContainer | None:
-        if self._meta is None:
-            return None
-        try:
-            return self._meta.container(key.namespace, key.id)
-        except ParseError as error:
-            self._meta_gap(error)
-            return None
-
-    def _meta_gap(self, error: OSError | ParseError) -> None:
-        self._meta = None
-        self._gaps.append(gap_of(error, "engine containerd", _FROM_META, self._meta_path))
+        return {_Key(*names): meta for names, meta in found.items()}
 
     def _read_task(self, key: _Key) -> Record | None:
         """A container with a task; None when the task was deleted meanwhile."""
@@ -199,7 +176,7 @@ class _Reader:
         status = ContainerStatus.STOPPED if pid is None else ContainerStatus.RUNNING
         fields: dict[str, Any] = {"status": status, "pid": pid, "bundle": bundle, "state_dirs": (bundle,)}
         evidence = Evidence(source=f"{bundle}/init.pid", value=f"pid {pid}")
-        fields |= self._described(key, spec, self._find_meta(key))
+        fields |= self._described(key, spec, self._meta.get(key))
         if state is not None:
             fields |= _state_fields(state, fields)
             fields["state_dirs"] = (state.path, bundle)
@@ -223,11 +200,8 @@ class _Reader:
         # There is a task, and only the guest knows whether its process runs.
         return {"pid": pid, "status": ContainerStatus.RUNNING}
 
-    def _read_taskless(self, key: _Key) -> Record | None:
+    def _read_taskless(self, key: _Key, meta: MetaContainer) -> Record:
         """A container that only the database has."""
-        meta = self._find_meta(key)
-        if meta is None:
-            return None
         spec = None
         if meta.spec:
             try:

@@ -6,7 +6,7 @@
 *Versions:* the same since 1.0; 2.0 added ``sandboxid``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ctrscope.engines.bolt import Bucket, read_bolt
@@ -29,37 +29,23 @@ class MetaContainer(Value, frozen=True, kw_only=True):
     spec: bytes = b""  # config.json as it was asked for; empty when there is none
 
 
-class MetaDatabase:
-    """Containers by namespace; each is decoded when it is asked for. Every method may raise ParseError."""
+def read_meta_database(
+    host: HostFs, path: str, is_wanted: Callable[[str, str], bool], owner: int | None = None
+) -> dict[tuple[str, str], MetaContainer]:
+    """Containers by namespace and id, of those that are wanted. Errors: as ``bolt.read_bolt``."""
 
-    def __init__(self, root: Bucket) -> None:
-        self._namespaces = root.bucket(b"v1")
-        self._containers: dict[str, Bucket | None] = {}
-
-    def ids(self) -> Iterator[tuple[str, str]]:
-        """Namespace and id of every container."""
-        if self._namespaces is None:
-            return
-        for name, bucket in self._namespaces.buckets():
+    def read(root: Bucket) -> dict[tuple[str, str], MetaContainer]:
+        found = {}
+        namespaces = root.bucket(b"v1")
+        for namespace, bucket in namespaces.buckets() if namespaces is not None else ():
             containers = bucket.bucket(b"containers")
-            if containers is not None:
-                self._containers[_text(name)] = containers
-                for container_id, _ in containers.buckets():
-                    yield _text(name), _text(container_id)
+            for container_id, container in containers.buckets() if containers is not None else ():
+                names = _text(namespace), _text(container_id)
+                if is_wanted(*names):
+                    found[names] = _decode(container)
+        return found
 
-    def container(self, namespace: str, container_id: str) -> MetaContainer | None:
-        """One container, or None when the database has none of that name."""
-        if namespace not in self._containers:
-            name = namespace.encode("utf-8", "surrogateescape")
-            self._containers[namespace] = self._namespaces.bucket(name, b"containers") if self._namespaces is not None else None
-        containers = self._containers[namespace]
-        found = containers.bucket(container_id.encode("utf-8", "surrogateescape")) if containers is not None else None
-        return _decode(found) if found is not None else None
-
-
-def read_meta_database(host: HostFs, path: str, owner: int | None = None) -> MetaDatabase:
-    """Read a ``meta.db``. Errors: as ``bolt.read_bolt``."""
-    return MetaDatabase(read_bolt(host, path, owner))
+    return read_bolt(host, path, read, owner)
 
 
 def parse_any(data: bytes) -> bytes:

@@ -22,11 +22,12 @@ class User(Value, frozen=True):
 class Survey:
     """What is known so far, handed to each engine in turn."""
 
-    def __init__(self, host: HostFs, processes: ProcessTable, users: tuple[User, ...]) -> None:
+    def __init__(self, host: HostFs, processes: ProcessTable, users: tuple[User, ...], only: str | None = None) -> None:
         self.host = host
         self.processes = processes
         self.users = users  # ordinary users with a home directory; root is not among them
         self.supervisors: tuple[int, ...] = ()  # PIDs outside every container found so far; filled before read_supervisors
+        self._only = only
         self._records: list[Record] = []
         self._state_dirs: set[tuple[int, str]] = set()
         self._ids: set[tuple[int, str]] = set()
@@ -54,6 +55,10 @@ class Survey:
     def has_state_dir(self, path: str, owner_uid: int) -> bool:
         """Whether a record of that owner already stands for that OCI runtime state directory (``/run/runc/ID``)."""
         return (owner_uid, path) in self._state_dirs
+
+    def is_sought(self, *names: str) -> bool:
+        """Whether a container with that id and name is to be told of: where one is sought, the others need not be."""
+        return self._only is None or any(self._only == name or self._only.endswith(f"/{name}") for name in names)
 
     def uid(self, pid: int) -> int | None:
         """Effective uid of a process; None when it is gone. Whose files its arguments may name."""

@@ -93,8 +93,7 @@ def read_docker_networks(host: HostFs, root: str, gaps: list[Gap]) -> tuple[Brid
     """Networks with a bridge, below Docker's data root."""
     path = f"{root}/network/files/local-kv.db"
     try:
-        bucket = read_bolt(host, path).bucket(b"libnetwork")
-        pairs = list(bucket.values()) if bucket is not None else []
+        pairs = read_bolt(host, path, lambda root: list(bucket.values()) if (bucket := root.bucket(b"libnetwork")) else [])
         return tuple(parse_docker_networks(pairs, path))
     except (OSError, ParseError) as error:
         _note(gaps, error, EngineName.DOCKER, path)

@@ -73,7 +73,7 @@ class _OciRuntime:
             found.append(root)
             names, more = first_of(names, owner_uid, f"engine {self.name}", root)
             gaps += more
-            for name in names:
+            for name in filter(survey.is_sought, names):
                 directory = f"{root}/{name}"
                 # A full id is an engine's; a name may well be another engine's too.
                 if survey.has_state_dir(directory, owner_uid) or (is_full_id(name) and survey.has_id(name, owner_uid)):

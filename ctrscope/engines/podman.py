@@ -91,10 +91,13 @@ class _StoreReader:
             self._gaps.extend(gaps)
         entries = {entry.id: entry for entry in stored or ()}
         known = self._database.containers
-        records = [self._recorded(container, entries.get(key)) for key, container in known.items()]
+        named = ((container, entries.get(key)) for key, container in known.items())
+        is_sought = self._survey.is_sought
+        records = [self._recorded(one, entry) for one, entry in named if is_sought(one.config.id, _name(one, entry))]
         # Those that name a pod are CRI-O's.
         unknown = [entry for key, entry in entries.items() if key not in known and not entry.metadata.pod_id]
-        left = [record for entry in unknown if (record := self._stored(entry)) is not None]
+        sought = [entry for entry in unknown if is_sought(entry.id, _stored_name(entry))]
+        left = [record for entry in sought if (record := self._stored(entry)) is not None]
         records += left
         if left and not self._database.paths and not any(gap.fields == FIELDS for gap in self._gaps):
             path = f"{store.graphroot}/{{libpod/bolt_state.db,db.sql}}"
@@ -132,7 +135,7 @@ class _StoreReader:
         args = spec.process.args if spec.process else None
         return Record(
             id=config.id,
-            name=config.name or (entry.name if entry else None) or config.id[:12],
+            name=_name(container, entry),
             engine=EngineName.PODMAN,
             owner_uid=self._store.uid,
             runtime=config.runtime or (oci.runtime if oci else None),
@@ -193,7 +196,7 @@ class _StoreReader:
         args = config.process.args if config and config.process else None
         return Record(
             id=entry.id,
-            name=entry.name or entry.id[:12],
+            name=_stored_name(entry),
             engine=EngineName.PODMAN,
             owner_uid=self._store.uid,
             runtime=oci.runtime if oci else None,
@@ -257,6 +260,14 @@ class _StoreReader:
     def _subject(self, container_id: str) -> str:
         owner = f"@{self._store.uid}" if self._store.uid else ""
         return f"container podman{owner}/{container_id}"
+
+
+def _name(container: PodmanContainer, entry: StoredContainer | None) -> str:
+    return container.config.name or (entry.name if entry else None) or container.config.id[:12]
+
+
+def _stored_name(entry: StoredContainer) -> str:
+    return entry.name or entry.id[:12]
 
 
 def _stored_evidence(entry: StoredContainer | None) -> tuple[Evidence, ...]:

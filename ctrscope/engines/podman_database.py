@@ -36,6 +36,15 @@ class PodmanContainer(Value, frozen=True, kw_only=True):
     source: str
 
 
+class _Row(Value, frozen=True):
+    """What BoltDB has of a pod or container."""
+
+    key: bytes
+    config: bytes | None
+    state: bytes | None
+    networks: list[str]
+
+
 class PodmanPod(Value, frozen=True, kw_only=True):
     """One pod of the database."""
 
@@ -125,18 +134,29 @@ def default_tmpdir(store: Store) -> str:
 def _read_bolt(
     host: HostFs, path: str, owner: int | None, database: PodmanDatabase, report: Callable[[ParseError], None]
 ) -> None:
-    root = read_bolt(host, path, owner)
+    settings, pods, containers = read_bolt(host, path, _read_buckets, owner)
     database.paths.append(path)
+    database.runroot, database.tmpdir = _text(settings.get(b"run-root")), _text(settings.get(b"tmp-dir"))
+    for pod in pods:
+        _add_pod(database, pod.config, pod.state, report, pod.key)
+    for one in containers:
+        _add_container(database, path, one.config, one.state, one.networks, report, one.key)
+
+
+def _read_buckets(root: Bucket) -> tuple[dict[bytes, bytes], list[_Row], list[_Row]]:
+    """Settings, pods and containers."""
     settings = root.bucket(b"runtime-config")
-    if settings is not None:
-        database.runroot = _text(settings.get(b"run-root"))
-        database.tmpdir = _text(settings.get(b"tmp-dir"))
-    for key, bucket in _buckets(root, b"pod"):
-        _add_pod(database, bucket.get(b"config"), bucket.get(b"state"), report, key)
-    for key, bucket in _buckets(root, b"ctr"):
-        networks = bucket.bucket(b"networks")
-        names = [name.decode(errors="surrogateescape") for name, _ in networks.items()] if networks is not None else []
-        _add_container(database, path, bucket.get(b"config"), bucket.get(b"state"), names, report, key)
+    return (
+        dict(settings.values()) if settings is not None else {},
+        [_row(key, bucket) for key, bucket in _buckets(root, b"pod")],
+        [_row(key, bucket) for key, bucket in _buckets(root, b"ctr")],
+    )
+
+
+def _row(key: bytes, bucket: Bucket) -> _Row:
+    networks = bucket.bucket(b"networks")
+    names = [name.decode(errors="surrogateescape") for name, _ in networks.items()] if networks is not None else []
+    return _Row(key, bucket.get(b"config"), bucket.get(b"state"), names)
 
 
 def _read_sqlite(

@@ -41,5 +41,5 @@ def attend_made(made: Made, signals: int) -> int:
                 from ctrscope.attach.terminal import read_window_size
 
                 fcntl.ioctl(made.terminal, termios.TIOCSWINSZ, read_window_size())
-        attend(Started(pidfd, made.terminal), signals)
+        attend(Started(pidfd, made.terminal), signals, b"")
         return exit_status(os.waitpid(made.pid, 0)[1])

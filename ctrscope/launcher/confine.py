@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 
 from ctrscope.attach import become as attach_become
 from ctrscope.attach import syscalls
-from ctrscope.attach.confinement import Confinement, ResourceLimit
+from ctrscope.attach.confinement import Confinement, Filter, ResourceLimit
 from ctrscope.attach.credentials import Credentials
-from ctrscope.attach.seccomp import Filter, Profile, compile_filter
+from ctrscope.attach.seccomp import Profile, compile_filter
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError, SpecError

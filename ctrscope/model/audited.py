@@ -53,6 +53,16 @@ class AuditedDevice(Value, frozen=True, kw_only=True):
     is_block: bool = False
 
 
+class HeldDirectory(Value, frozen=True, kw_only=True):
+    """A directory of the host that a process of a container holds, past its mount namespace."""
+
+    pid: int
+    comm: str
+    link: str  # below /proc/PID: "cwd", "root", "fd/7"
+    path: str  # as the link tells it
+    mount_point: str  # where the host has the mount that it is on
+
+
 class Specified(Value, frozen=True, kw_only=True):
     """What a container was asked to be: the bundle of an OCI runtime, or the engine's own file. None: it does not say."""
 
@@ -72,6 +82,7 @@ class Specified(Value, frozen=True, kw_only=True):
     mounts: tuple[AuditedMount, ...] | None = None
     devices: tuple[str, ...] | None = None  # nodes made beyond the default ones
     all_devices: bool | None = None  # whether its device rules allow every device
+    limits_source: str | None = None  # where the limits stand; None: where the rest does
     memory: int | None = None  # bytes; None: no limit asked for
     pids: int | None = None
     cpus: float | None = None
@@ -79,7 +90,7 @@ class Specified(Value, frozen=True, kw_only=True):
 
 
 class EngineOptions(Value, frozen=True, kw_only=True):
-    """What Docker's own files say that no kernel knows."""
+    """What an engine's own files say that no kernel knows."""
 
     source: str
     privileged: bool = False
@@ -87,7 +98,7 @@ class EngineOptions(Value, frozen=True, kw_only=True):
     restart_maximum: int = 0
     has_health_check: bool = False
     userns_mode: str = ""
-    ulimits: tuple[str, ...] = ()  # names of those that were set for it
+    ulimits: tuple[str, ...] | None = ()  # names of those that were set for it; None: its engine sets some of its own
     cgroup_parent: str = ""  # where its cgroup was asked to be
 
 
@@ -96,7 +107,10 @@ class AuditedHost(Value, frozen=True, kw_only=True):
 
     root: str = "/"
     is_live: bool = True  # there is a /proc of a running host
-    kernel: str | None = None
+    kernel: str | None = None  # release, as uname -r
+    kernel_stable: str | None = None  # stable release that it is built from; None: its vendor's number does not say
+    kernel_source: str = ""  # the file that says it
+    kernel_mended: tuple[str, ...] | None = None  # CVE numbers that its changelog names; None: there is none
     namespaces: NamespaceSet = NamespaceSet()
     capabilities: tuple[str, ...] | None = None  # every one that this kernel has
     lsm: tuple[str, ...] | None = None  # active security modules
@@ -140,5 +154,7 @@ class Audited(Value, frozen=True, kw_only=True):
     processes: tuple[AuditedProcess, ...] | None = None
     secrets: tuple[str, ...] | None = None  # names of environment variables whose values look secret
     setuid_programs: tuple[str, ...] | None = None
+    host_directories: tuple[HeldDirectory, ...] | None = None
+    route_localnet: tuple[str, ...] | None = None  # its interfaces with the setting on, or "all"
     specified: Specified | None = None
     options: EngineOptions | None = None

@@ -33,6 +33,7 @@ _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000  # statx(2)
+_STATX_TYPE, _STATX_MNT_ID = 0x1, 0x1000
 _KMSG, _KMSG_DEVICE = "/dev/kmsg", os.makedev(1, 11)  # kernel document devices.txt
 _RECORD = 8192  # one record of the kernel log with its header: PRINTK_MESSAGE_MAX was never more
 
@@ -48,6 +49,13 @@ class ProcDir(Protocol):
 
     def names(self, name: str) -> list[str]:
         """Entries of the directory *name* below it."""
+
+    def directories(self, most: int) -> Iterator[tuple[str, int]]:
+        """Directories that it holds, each with the ID of the mount it is on: cwd, root, fd/N, as links below it.
+
+        Of its descriptors the first *most* are looked at. Errors: ENOTSUP before Linux 5.8, which does not tell the mount, and
+        when /proc is a copy of one, whose links lead anywhere.
+        """
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -182,6 +190,19 @@ class HostFs:
             descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 return _listed(descriptor, path)
+            finally:
+                os.close(descriptor)
+
+    @_on_any_path
+    def files(self, path: str, *, most: int) -> Iterator[tuple[str, os.stat_result]]:
+        """Regular files in a directory, each with its attributes; of the first *most* entries. Links are left out."""
+        with self._opened_path(path) as handle:
+            descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with os.scandir(descriptor) as entries:
+                    for entry in islice(entries, most):
+                        if entry.is_file(follow_symlinks=False):
+                            yield entry.name, entry.stat(follow_symlinks=False)
             finally:
                 os.close(descriptor)
 
@@ -338,15 +359,30 @@ def _is_ns_link(path: str) -> bool:
 
 
 def _device_of(handle: int) -> int:
-    """Device of a file, as the kernel has it: fstat(2) would ask whoever serves the file system, who may never answer."""
-    import ctypes
+    """Device of a file, as the kernel has it."""
     from struct import unpack_from
 
-    answer = ctypes.create_string_buffer(256)  # struct statx: stx_dev_major at 136, stx_dev_minor at 140
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.statx(handle, b"", _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC, 0, answer) != 0:
+    return os.makedev(*unpack_from("=II", _statx(handle, b"", _AT_EMPTY_PATH, 0), 136))
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _statx(directory: int, name: bytes, flags: int, mask: int) -> bytes:
+    """``struct statx`` of a file: stx_mode at 28, stx_dev_major at 136, stx_mnt_id at 144.
+
+    stat(2) would ask whoever serves the file system, who may never answer.
+    """
+    import ctypes
+
+    answer = ctypes.create_string_buffer(256)
+    if _libc().statx(directory, name, flags | _AT_STATX_DONT_SYNC, mask, answer) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return os.makedev(*unpack_from("=II", answer, 136))
+    return answer.raw
 
 
 @functools.cache
@@ -434,6 +470,27 @@ class _ProcDir:
             return os.listdir(descriptor)
         finally:
             os.close(descriptor)
+
+    def directories(self, most: int) -> Iterator[tuple[str, int]]:
+        from struct import unpack_from
+
+        if os.stat("cwd", dir_fd=self._handle, follow_symlinks=False).st_size:
+            raise OSError(errno.ENOTSUP, "not a live /proc", "cwd")  # as HostFs.inside
+        descriptor = os.open("fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._handle)
+        try:
+            with os.scandir(descriptor) as entries:
+                names = ["cwd", "root", *(f"fd/{entry.name}" for entry in islice(entries, most))]
+        finally:
+            os.close(descriptor)
+        for name in names:
+            try:
+                answer = _statx(self._handle, name.encode(), 0, _STATX_TYPE | _STATX_MNT_ID)
+            except FileNotFoundError:
+                continue  # closed meanwhile
+            if not unpack_from("=I", answer)[0] & _STATX_MNT_ID:
+                raise OSError(errno.ENOTSUP, "before Linux 5.8 nothing tells which mount a directory is on", name)
+            if stat.S_ISDIR(unpack_from("=H", answer, 28)[0]):
+                yield name, unpack_from("=Q", answer, 144)[0]
 
 
 def _process_root(path: str) -> tuple[str, str] | None:

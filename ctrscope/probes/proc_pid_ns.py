@@ -16,7 +16,7 @@ _NAMES = tuple(str(type_) for type_ in NamespaceType)
 def read_namespaces(host: HostFs, pid: int) -> NamespaceSet:
     """Read all links of one process. Errors: EACCES; ENOENT when the process is gone."""
     links = host.readlinks(f"/proc/{pid}/ns", names=_NAMES)
-    return NamespaceSet(**{name: parse_namespace(link) for name, link in zip(_NAMES, links, strict=True) if link is not None})
+    return NamespaceSet(**{name: _parse_again(link) for name, link in zip(_NAMES, links, strict=True) if link is not None})
 
 
 def read_namespaces_of(process: ProcDir) -> NamespaceSet:
@@ -24,17 +24,20 @@ def read_namespaces_of(process: ProcDir) -> NamespaceSet:
     found: dict[str, int] = {}
     for name in _NAMES:
         try:
-            found[name] = parse_namespace(process.readlink(f"ns/{name}"))
+            found[name] = _parse_again(process.readlink(f"ns/{name}"))
         except OSError as error:
             if error.errno not in VANISHED:
                 raise
     return NamespaceSet(**found)
 
 
-@functools.lru_cache(maxsize=256)  # of most processes they are the host's
 def parse_namespace(text: str) -> int:
     """Inode number of ``net:[4026531833]``."""
-    opening = text.find(":[")
-    if opening < 0 or not text.endswith("]") or not text[opening + 2 : -1].isdecimal():
+    _, opening, rest = text.partition(":[")
+    number, closing = rest[:-1], rest[-1:]
+    if not opening or closing != "]" or not number.isdecimal():
         raise ParseError(f"not a namespace link: {text!r}")
-    return int(text[opening + 2 : -1])
+    return int(number)
+
+
+_parse_again = functools.lru_cache(maxsize=256)(parse_namespace)  # of most processes they are the host's

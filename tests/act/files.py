@@ -50,3 +50,6 @@ class _Process:
 
     def names(self, name: str) -> list[str]:
         raise FileNotFoundError(name)
+
+    def directories(self, most: int) -> Iterator[tuple[str, int]]:
+        raise FileNotFoundError("fd")

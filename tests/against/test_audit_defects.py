@@ -6,6 +6,7 @@ Of the hardened one nothing is said; of the others what the defect is, and nothi
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,15 +24,15 @@ from tests.live.defects import (
     CGROUP_PARENT,
     DEFECTS,
     DOCKER_ONLY,
-    HARDENED,
     HARDENED_DOCKER,
+    HARDENED_PODMAN,
     Defect,
     Options,
     bundle_spec,
     has_apparmor,
 )
 from tests.live.image import make_rootfs
-from tests.live.machine import LAB, CommandFailedError, remove_cgroups, remove_directory, run, wait_for
+from tests.live.machine import LAB, CommandFailedError, children, remove_cgroups, remove_directory, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
 from tests.live.podman import podman
 from tests.requirements import require, require_root
@@ -81,11 +82,9 @@ class Engine:
             self._start_bundle(whole, defect)
             return whole
         told = defect.podman if self.name == "podman" and defect.podman is not None else defect.options
-        options: dict[str, Any] = {**(HARDENED_DOCKER if self.name == "docker" else HARDENED), **(told or {})}
+        options: dict[str, Any] = {**(HARDENED_DOCKER if self.name == "docker" else HARDENED_PODMAN), **(told or {})}
         image = options.pop("image", "")
-        argv = self._argv(
-            {key: value for key, value in options.items() if self.name == "docker" or not key.startswith("health")}
-        )
+        argv = self._argv(options)
         if self.name == "docker":
             which = _LATEST["docker"] if image else _IMAGE
             run("docker", "run", "-d", "--name", whole, *argv, which, *defect.command, timeout=300)
@@ -310,11 +309,59 @@ def test_a_process_of_the_host_in_its_cgroup_is_found(live: Engine) -> None:
 
 
 @_EVERY
+def test_a_directory_of_the_host_that_a_process_was_left_with_is_found(live: Engine) -> None:
+    name = live.start("leak", _PLAIN)
+    init = init_of(name)
+    # nsenter hands on what it has open. As CVE-2024-21626 has it, one of the two is its working directory, too.
+    enter = ["nsenter", "-t", str(init), "--mount", "--pid", "--net", "--ipc", "--uts"]
+    script = 'cd "/proc/self/fd/$1" && echo ready && exec sleep 1000'
+    left = os.open(live.files, os.O_RDONLY | os.O_DIRECTORY)
+    argv = [*enter, "/bin/sh", "-c", script, "sh", str(left)]
+    with subprocess.Popen(argv, pass_fds=(left,), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            os.close(left)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            (inside,) = children(process.pid)
+            for directory in cgroups_of(init):
+                (directory / "cgroup.procs").write_text(str(inside))
+            answer = audit(name)
+            found = [one for one in answer["findings"] if one["rule"] == "security/leaked-directory"]
+            held = {f"{process.pid}/fd/{left}", f"{inside}/fd/{left}", f"{inside}/cwd"}  # nsenter itself is inside as well
+            assert {one["evidence"][0]["source"] for one in found} == {f"/proc/{one}" for one in held}
+            assert all(str(live.files) in one["title"] for one in found)
+            # It is root, with everything, which the container's are not, and nsenter keeps its PID namespace.
+            assert set(rules_of(answer, name)) == {"leaked-directory", "more-rights-than-init", "process-outside"}
+        finally:
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
+            process.kill()
+
+
+@_EVERY
+def test_what_was_set_in_its_network_after_the_start_is_found(live: Engine) -> None:
+    name = live.start("localnet", _PLAIN)
+    setting = "/proc/sys/net/ipv4/conf/all/route_localnet"  # of the network namespace of whoever writes
+    run("nsenter", "-t", str(init_of(name)), "--net", "sh", "-c", f"echo 1 > {setting}")
+    assert set(rules_of(audit(name), name)) == {"route-localnet"}
+
+
+@_EVERY
+def test_setuid_programs_of_one_that_runs_as_root_are_told(live: Engine) -> None:
+    change = all_of(DEFECTS["setuid-reachable"].change, DEFECTS["root-without-userns"].change)
+    defect = Defect({**(DEFECTS["setuid-reachable"].options or {}), "user": "0:0"}, change)
+    name = live.start("setuid", defect)
+    found = {one["rule"].removeprefix("security/"): one for one in audit(name)["findings"]}
+    assert set(found) == {"setuid-reachable", "no-new-privs", "root-without-userns"}
+    assert found["setuid-reachable"]["severity"] == "info"
+    assert "/usr/bin/su" in found["setuid-reachable"]["title"]
+
+
+@_EVERY
 def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: Engine) -> None:
     lax: Options = {
         "user": "0:0",
         "cap-add": "NET_RAW",
-        "security-opt": ("seccomp=unconfined", "systempaths=unconfined"),
         "network": "host",
         "read-only": None,
         "device-cgroup-rule": "a *:* rwm",
@@ -323,11 +370,14 @@ def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: E
     lax_spec = all_of(
         *(DEFECTS[rule].change for rule in ("cap-net-raw", "seccomp-disabled", "no-new-privs", "host-net", "writable-root")),
         *(DEFECTS[rule].change for rule in ("all-devices-allowed", "proc-sys-writable")),
+        *((DEFECTS["apparmor-unconfined"].change,) if has_apparmor() else ()),
         lambda spec: spec["mounts"].append(
             {"destination": "/token", "source": "{files}/token", "type": "bind", "options": ["bind", "rw"]}
         ),
     )
-    podman_words = {**lax, "security-opt": ("seccomp=unconfined", "unmask=ALL")}
+    unconfined = ("apparmor=unconfined",) if has_apparmor() else ()
+    lax = {**lax, "security-opt": ("seccomp=unconfined", "systempaths=unconfined", *unconfined)}
+    podman_words = {**lax, "security-opt": ("seccomp=unconfined", "unmask=ALL", *unconfined)}
     name = live.start("drift", Defect(lax, lax_spec, podman=podman_words))
     found = rules_of(audit(name), name)
     assert not [rule for rule in found if rule.startswith("drift-")], found
@@ -339,14 +389,16 @@ def test_every_way_in_which_a_bundle_says_less_than_is_the_case_is_drift(live: E
     linux = spec["linux"]
     linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO"}
     linux["namespaces"] = [*(one for one in linux["namespaces"] if one["type"] != "network"), {"type": "network"}]
-    linux["resources"] |= {"memory": {"limit": 1 << 20}, "devices": [{"allow": False, "access": "rwm"}]}
+    linux["resources"] |= {"devices": [{"allow": False, "access": "rwm"}]}
     linux |= {"maskedPaths": ["/proc/keys"], "readonlyPaths": ["/proc/sys"]}
+    if has_apparmor():
+        spec["process"]["apparmorProfile"] = "docker-default"
     path.write_text(json.dumps(spec))
+    run(sys.executable, "-m", "ctrscope", "limit", name, "--memory", "100m", "--yes")
     drift = {rule.removeprefix("drift-") for rule in rules_of(audit(name), name) if rule.startswith("drift-")}
     every = {"capabilities", "seccomp", "no-new-privs", "namespaces", "limits", "mounts", "masks", "devices", "root", "user"}
-    # On v2 devices are a BPF program, which no file shows. Docker's own file has a say about limits.
-    unseen = {"devices"} if _IS_V2 else set()
-    assert drift == every - unseen - ({"limits"} if live.name == "docker" else set())
+    # On v2 devices are a BPF program, which no file shows.
+    assert drift == (every | ({"apparmor"} if has_apparmor() else set())) - ({"devices"} if _IS_V2 else set())
 
 
 def all_of(*changes: Any) -> Any:

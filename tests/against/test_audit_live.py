@@ -112,6 +112,23 @@ def test_a_limit_raised_by_docker_is_none() -> None:
         assert not [one for one in rules(name) if one.startswith("drift-")]
 
 
+def test_a_limit_raised_by_podman_is_none_unless_nobody_wrote_it_down() -> None:
+    require("podman")
+    with started("podman", "updated", "--network=none", "--memory=64m", "--cpus=0.5") as name:
+        podman("update", "--memory=128m", "--cpus=1", name)
+        drift = [one for one in audit(name)["findings"] if one["rule"].startswith("security/drift-")]
+        if podman("inspect", "-f", "{{.OCIRuntime}}", name).strip().endswith("runc"):
+            assert drift == []
+        else:  # with crun Podman tells nobody before 5
+            assert {one["severity"] for one in drift} <= {"low"}
+
+
+def test_a_limit_raised_by_runc_is_none(tmp_path: Path) -> None:
+    with runc(tmp_path) as name:
+        run("runc", "update", "--memory", str(128 << 20), "--pids-limit", "40", name)
+        assert not [one for one in rules(name) if one.startswith("drift-")]
+
+
 def test_it_exits_10_when_something_is_that_bad(tmp_path: Path) -> None:
     with runc(tmp_path, user={"uid": 0, "gid": 0}) as name:
         argv = [sys.executable, "-m", "ctrscope", "audit", name, "--fail-on"]
@@ -126,6 +143,37 @@ def test_what_unshare_left_to_the_host_is_found() -> None:
             (init,) = wait_for("its child", lambda: children(process.pid))
             wait_for("the namespace", lambda: os.stat(f"/proc/{init}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino)
             assert {"host-mnt", "host-root-shared", "privileged"} <= rules(f"pid:{init}")
+        finally:
+            process.kill()
+            end(init, first=signal.SIGKILL)
+
+
+#: A FUSE file system at /dev, which nobody serves; in namespaces of its own.
+_UNSERVED = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) == 0
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
+assert libc.mount(b"nobody", b"/dev", b"fuse", 0, options) == 0
+print("mounted", flush=True)
+input()
+"""
+
+
+def test_files_that_never_answer_are_a_gap_and_not_waited_for() -> None:
+    require("unshare")
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse")
+    argv = ["unshare", "--pid", "--net", "--mount", "--fork", sys.executable, "-c", _UNSERVED]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        (init,) = wait_for("its child", lambda: children(process.pid))
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "mounted\n"
+            gaps = {field: gap["detail"] for gap in audit(f"pid:{init}")["gaps"] for field in gap["fields"]}
+            for rule in ("host-device", "block-device", "setuid-reachable"):
+                assert "may never answer" in gaps[f"security/{rule}"]
         finally:
             process.kill()
             end(init, first=signal.SIGKILL)

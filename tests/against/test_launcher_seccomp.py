@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ctrscope.attach.seccomp import Filter, Profile, compile_filter, known_syscalls
+from ctrscope.attach.confinement import Filter
+from ctrscope.attach.seccomp import Profile, compile_filter, known_syscalls
 from ctrscope.run.seccomp_profile import default_seccomp
 from tests.live import docker, podman
 from tests.live.machine import run

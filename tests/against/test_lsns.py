@@ -88,15 +88,18 @@ def test_every_namespace_of_lsns_has_the_same_processes_and_leader(many: None, o
 
 def test_the_columns_of_lsns_say_the_same(many: None) -> None:
     columns = "NS,TYPE,PATH,NPROCS,PID,PPID,UID,USER,COMMAND"
-    for _ in range(8):
-        said = _table("lsns", "-l", "-r", "-n", "-o", columns)
-        ours = _table(sys.executable, "-m", "ctrscope", "ns", "-o", columns)
-        wrong = {ino: (row, ours.get(ino)) for ino, row in said.items() if ours.get(ino) != row}
-        # Those that we and lsns start ourselves are in the host's own.
-        if len(wrong) < 8:
-            break
     initial = {os.stat(f"/proc/2/ns/{name}").st_ino for name in os.listdir("/proc/2/ns")}
-    assert wrong.keys() <= initial
+    for _ in range(8):
+        before = _table("lsns", "-l", "-r", "-n", "-o", columns)
+        ours = _table(sys.executable, "-m", "ctrscope", "ns", "-o", columns)
+        after = _table("lsns", "-l", "-r", "-n", "-o", columns)
+        # Those that we and lsns start ourselves are in the host's own.
+        stable = {ino: row for ino, row in before.items() if after.get(ino) == row and ino not in initial}
+        wrong = {ino: (row, ours.get(ino)) for ino, row in stable.items() if ours.get(ino) != row}
+        if not wrong:
+            break
+    assert wrong == {}
+    assert len(stable) > _SETS
 
 
 def _table(*command: str) -> dict[int, tuple[str, ...]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.attach.confinement import ResourceLimit, parse_limits
-from ctrscope.attach.seccomp import Filter, Profile, compile_filter, parse_bundle
+from ctrscope.attach.confinement import Filter, ResourceLimit, parse_limits
+from ctrscope.attach.seccomp import Profile, compile_filter, parse_bundle
 from ctrscope.attach.syscalls import PR_SET_NO_NEW_PRIVS, prctl, seccomp_filter
 from ctrscope.model.gap import ParseError
 from tests.requirements import unmet

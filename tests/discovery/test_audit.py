@@ -3,12 +3,20 @@
 import gzip
 from pathlib import Path
 
-from ctrscope.discovery.audit import PLAN, gather, secret_arguments, with_limits_of
-from ctrscope.discovery.audit_host import parse_apk, parse_changelog, parse_dpkg
+import pytest
+
+from ctrscope.discovery.audit import PLAN, gather, secret_arguments
+from ctrscope.discovery.audit_asked import with_limits_of
+from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
+from ctrscope.discovery.audit_inside import find_setuid_programs
+from ctrscope.discovery.audit_kernel import find_stable_release, read_kernel_release
+from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.docker_options import parse_options
+from ctrscope.engines.oci_limits import parse_runtime_limits
 from ctrscope.engines.oci_spec import parse_specified
+from ctrscope.engines.podman_options import parse_podman_options
 from ctrscope.findings.security import judge
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.hostfs import HostFs
@@ -97,7 +105,9 @@ def test_a_captured_host_is_audited_and_what_a_copy_lacks_is_a_gap(v2_host: Host
     assert audit is not None
     judgement = judge(audit.host, audit.containers)
     assert len(judgement.findings) > 50
-    assert any("security/host-device" in gap.fields for gap in judgement.gaps)  # a copy of /proc has no roots to look into
+    unchecked = {field for gap in judgement.gaps for field in gap.fields}
+    # A copy of /proc has no roots to look into, no descriptors and no namespaces to enter.
+    assert {"security/host-device", "security/leaked-directory", "security/route-localnet"} <= unchecked
 
 
 def test_arguments_that_look_secret_are_told_without_their_value() -> None:
@@ -124,3 +134,93 @@ def test_limits_are_those_of_dockers_own_file_which_an_update_changes() -> None:
     assert both is not None
     assert (both.source, both.memory, both.pids) == ("config.json", 1 << 20, None)
     assert (with_limits_of(bundle, None), with_limits_of(None, engine)) == (bundle, engine)
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "signature", "expected"),
+    [
+        ("6.18.44", "Linux version 6.18.44 (x@y) #1 SMP", "", ("6.18.44", "/proc/sys/kernel/osrelease")),
+        ("7.0", "", "", ("7.0", "/proc/sys/kernel/osrelease")),
+        (
+            "6.1.0-50-cloud-amd64",
+            "Linux version 6.1.0-50-cloud-amd64 (gcc-12 (Debian 12.2.0-14) 12.2.0) #1 SMP Debian 6.1.176-1 (2026-07-02)",
+            "",
+            ("6.1.176", "/proc/version"),
+        ),
+        ("5.15.0-91-generic", "", "Ubuntu 5.15.0-91.101-generic 5.15.131\n", ("5.15.131", "/proc/version_signature")),
+        ("5.15.0-91-generic", "", "", (None, "/proc/sys/kernel/osrelease")),
+        ("4.18.0-553.el8_10.x86_64", "", "", (None, "/proc/sys/kernel/osrelease")),
+        ("5.14.21-150500.55.19-default", "", "", (None, "/proc/sys/kernel/osrelease")),
+        ("6.1.79-99.167.amzn2023.x86_64", "", "", ("6.1.79", "/proc/sys/kernel/osrelease")),
+        ("custom", "", "", (None, "/proc/sys/kernel/osrelease")),
+    ],
+)
+def test_the_stable_release_of_a_kernel_is_where_its_vendor_says_it(
+    release: str, version: str, signature: str, expected: tuple[str | None, str]
+) -> None:
+    assert find_stable_release(release, version, signature) == expected
+
+
+def test_the_changelog_of_an_old_kernel_is_looked_into(tmp_path: Path) -> None:
+    changelog = tmp_path / "usr/share/doc/linux-image-6.1.0-18-amd64/changelog.Debian.gz"
+    changelog.parent.mkdir(parents=True)
+    changelog.write_bytes(gzip.compress(b"linux (6.1.75-1)\n  * nf_tables (CVE-2024-1086)\n"))
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / "version").write_text("Linux version 6.1.0-18-amd64 #1 SMP Debian 6.1.75-1 (2024-01-30)\n")
+    found = read_kernel_release(HostFs(str(tmp_path)), "6.1.0-18-amd64")
+    assert found == ("6.1.75", "/proc/version", ("CVE-2024-1086",))
+
+
+def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_directory_is_looked_at_once(
+    tmp_path: Path,
+) -> None:
+    programs = tmp_path / "usr/bin"
+    programs.mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("usr/bin")
+    for name, mode in (("su", 0o4755), ("ls", 0o755), ("odd", 0o4644)):
+        (programs / name).touch()
+        (programs / name).chmod(mode)
+    (programs / "sudo").symlink_to("su")
+    assert find_setuid_programs(HostFs(str(tmp_path))) == ("/usr/bin/su",)
+
+
+def test_what_podman_was_told_stands_in_its_database() -> None:
+    text = b"""{"id": "x", "privileged": true, "restart_policy": "always", "restart_retries": 3,
+     "healthcheck": {"Test": ["CMD", "true"]}, "spec": {"linux": {"resources": {"memory": {"limit": 4096}}}}}"""
+    options, asked = parse_podman_options(text, "/db.sql")
+    assert (options.source, options.privileged, options.restart_policy, options.restart_maximum) == (
+        "/db.sql",
+        True,
+        "always",
+        3,
+    )
+    assert (options.has_health_check, options.ulimits, asked.memory) == (True, None, 4096)
+    bare, _ = parse_podman_options(b'{"id": "x", "healthcheck": {"Test": ["NONE"]}}', "/db.sql")
+    assert (bare.has_health_check, bare.restart_policy, bare.privileged) == (False, "", False)
+
+
+def test_the_limits_that_runc_was_told_last_are_in_its_state() -> None:
+    text = b'{"id": "x", "config": {"cgroups": {"memory": 4096, "cpu_quota": 70000, "cpu_period": 100000, "pids_limit": -1}}}'
+    told = parse_runtime_limits(text, "/run/runc/x/state.json")
+    assert told is not None
+    assert (told.memory, told.cpus, told.pids) == (4096, 0.7, None)
+    assert parse_runtime_limits(b'{"id": "x", "status": "running"}', "/run/youki/x/state.json") is None  # youki's
+    bundle = parse_specified(b'{"linux": {"resources": {"memory": {"limit": 1}}}}', "config.json")
+    both = with_limits_of(bundle, told)
+    assert both is not None
+    assert (both.source, both.limits_source, both.memory) == ("config.json", "/run/runc/x/state.json", 4096)
+
+
+def test_what_its_engine_was_told_and_cannot_be_read_is_a_gap_and_no_pass(tmp_path: Path) -> None:
+    directory = tmp_path / f"var/lib/docker/containers/{_ID}"
+    directory.mkdir(parents=True)
+    (directory / "config.v2.json").write_bytes(_CONFIG % _ID.encode())
+    (directory / "hostconfig.json").write_bytes(b"{")
+    host = HostFs(str(tmp_path))
+    audit = gather(host, discover(host, PLAN)).value
+    assert audit is not None
+    judgement = judge(audit.host, audit.containers, only=("security/restart-unlimited",))
+    assert [(gap.fields, gap.source.rpartition("/")[2]) for gap in judgement.gaps] == [
+        (("security/restart-unlimited",), "config.v2.json")
+    ]

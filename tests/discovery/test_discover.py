@@ -12,7 +12,7 @@ from ctrscope.discovery.plan import Plan
 from ctrscope.model.container import Container, ContainerStatus, EngineName
 from ctrscope.model.gap import Reason
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 from tests.builders import HostTree
 from tests.engines.surveys import add_status
 from tests.hostfs import DenyingHostFs
@@ -652,6 +652,31 @@ def test_of_two_engines_with_that_name_both_are_found(host: HostTree) -> None:
     host.process(50, starttime=6000, cgroup="/web", namespaces={"pid": 50, "mnt": 50})
 
     assert [one.engine for one in discover(host.fs, Plan(only="web")).containers] == [EngineName.DOCKER, EngineName.RUNC]
+
+
+def test_every_container_of_a_captured_host_is_found_by_its_name_as_in_the_whole(v2_host: HostFs) -> None:
+    whole = discover(v2_host, Plan(addresses=False)).containers
+    assert {one.engine for one in whole} >= {EngineName.DOCKER, EngineName.PODMAN, EngineName.CONTAINERD, EngineName.RUNC}
+    for one in whole:
+        for query in (one.id, one.name, one.key):
+            meant = {other.key for other in whole if query in (other.id, other.name, other.key)}
+            found = {other.key: other.pids for other in discover(v2_host, Plan(addresses=False, only=query)).containers}
+            assert {key: found[key] for key in meant} == {other.key: other.pids for other in whole if other.key in meant}
+
+
+def test_where_one_is_sought_the_states_of_other_oci_containers_are_not_read(host: HostTree) -> None:
+    class Noting(HostFs):
+        def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+            noted.append(path)
+            return super().read(path, limit=limit, owner=owner)
+
+    noted: list[str] = []
+    for number, name in enumerate(("one", "two", "three")):
+        runc_state(host, name, 50 + number, 6000)
+        host.process(50 + number, starttime=6000, cgroup=f"/{name}", namespaces={"pid": 50, "mnt": 50})
+
+    assert only(discover(Noting(str(host.path)), Plan(only="two"))).name == "two"
+    assert [path for path in noted if path.endswith("state.json")] == ["/run/runc/two/state.json"]
 
 
 @pytest.mark.parametrize("query", ["web", "bo", "pid:50", "sleep"])

@@ -1,14 +1,17 @@
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrscope.engines.bolt import Bucket, parse_bolt, read_bolt
+from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.model.gap import ParseError, Reason, TornReadError, gap_of
-from ctrscope.probes.hostfs import READ_LIMIT, HostFs
+from ctrscope.probes.hostfs import HostFs
 
 PODMAN = "/var/lib/containers/storage/libpod/bolt_state.db"
 DATABASES = {
@@ -20,6 +23,36 @@ DATABASES = {
     "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/metadata.db": b"v1",
 }
 PAGE = 4096
+T = TypeVar("T")
+
+
+class OneFile(HostFs):
+    """A host whose every file has that content."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("/")
+        self.content = content
+
+    def open_file(self, path: str, *, owner: int | None = None) -> int:
+        handle = os.memfd_create("bolt")
+        os.write(handle, self.content)
+        return handle
+
+
+def of(content: bytes, read: Callable[[Bucket], T]) -> T:
+    return read_bolt(OneFile(content), "/bolt.db", read)
+
+
+def values(content: bytes) -> dict[bytes, bytes]:
+    return of(content, lambda root: dict(root.values()))
+
+
+def get(content: bytes, *keys: bytes) -> list[bytes | None]:
+    return of(content, lambda root: [root.get(key) for key in keys])
+
+
+def everything(content: bytes) -> list[tuple[int, bytes, bytes | None]]:
+    return of(content, lambda root: list(walk(root)))
 
 
 def walk(bucket: Bucket, depth: int = 0) -> Iterator[tuple[int, bytes, bytes | None]]:
@@ -69,20 +102,24 @@ def database(*pages: bytes, root: int = 3, txid: int = 8) -> bytes:
 
 @pytest.mark.parametrize("path", DATABASES)
 def test_a_database_of_a_real_engine_is_read(v2_host: HostFs, path: str) -> None:
-    root = read_bolt(v2_host, path)
-    assert DATABASES[path] in dict(root.items())
-    assert sum(1 for _ in walk(root)) > 0
+    found = read_bolt(v2_host, path, lambda root: list(walk(root)))
+    assert (0, DATABASES[path], None) in found
+    assert len(found) > 1
 
 
 def test_podmans_database_names_its_containers(v2_host: HostFs, v2_root: Path) -> None:
     import json
 
-    registry = read_bolt(v2_host, PODMAN).bucket(b"name-registry")
-    assert registry is not None
+    def names(root: Bucket) -> dict[bytes, bytes]:
+        registry = root.bucket(b"name-registry")
+        assert registry is not None
+        return dict(registry.values())
+
+    found = read_bolt(v2_host, PODMAN, names)
     said = {entry["Name"]: entry["Id"] for entry in json.loads((v2_root / "cmd/podman-inspect.json").read_text())}
     assert said
     for name, container_id in said.items():
-        assert registry.get(name.encode()) == container_id.encode()
+        assert found[name.encode()] == container_id.encode()
 
 
 @pytest.mark.parametrize("path", DATABASES)
@@ -98,7 +135,7 @@ def test_every_key_is_found_by_look_up_as_well(v2_host: HostFs, path: str) -> No
                 assert bucket.get(key) == value
                 assert bucket.bucket(key) is None
 
-    check(read_bolt(v2_host, path))
+    read_bolt(v2_host, path, check)
 
 
 def test_branch_pages_lead_to_every_key() -> None:
@@ -108,60 +145,60 @@ def test_branch_pages_lead_to_every_key() -> None:
         leaf(5, [(b"m", b"3", False), (b"p", b"4", False)]),
         leaf(6, [(b"t", b"5", False)]),
     )
-    root = parse_bolt(content)
-    assert dict(root.values()) == {b"b": b"1", b"c": b"2", b"m": b"3", b"p": b"4", b"t": b"5"}
-    assert [root.get(key) for key in (b"b", b"c", b"m", b"p", b"t")] == [b"1", b"2", b"3", b"4", b"5"]
-    assert [root.get(key) for key in (b"", b"a", b"d", b"n", b"z")] == [None] * 5
+    assert values(content) == {b"b": b"1", b"c": b"2", b"m": b"3", b"p": b"4", b"t": b"5"}
+    assert get(content, b"b", b"c", b"m", b"p", b"t") == [b"1", b"2", b"3", b"4", b"5"]
+    assert get(content, b"", b"a", b"d", b"n", b"z") == [None] * 5
 
 
 def test_a_value_longer_than_a_page_is_whole() -> None:
     long = bytes(range(256)) * 50
-    root = parse_bolt(database(leaf(3, [(b"k", long, False)])))
-    assert root.get(b"k") == long
+    assert get(database(leaf(3, [(b"k", long, False)])), b"k") == [long]
 
 
 def test_an_inline_bucket_is_a_bucket() -> None:
     inline = struct.pack("<QQ", 0, 0) + leaf(0, [(b"in", b"side", False)])[:64]
-    root = parse_bolt(database(leaf(3, [(b"bucket", inline, True)])))
-    below = root.bucket(b"bucket")
-    assert below is not None
-    assert below.get(b"in") == b"side"
-    assert [key for key, _ in root.buckets()] == [b"bucket"]
+
+    def read(root: Bucket) -> tuple[bytes | None, list[bytes]]:
+        below = root.bucket(b"bucket")
+        assert below is not None
+        return below.get(b"in"), [key for key, _ in root.buckets()]
+
+    assert of(database(leaf(3, [(b"bucket", inline, True)])), read) == (b"side", [b"bucket"])
 
 
 def test_the_newer_of_two_valid_meta_pages_counts() -> None:
     old, new = leaf(3, [(b"k", b"old", False)]), leaf(4, [(b"k", b"new", False)])
     for first, second in ((meta(0, 5, 3, 5), meta(1, 6, 4, 5)), (meta(0, 6, 4, 5), meta(1, 5, 3, 5))):
         content = first + second + bytes(PAGE) + old + new
-        assert parse_bolt(content).get(b"k") == b"new"
+        assert get(content, b"k") == [b"new"]
 
 
 def test_a_torn_meta_page_leaves_the_other_one() -> None:
     content = bytearray(database(leaf(3, [(b"k", b"v", False)])))
     content[40] ^= 0xFF
-    assert parse_bolt(bytes(content)).get(b"k") == b"v"
+    assert get(bytes(content), b"k") == [b"v"]
     content[PAGE + 40] ^= 0xFF
     with pytest.raises(ParseError, match="no valid meta"):
-        parse_bolt(bytes(content))
+        values(bytes(content))
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"SQLite format 3\0" + b"\0" * 9000], ids=["empty", "short", "sqlite"])
 def test_what_is_no_database_is_malformed(content: bytes) -> None:
     with pytest.raises(ParseError):
-        parse_bolt(content)
+        values(content)
 
 
 def test_a_cycle_of_branch_pages_ends() -> None:
-    root = parse_bolt(database(branch(3, [(b"a", 4)]), branch(4, [(b"a", 3)])))
+    content = database(branch(3, [(b"a", 4)]), branch(4, [(b"a", 3)]))
     with pytest.raises(ParseError):
-        root.get(b"a")
+        get(content, b"a")
     with pytest.raises(ParseError):
-        list(root.items())
+        everything(content)
 
 
 def test_buckets_that_hold_themselves_end() -> None:
     itself = struct.pack("<QQ", 3, 0)
-    root = parse_bolt(database(leaf(3, [(bytes([key]), itself, True) for key in range(100)])))
+    content = database(leaf(3, [(bytes([key]), itself, True) for key in range(100)]))
 
     def visit(bucket: Bucket, depth: int) -> None:
         for _, below in bucket.buckets():
@@ -169,23 +206,23 @@ def test_buckets_that_hold_themselves_end() -> None:
                 visit(below, depth - 1)
 
     with pytest.raises(ParseError, match="refer to each other"):
-        visit(root, 3)
+        of(content, lambda root: visit(root, 3))
 
 
 @pytest.mark.parametrize("root", [0, 1, 4, 2**40, 2**64 - 1])
 def test_a_root_page_that_is_not_there_is_malformed(root: int) -> None:
     with pytest.raises(ParseError):
-        list(parse_bolt(database(leaf(3, []), root=root)).items())
+        everything(database(leaf(3, []), root=root))
 
 
 def test_a_value_that_leaves_its_page_is_malformed() -> None:
     page = bytearray(leaf(3, [(b"k", b"v", False)]))
     page[28:32] = struct.pack("<I", 2**32 - 1)
-    root = parse_bolt(database(bytes(page), leaf(4, [])))
+    content = database(bytes(page), leaf(4, []))
     with pytest.raises(ParseError):
-        root.get(b"k")
+        get(content, b"k")
     with pytest.raises(ParseError):
-        list(root.items())
+        everything(content)
 
 
 @settings(max_examples=150, deadline=None)
@@ -197,50 +234,83 @@ def test_a_corrupted_database_raises_nothing_but_parse_errors(v2_root: Path, dat
         content[offset] = value
     page = data.draw(st.integers(0, len(content) // PAGE - 1)) * PAGE
     content[page : page + 32] = data.draw(st.binary(min_size=32, max_size=32))
-    try:
-        root = parse_bolt(bytes(content[: data.draw(st.integers(0, len(content)))]))
+
+    def read(root: Bucket) -> None:
         for key, found in root.items():
             root.get(key)
             if isinstance(found, Bucket):
                 for _ in found.items():
                     pass
-    except ParseError:
-        pass
 
-
-class BusyHostFs(HostFs):
-    """A host whose database gets a new transaction after every read, for as long as there are versions of it."""
-
-    def __init__(self, versions: list[bytes]) -> None:
-        super().__init__("/")
-        self.versions = versions
-
-    def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
-        return self.versions.pop(0) if len(self.versions) > 1 else self.versions[0]
+    with suppress(ParseError):
+        of(bytes(content[: data.draw(st.integers(0, len(content)))]), read)
 
 
 def version(txid: int) -> bytes:
     return database(leaf(3, [(b"txid", str(txid).encode(), False)]), txid=txid)
 
 
-def test_a_torn_read_is_tried_again() -> None:
-    host = BusyHostFs([version(10), version(11), version(12)])
-    assert read_bolt(host, "/busy.db").get(b"txid") == b"12"
+def committing(path: Path, txids: list[int]) -> Callable[[Bucket], bytes | None]:
+    """Reads as somebody commits one transaction after the other."""
+
+    def read(root: Bucket) -> bytes | None:
+        found = root.get(b"txid")
+        if txids:
+            path.write_bytes(version(txids.pop(0)))
+        return found
+
+    return read
 
 
-def test_a_database_that_never_stands_still_is_a_gap() -> None:
-    host = BusyHostFs([version(txid) for txid in range(10, 20)])
+def test_a_torn_read_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "busy.db"
+    path.write_bytes(version(10))
+    assert read_bolt(HostFs(), str(path), committing(path, [11, 12])) == b"12"
+
+
+def test_what_makes_no_sense_while_it_is_written_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "busy.db"
+    path.write_bytes(version(10))
+
+    def read(root: Bucket) -> bytes | None:
+        if root.get(b"txid") == b"10":
+            path.write_bytes(version(11))
+            raise ParseError("half of it")
+        return root.get(b"txid")
+
+    assert read_bolt(HostFs(), str(path), read) == b"11"
+
+
+def test_a_database_that_never_stands_still_is_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "busy.db"
+    path.write_bytes(version(10))
     with pytest.raises(TornReadError) as caught:
-        read_bolt(host, "/busy.db")
+        read_bolt(HostFs(), str(path), committing(path, list(range(11, 20))))
     gap = gap_of(caught.value, "engine containerd", ("image",), "/busy.db")
     assert gap.reason is Reason.TRUNCATED
     assert gap.source == "/busy.db"
 
 
+def test_only_the_pages_that_are_asked_for_are_read() -> None:
+    content = bytearray(database(branch(3, [(b"a", 4), (b"m", 5)]), leaf(4, [(b"a", b"1", False)]), leaf(5, [])))
+    content[5 * PAGE : 6 * PAGE] = b"\xff" * PAGE
+    assert get(bytes(content), b"a") == [b"1"]
+    with pytest.raises(ParseError, match="page 5"):
+        get(bytes(content), b"m")
+
+
+def test_pages_that_lie_in_each_other_are_an_error() -> None:
+    # Each says that it goes on to the end of the file.
+    pages = [struct.pack("<QHHI", number, 2, 0, 103 - number).ljust(PAGE, b"\0") for number in range(4, 104)]
+    content = database(branch(3, [(b"%03d" % number, number) for number in range(4, 104)]), *pages)
+    with pytest.raises(ParseError, match="lie in each other"):
+        everything(content)
+
+
 def test_a_user_cannot_pass_off_somebody_elses_database(tmp_path: Path) -> None:
     (tmp_path / "bolt.db").write_bytes(version(10))
     with pytest.raises(PermissionError):
-        read_bolt(HostFs(str(tmp_path)), "/bolt.db", owner=4711)
+        read_bolt(HostFs(str(tmp_path)), "/bolt.db", lambda root: None, owner=4711)
 
 
 def test_elements_that_share_their_bytes_are_an_error() -> None:
@@ -251,11 +321,11 @@ def test_elements_that_share_their_bytes_are_an_error() -> None:
     overflow = (16 + len(body) - 1) // PAGE
     page = (struct.pack("<QHHI", 3, 2, 1000, overflow) + body).ljust((overflow + 1) * PAGE, b"\0")
     with pytest.raises(ParseError, match="share"):
-        list(parse_bolt(database(page)).values())
+        values(database(page))
 
 
 def test_pages_that_are_referred_to_again_and_again_are_an_error() -> None:
     large = leaf(4, [(b"k", bytes(1_000_000), False)])
     content = database(branch(3, [(b"k", 4)] * 100), large)
     with pytest.raises(ParseError, match="refer to each other"):
-        list(parse_bolt(content).values())
+        values(content)

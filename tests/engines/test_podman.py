@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ctrscope.engines.bolt import read_bolt
+from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.conmon import parse_exit_command_roots
 from ctrscope.engines.engine import Survey, User
 from ctrscope.engines.podman import Podman
@@ -454,17 +454,20 @@ def _facts(record: Record) -> dict[str, object]:
 
 
 def _bolt_rows(root: Path, bucket: bytes) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
-    found = read_bolt(HostFs(str(root)), f"/{STORE}/libpod/bolt_state.db").bucket(bucket)
-    assert found is not None
-    rows = {}
-    for key, inner in found.buckets():
-        config = json.loads(inner.get(b"config") or b"")
-        networks = inner.bucket(b"networks")
-        if networks is not None:
-            # BoltDB keeps them beside the configuration; SQLite does not.
-            config["newNetworks"] = {name.decode(): json.loads(value) for name, value in networks.values()}
-        rows[key.decode()] = (config, json.loads(inner.get(b"state") or b""))
-    return rows
+    def read(top: Bucket) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]:
+        found = top.bucket(bucket)
+        assert found is not None
+        rows = {}
+        for key, inner in found.buckets():
+            config = json.loads(inner.get(b"config") or b"")
+            networks = inner.bucket(b"networks")
+            if networks is not None:
+                # BoltDB keeps them beside the configuration; SQLite does not.
+                config["newNetworks"] = {name.decode(): json.loads(value) for name, value in networks.values()}
+            rows[key.decode()] = (config, json.loads(inner.get(b"state") or b""))
+        return rows
+
+    return read_bolt(HostFs(str(root)), f"/{STORE}/libpod/bolt_state.db", read)
 
 
 def _move_to_sqlite(root: Path) -> None:

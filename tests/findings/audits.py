@@ -4,14 +4,25 @@ from typing import Any
 
 import msgspec
 
-from ctrscope.model.audited import Audited, AuditedDevice, AuditedHost, AuditedMount, AuditedProcess, EngineOptions, Specified
+from ctrscope.model.audited import (
+    Audited,
+    AuditedDevice,
+    AuditedHost,
+    AuditedMount,
+    AuditedProcess,
+    EngineOptions,
+    HeldDirectory,
+    Specified,
+)
 from ctrscope.model.cgroup import EffectiveLimit, EffectiveLimits
 from ctrscope.model.container import Container, ContainerStatus, EngineName, Port
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 
 ALL = ("CAP_CHOWN", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_PTRACE")
 HOST = AuditedHost(
-    kernel="6.1.0",
+    kernel="6.18.44",
+    kernel_stable="6.18.44",
+    kernel_source="/proc/sys/kernel/osrelease",
     namespaces=NamespaceSet(pid=1, net=2, ipc=3, uts=4, user=5, mnt=6, cgroup=7, time=8),
     capabilities=ALL,
     lsm=("lockdown", "apparmor", "selinux"),
@@ -131,6 +142,8 @@ HARDENED = Audited(
     processes=(INIT, CHILD),
     secrets=(),
     setuid_programs=(),
+    host_directories=(),
+    route_localnet=(),
     specified=SPECIFIED,
     options=OPTIONS,
 )
@@ -187,6 +200,7 @@ PRIVILEGED = change(
     uid=0, capabilities=ALL, seccomp="disabled", masked_paths=(), readonly_paths=(), all_devices=True, specified=None,
     inapplicable=("specified",),
 )  # fmt: skip
+LEFT_OPEN = HeldDirectory(pid=101, comm="sh", link="fd/7", path="/sys/fs/cgroup", mount_point="/sys/fs/cgroup")
 NOBODY = EffectiveLimit(value="max", limited_by=None)
 _HOSTS = EffectiveLimit(value=16 << 30, limited_by="host")
 
@@ -268,7 +282,9 @@ DEFECTS: dict[str, Audited] = {
     ),
     "sshd": child(comm="sshd"),
     "default-bridge": container(networks=("bridge",)),
-    "unsafe-sysctl": change(specified=asked(sysctls={"net.ipv4.conf.all.route_localnet": "1"})),
+    "unsafe-sysctl": change(specified=asked(sysctls={"net.ipv4.conf.all.accept_redirects": "1"})),
+    "route-localnet": change(route_localnet=("all", "eth0")),
+    "leaked-directory": change(host_directories=(LEFT_OPEN,)),
     "more-rights-than-init": child(has_joined=True, effective=("CAP_SYS_ADMIN",)),
     "process-outside": child(outside=(NamespaceType.NET,)),
     "deleted-executable": child(executable="/usr/bin/worker (deleted)"),
@@ -293,6 +309,7 @@ HOST_DEFECTS: dict[str, AuditedHost] = {
     "state-mode": on_host(lax_directories=("/var/lib/docker mode 0777",)),
     "no-lsm": on_host(lsm=("capability", "landlock")),
     "old-version": on_host(packages={"runc": "1.1.5+ds1-1"}),
+    "old-kernel": on_host(kernel="5.10.101", kernel_stable="5.10.101"),
     "kernel-unprivileged-bpf-disabled": on_host(sysctls={"kernel.unprivileged_bpf_disabled": "0"}),
     "kernel-kptr-restrict": on_host(sysctls={"kernel.kptr_restrict": "0"}),
     "kernel-dmesg-restrict": on_host(sysctls={"kernel.dmesg_restrict": "0"}),

@@ -1,9 +1,12 @@
 """Rules of security: each with a container that has the defect and one that has not, and what was not read is a gap."""
 
+import re
+
 import msgspec
 import pytest
 
 from ctrscope.findings.security import HOST_RULES, RULES, judge
+from ctrscope.findings.security.kernels import HOLES, open_kernel_holes
 from ctrscope.findings.security.releases import numbers, open_holes
 from ctrscope.model.audited import Audited, AuditedDevice, AuditedHost, AuditedMount
 from ctrscope.model.finding import Severity
@@ -14,6 +17,7 @@ from tests.findings.audits import (
     HARDENED,
     HOST,
     HOST_DEFECTS,
+    LEFT_OPEN,
     MOUNTS,
     PRIVILEGED,
     asked,
@@ -228,3 +232,62 @@ def test_a_mount_below_var_run_is_the_same_where_that_is_a_link_and_where_it_is_
     for point in ("/var/run/secrets", "/run/secrets"):
         there = (AuditedMount(mount_point=point, host_path="/srv/s", fs_type="ext4", is_writable=False),)
         assert not [one for one in found(change(mounts=there, specified=asked(mounts=(asked_for,)))) if "drift" in one]
+
+
+@pytest.mark.parametrize(
+    ("release", "cve", "mended"),
+    [
+        ("5.8", "CVE-2022-0847", "5.10.102"),  # ended without it
+        ("5.10.101", "CVE-2022-0847", "5.10.102"),
+        ("5.10.102", "CVE-2022-0847", None),
+        ("5.7.19", "CVE-2022-0847", None),  # from before it came
+        ("5.17", "CVE-2022-0847", None),
+        ("6.5.13", "CVE-2024-1086", "6.6.15"),
+        ("6.1.75", "CVE-2024-1086", "6.1.76"),
+        ("6.8", "CVE-2024-1086", None),
+        ("5.16.5", "CVE-2022-0492", "5.16.6"),
+        ("6.18.21", "CVE-2026-31431", "6.18.22"),
+        ("7.0", "CVE-2026-31431", None),
+        ("4.13.16", "CVE-2026-31431", None),
+        ("not a release", "CVE-2026-31431", None),
+    ],
+)
+def test_a_kernel_has_the_holes_of_its_branch(release: str, cve: str, mended: str | None) -> None:
+    assert {one.cve: fixed for one, fixed in open_kernel_holes(release)}.get(cve) == mended
+
+
+def test_the_releases_that_mended_a_hole_are_one_of_each_branch_and_later_than_its_first() -> None:
+    for one in HOLES:
+        branches = [numbers(release)[:2] for release in one.mended]
+        assert branches == sorted(set(branches)), one.cve
+        assert all(numbers(one.first) < numbers(release) for release in one.mended), one.cve
+
+
+def test_the_number_of_a_vendor_says_little_and_what_its_changelog_names_is_mended() -> None:
+    vendor = judge(on_host(kernel="4.18.0-553.el8.x86_64", kernel_stable=None), ()).findings
+    assert [one.severity for one in vendor] == [Severity.INFO]
+    assert "CVE-2024-1086" in vendor[0].title
+    old = {"kernel": "6.1.0-18-amd64", "kernel_stable": "6.1.75", "kernel_source": "/proc/version"}
+    doubtful = judge(on_host(**old), ()).findings
+    assert {"CVE-2024-1086", "CVE-2026-31431"} == {cve for one in doubtful for cve in _cves(one.title)}
+    assert {one.severity for one in doubtful} == {Severity.LOW}
+    assert all("your distribution may have put it in" in one.title for one in doubtful)
+    named = judge(on_host(**old, kernel_mended=("CVE-2024-1086",)), ()).findings
+    assert [_cves(one.title) for one in named] == [["CVE-2026-31431"]]
+    assert "its changelog does not name it" in named[0].title
+
+
+def _cves(title: str) -> list[str]:
+    return re.findall(r"CVE-\d+-\d+", title)
+
+
+def test_setuid_programs_of_one_that_is_root_are_told_and_no_more() -> None:
+    assert found(change(uid=0, setuid_programs=("/usr/bin/su",), has_user_namespace=True))["setuid-reachable"] is Severity.INFO
+    assert found(change(uid=1000, setuid_programs=("/usr/bin/su",)))["setuid-reachable"] is Severity.LOW
+
+
+def test_a_directory_of_the_hosts_root_and_root_inside_are_root_of_the_host() -> None:
+    at_root = msgspec.structs.replace(LEFT_OPEN, path="/etc", mount_point="/", link="cwd")
+    assert "host-root" not in found(change(host_directories=(at_root,)))
+    assert "host-root" in found(change(host_directories=(at_root,), uid=0))
+    assert "host-root" not in found(change(host_directories=(at_root,), uid=0, has_user_namespace=True))

@@ -32,13 +32,13 @@ HARDENED_DOCKER: Options = {
     "health-interval": "24h",
     "ulimit": "nofile=1024:1024",
 }
+#: And of Podman's; checks of health that nobody is to make need no timer of systemd.
+HARDENED_PODMAN: Options = {**HARDENED, "health-cmd": "true", "health-interval": "disable"}
 SLEEP = ("sleep", "100000")
 #: A name that both of Docker's cgroup drivers take.
 CGROUP_PARENT = "audited.slice"
 #: Rules about what only Docker's own files say.
-DOCKER_ONLY = frozenset(
-    {"cgroup-parent", "default-bridge", "default-ulimits", "no-health-check", "restart-unlimited", "userns-opt-out"}
-)
+DOCKER_ONLY = frozenset({"cgroup-parent", "default-bridge", "default-ulimits", "userns-opt-out"})
 
 
 class Defect(NamedTuple):
@@ -274,7 +274,12 @@ DEFECTS: dict[str, Defect] = {
     "default-bridge": Defect({"network": None}),
     "sshd": _script("echo -n sshd > /proc/$$/comm; sleep 100000; :"),
     "unsafe-sysctl": Defect(
-        {"sysctl": "net.ipv4.conf.all.route_localnet=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"})
+        {"sysctl": "net.ipv4.conf.all.accept_redirects=1"}, _set("linux/sysctl", {"net.ipv4.conf.all.accept_redirects": "1"})
+    ),
+    "route-localnet": Defect(
+        {"sysctl": "net.ipv4.conf.all.route_localnet=1"},
+        _set("linux/sysctl", {"net.ipv4.conf.all.route_localnet": "1"}),
+        _also("unsafe-sysctl"),
     ),
     # Processes
     "temporary-executable": _script(

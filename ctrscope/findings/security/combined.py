@@ -56,6 +56,9 @@ def ways(audited: Audited) -> Iterator[tuple[str, tuple[Evidence, ...]]]:
     old = any(one.fs_type == "cgroup" and one.is_writable and one.root == "/" for one in audited.mounts or ())
     if old and "CAP_SYS_ADMIN" in held:
         yield "CAP_SYS_ADMIN + writable cgroup v1 (release_agent)", (evidence(audited, "mounts", "cgroup v1, rw"),)
+    left = next((one for one in audited.host_directories or () if one.mount_point == "/"), None)
+    if left is not None and audited.uid == 0:
+        yield "a directory of the host left open + root", (Evidence(source=f"/proc/{left.pid}/{left.link}", value=left.path),)
     if any(one.is_block for one in audited.devices or ()) and audited.uid == 0:
         yield "a disk of the host + root", (evidence(audited, "devices", "block devices"),)
     elif audited.all_devices and "CAP_MKNOD" in held:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ctrscope.findings.security.rule import Defect, Rule, evidence
 from ctrscope.model.audited import Audited, Specified
 from ctrscope.model.cgroup import EffectiveLimit
-from ctrscope.model.container import Evidence
+from ctrscope.model.container import EngineName, Evidence
 from ctrscope.model.finding import Severity
 from ctrscope.model.namespace import NamespaceType
 
@@ -95,10 +95,14 @@ def limits(audited: Audited) -> Iterator[Defect]:
         slack = 4096 if name == "memory" else 0.01 if name == "cpus" else 0
         if limit.value == "max" or limit.value > wanted + slack:
             said = f"{wanted:g}" if isinstance(wanted, float) else str(wanted)
-            yield Defect(
-                f"a limit of {name} of {said} was asked for, and {limit.value} is in force",
-                (evidence(audited, "limits", f"{name} {limit.value}"), _said(asked, f"linux.resources: {name} {said}")),
-            )
+            told = Evidence(source=asked.limits_source or asked.source, value=f"{name} {said}")
+            title = f"a limit of {name} of {said} was asked for, and {limit.value} is in force"
+            shown = (evidence(audited, "limits", f"{name} {limit.value}"), told)
+            if audited.container.engine is EngineName.PODMAN and (audited.container.runtime or "").endswith("crun"):
+                title += ": with crun, an update by Podman before 5 is written down nowhere, so it may have been one"
+                yield Defect(title, shown, Severity.LOW)
+            else:
+                yield Defect(title, shown)
 
 
 def mounts(audited: Audited) -> Iterator[Defect]:

@@ -6,6 +6,7 @@ from ctrscope.findings.security.rule import PSS_BASELINE, Defect, Rule, cis, evi
 from ctrscope.model.audited import Audited
 from ctrscope.model.container import EngineName, Evidence
 from ctrscope.model.finding import Severity
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.reach import any_address
 
 #: Ports of the web: privileged by number only.
@@ -100,11 +101,20 @@ def sysctls(audited: Audited) -> Iterator[Defect]:
     if asked is None or not unsafe:
         return
     shown = ", ".join(f"{name}={value}" for name, value in unsafe.items())
-    if any(name.endswith("route_localnet") and value == "1" for name, value in unsafe.items()):
-        title = f"route_localnet is on: neighbours on its network reach what listens on 127.0.0.1 ({shown})"
-    else:
-        title = f"sets kernel parameters that are not known to be safe: {shown}"
-    yield Defect(title, (Evidence(source=asked.source, value=shown),))
+    yield Defect(
+        f"sets kernel parameters that are not known to be safe: {shown}", (Evidence(source=asked.source, value=shown),)
+    )
+
+
+def route_localnet(audited: Audited) -> Iterator[Defect]:
+    """What listens on 127.0.0.1 inside is meant for nobody else."""
+    names = ", ".join(audited.route_localnet or ())
+    if names:
+        where = "the host's network, " if NamespaceType.NET in (audited.host_namespaces or ()) else "its network, "
+        yield Defect(
+            f"route_localnet is on in {where}for {names}: neighbours there reach what listens on 127.0.0.1",
+            (evidence(audited, "route_localnet", f"1 for {names}"),),
+        )
 
 
 RULES = (
@@ -169,6 +179,15 @@ RULES = (
         ("specified",),
         sysctls,
         "leave it out, or set it on the host for all",
-        (PSS_BASELINE, "CVE-2020-8558"),
+        (PSS_BASELINE,),
+    ),
+    Rule(
+        "security/route-localnet",
+        Severity.MEDIUM,
+        "127.0.0.1 is no border any more.",
+        ("route_localnet",),
+        route_localnet,
+        "sysctl -w net.ipv4.conf.all.route_localnet=0 on the host before its containers are started; kube-proxy can do without",
+        ("kernel document ip-sysctl", "CVE-2020-8558"),
     ),
 )

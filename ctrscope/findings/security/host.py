@@ -1,10 +1,11 @@
 """What of the host makes every container on it weaker.
 
-*Source:* proc_sys_kernel(5), CIS Docker Benchmark v1.6 sections 2 and 3; releases: ``releases.py``.
+*Source:* proc_sys_kernel(5), CIS Docker Benchmark v1.6 sections 2 and 3; releases: ``releases.py``, ``kernels.py``.
 """
 
 from collections.abc import Callable, Iterator
 
+from ctrscope.findings.security.kernels import open_kernel_holes
 from ctrscope.findings.security.releases import open_holes
 from ctrscope.findings.security.rule import Defect, HostRule, nist
 from ctrscope.model.audited import AuditedHost
@@ -111,6 +112,30 @@ def versions(host: AuditedHost) -> Iterator[Defect]:
             yield Defect(f"{name} {version} is older than {fixed}, which mended {one.cve} ({one.words}){doubt}", tuple(found))
 
 
+def kernel(host: AuditedHost) -> Iterator[Defect]:
+    """Holes that the kernel has by its number, unless its changelog says that it has them no more."""
+    release = host.kernel or ""
+    mended = host.kernel_mended
+    found = [one for one in open_kernel_holes(host.kernel_stable or release) if one[0].cve not in (mended or ())]
+    if host.kernel_stable is None and found:
+        names = ", ".join(one.cve for one, _ in found)
+        title = (
+            f"kernel {release} has by its number {len(found)} known ways out of containers ({names}); its vendor mends them "
+        )
+        title += "without a newer number: its advisories say which"
+        yield Defect(title, (Evidence(source="/proc/sys/kernel/osrelease", value=release),), Severity.INFO)
+        return
+    doubt = "; your distribution may have put it in" if mended is None else ", and its changelog does not name it"
+    for one, fixed in found:
+        yield Defect(
+            f"kernel {host.kernel_stable} is older than {fixed}, which mended {one.cve} ({one.words}){doubt}",
+            (
+                Evidence(source="/proc/sys/kernel/osrelease", value=release),
+                Evidence(source=host.kernel_source, value=f"stable release {host.kernel_stable}"),
+            ),
+        )
+
+
 def settings(name: str, is_lax: Callable[[str], bool], words: str) -> Callable[[AuditedHost], Iterator[Defect]]:
     """A rule about one setting of the kernel."""
 
@@ -180,6 +205,15 @@ HOST_RULES = (
         versions,
         "update, and restart the containers",
         (nist("4.4.1"),),
+    ),
+    HostRule(
+        "security/old-kernel",
+        Severity.LOW,
+        "Containers share the kernel: a hole in it leads out of all of them.",
+        ("kernel",),
+        kernel,
+        "update the kernel, and restart the host",
+        (nist("4.5.2"), nist("4.5.3")),
     ),
     *(
         HostRule(

@@ -171,11 +171,17 @@ def userns_opt_out(audited: Audited) -> Iterator[Defect]:
 
 
 def setuid_programs(audited: Audited) -> Iterator[Defect]:
-    """An ordinary user who can become root inside."""
-    if audited.setuid_programs:
-        names = ", ".join(audited.setuid_programs)
-        title = f"runs as uid {audited.uid}, and setuid programs are within its reach: {names}"
-        yield Defect(title, (evidence(audited, "setuid_programs", names), evidence(audited, "no_new_privs", "NoNewPrivs: 0")))
+    """An ordinary user who can become root inside. Of one that is root already: whoever it starts as somebody else can."""
+    if not audited.setuid_programs:
+        return
+    more = len(audited.setuid_programs) - 8
+    names = ", ".join(audited.setuid_programs[:8]) + (f" and {more} more" if more > 0 else "")
+    shown = (evidence(audited, "setuid_programs", names), evidence(audited, "no_new_privs", "NoNewPrivs: 0"))
+    if audited.uid == 0:
+        title = f"runs as root, and whoever it starts as somebody else becomes root again by setuid programs: {names}"
+        yield Defect(title, shown, Severity.INFO)
+    else:
+        yield Defect(f"runs as uid {audited.uid}, and setuid programs are within its reach: {names}", shown)
 
 
 _DROP = "drop it: --cap-drop ALL and --cap-add what is needed; securityContext.capabilities in Kubernetes"

@@ -89,12 +89,36 @@ def temporary(audited: Audited) -> Iterator[Defect]:
         yield Defect(f"{one.comm} ({one.pid}) runs from {where}", (Evidence(source=f"/proc/{one.pid}/exe", value=path),))
 
 
+def host_directories(audited: Audited) -> Iterator[Defect]:
+    """Left open by whoever started the process: from there ``..`` leads through the host's files."""
+    for one in audited.host_directories or ():
+        what = {"cwd": "its working directory", "root": "its root directory"}.get(one.link, f"descriptor {one.link[3:]}")
+        yield Defect(
+            f"{one.comm} ({one.pid}) holds a directory of the host, {what}: {one.path}",
+            (
+                Evidence(
+                    source=f"/proc/{one.pid}/{one.link}",
+                    value=f"{one.path}, on the mount that the host has at {one.mount_point}",
+                ),
+            ),
+        )
+
+
 def _is_memfd(process: AuditedProcess) -> bool:
     return (process.executable or "").startswith("/memfd:")
 
 
 _P = ("processes",)
 RULES = (
+    Rule(
+        "security/leaked-directory",
+        Severity.HIGH,
+        "A directory that was opened outside leads out of the container, past its mounts.",
+        ("host_directories",),
+        host_directories,
+        "update the runtime, and restart the container; no --preserve-fds with a directory",
+        ("CVE-2024-21626", nist("4.4.1")),
+    ),
     Rule(
         "security/more-rights-than-init",
         Severity.MEDIUM,

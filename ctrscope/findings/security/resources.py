@@ -57,7 +57,7 @@ def health_check(audited: Audited) -> Iterator[Defect]:
 def ulimits(audited: Audited) -> Iterator[Defect]:
     """How many files it may open, and the like, is what its engine may."""
     options = audited.options
-    if options is not None and not options.ulimits:
+    if options is not None and options.ulimits == ():
         yield Defect(
             "no limits of its own for open files and the like: those of its engine hold",
             (Evidence(source=options.source, value="no Ulimits"),),

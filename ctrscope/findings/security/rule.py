@@ -94,6 +94,7 @@ def nist(section: str) -> str:
 
     4.1.2 defects of an image's configuration, 4.1.4 secrets in it, 4.2.2 stale images, 4.3.2 unauthorized access, 4.3.3 traffic
     between containers, 4.4.1 the runtime's own holes, 4.4.3 its configuration, 4.4.4 what runs inside (read-only root,
-    unexpected processes), 4.5.2 the shared kernel, 4.5.4 rights of users, 4.5.5 the host's file system.
+    unexpected processes), 4.5.2 the shared kernel, 4.5.3 holes of the host's parts, 4.5.4 rights of users, 4.5.5 the host's
+    file system.
     """
     return f"NIST SP 800-190 {section}"
