@@ -7,8 +7,8 @@ end, which is the caller's; otherwise while there still is the capability that i
 prctl(2) come after it then.
 """
 
+import _signal as signal
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 

@@ -42,6 +42,7 @@ MNT_DETACH = 2
 #: Numbers of system calls. Those from 424 on are the same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442
 _RESOLVE_IN_ROOT = 0x10
+_MACHINE = os.uname().machine  # now: a personality may change the answer
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -165,7 +166,7 @@ def seccomp_filter(program: bytes, flags: int) -> None:
 
 def bpf(command: int, attributes: bytes) -> int:
     """Give the kernel one command about BPF, with its part of union bpf_attr. Errors: EPERM, EINVAL, EACCES of the verifier."""
-    number = _BPF.get(os.uname().machine)
+    number = _BPF.get(_MACHINE)
     if number is None:
         raise OSError(errno.ENOSYS, "bpf(2) has a number on x86-64 and arm64 only")
     return _check(_libc.syscall(number, command, attributes, len(attributes)))
@@ -173,7 +174,7 @@ def bpf(command: int, attributes: bytes) -> int:
 
 def ioprio_set(pid: int, class_: int, priority: int) -> None:
     """Set the class (1 real time, 2 best effort, 3 idle) and priority of a thread's input and output. Errors: EPERM, EINVAL."""
-    number = _IOPRIO_SET.get(os.uname().machine)
+    number = _IOPRIO_SET.get(_MACHINE)
     if number is None:
         raise OSError(errno.ENOSYS, "ioprio_set(2) has a number on x86-64 and arm64 only")
     _check(_libc.syscall(number, _IOPRIO_WHO_PROCESS, pid, class_ << _IOPRIO_CLASS_SHIFT | priority))
@@ -203,7 +204,7 @@ def capset(masks: CapabilityMasks) -> None:
 
 
 def _number(numbers: Mapping[str, int], name: str) -> int:
-    number = numbers.get(os.uname().machine)
+    number = numbers.get(_MACHINE)
     if number is None:
         raise OSError(errno.ENOSYS, f"{name}(2) has a number on x86-64 and arm64 only")
     return number

@@ -4,8 +4,8 @@
 *Versions:* on hybrid hosts the v2 hierarchy has no controllers and counts as one hierarchy more. cgroup.kill since Linux 5.14.
 """
 
+import _signal as signal
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress

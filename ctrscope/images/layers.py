@@ -2,8 +2,8 @@
 
 *Source:* OCI image specification 1.1, layer.md: changesets, whiteouts, opaque directories; tar(5), pax extended headers.
 
-Each entry is written through a descriptor of its parent directory, reached from the root without following any link; what
-has no place in an image is refused. Links are stored as they are: an absolute one means the container's own root.
+Each entry is written through a descriptor of its parent directory (``parents``), and no link is followed at the end of a
+path. Links are stored as they are: an absolute one means the container's own root. What has no place in an image is refused.
 """
 
 import errno
@@ -16,13 +16,12 @@ from contextlib import suppress
 from shutil import copyfileobj, rmtree
 from typing import IO
 
+from ctrscope.images.parents import Parents, open_directory, parts_of
 from ctrscope.oci.errors import LauncherError
 
 _HEADER_LIMIT = 1 << 20  # bytes that tarfile may ask for at once: a pax header says itself how long it is
 _SIZE_LIMIT = 64 << 30  # bytes of all files together
 _ENTRY_LIMIT = 1_000_000
-_PATH_LIMIT = 4096  # PATH_MAX
-_DEPTH_LIMIT = 256  # directories
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -107,22 +106,23 @@ class _Tree:
     def __init__(self, root: str, owner: tuple[int, int]) -> None:
         self._owner = owner
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._parent: tuple[tuple[str, ...], int] | None = None  # of the entry before: most have the same
+        self._parents = Parents(self._root, owner)
         self._added: set[tuple[str, ...]] = set()
         self._times: dict[tuple[str, ...], int] = {}  # of directories, which change with what is put in
 
     def close(self) -> None:
         """Let go of the directory."""
-        self._leave()
+        self._parents.close()
         os.close(self._root)
 
     def add(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
         """One entry. Errors: LauncherError for what has no place in an image; OSError."""
-        path = _parts(member.name)
+        path = parts_of(member.name)
         if not path:
             self._dress(self._root, member, path)
             return
-        parent, name = self._enter(path[:-1]), path[-1]
+        above, parent = self._parents.enter(path[:-1])
+        path, name = (*above, path[-1]), path[-1]
         if name == _OPAQUE:
             for lower in os.listdir(parent):
                 self._remove(parent, (*path[:-1], lower))
@@ -138,17 +138,17 @@ class _Tree:
     def finish(self) -> None:
         """Set what writing into directories changed, the deepest first."""
         for path in sorted(self._times, key=len, reverse=True):
-            handle = self._enter(path)
+            _, handle = self._parents.enter(path)
             os.utime(handle, ns=(self._times[path], self._times[path]))
 
     def _put(self, parent: int, path: tuple[str, ...], member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
         name = path[-1]
         if not member.isdir() or not _is_directory(name, parent):
-            _remove_tree(name, parent)
+            self._discard(parent, path)
         if member.isdir():
             with suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=parent)
-            handle = _directory(name, parent)
+            handle = open_directory(name, parent)
         elif member.isreg():
             handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600, dir_fd=parent)
         elif member.issym():
@@ -177,12 +177,14 @@ class _Tree:
             os.close(handle)
 
     def _link(self, path: tuple[str, ...], member: tarfile.TarInfo) -> None:
-        target = _parts(member.linkname)
+        target = parts_of(member.linkname)
         if not target:
             raise LauncherError(f"{member.name!r}: a link to nothing: refused")
-        source = os.dup(self._enter(target[:-1], make=False))
+        source = os.dup(self._parents.enter(target[:-1], make=False)[1])
         try:
-            os.link(target[-1], path[-1], src_dir_fd=source, dst_dir_fd=self._enter(path[:-1]), follow_symlinks=False)
+            os.link(
+                target[-1], path[-1], src_dir_fd=source, dst_dir_fd=self._parents.enter(path[:-1])[1], follow_symlinks=False
+            )
         finally:
             os.close(source)
 
@@ -205,65 +207,22 @@ class _Tree:
             uid, gid = self._owner[0] + member.uid, self._owner[1] + member.gid
             os.chown(target, uid, gid, dir_fd=parent, follow_symlinks=parent is None)
 
-    def _enter(self, path: tuple[str, ...], *, make: bool = True) -> int:
-        """A descriptor of a directory, made where it is missing, that lasts until the next call. No link is followed."""
-        if self._parent is not None and self._parent[0] == path:
-            return self._parent[1]
-        handle = os.dup(self._root)
-        try:
-            for depth, name in enumerate(path):
-                if make:
-                    with suppress(FileExistsError):
-                        os.mkdir(name, 0o755, dir_fd=handle)
-                try:
-                    inner = _directory(name, handle)
-                except OSError as error:
-                    if error.errno not in (errno.ENOTDIR, errno.ELOOP):
-                        raise
-                    where = "/".join(path[: depth + 1])
-                    raise LauncherError(f"{where!r} is no directory, and no link is followed: refused") from None
-                os.close(handle)
-                handle = inner
-        except BaseException:
-            os.close(handle)
-            raise
-        self._leave()
-        self._parent = path, handle
-        return handle
-
-    def _leave(self) -> None:
-        if self._parent is not None:
-            os.close(self._parent[1])
-            self._parent = None
-
     def _remove(self, parent: int, path: tuple[str, ...]) -> None:
         """Remove what lower layers put there, and keep what this one did."""
         if path not in self._added:
-            _remove_tree(path[-1], parent)
-            self._times = {one: time for one, time in self._times.items() if one[: len(path)] != path}
+            self._discard(parent, path)
         elif _is_directory(path[-1], parent):
-            handle = _directory(path[-1], parent)
+            handle = open_directory(path[-1], parent)
             try:
                 for name in os.listdir(handle):
                     self._remove(handle, (*path, name))
             finally:
                 os.close(handle)
 
-
-def _parts(name: str) -> tuple[str, ...]:
-    """The components of a path of the archive. Errors: LauncherError."""
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if name.startswith("/") or ".." in parts:
-        raise LauncherError(f"{name[:80]!r} leads out of the image: refused")
-    if len(parts) > _DEPTH_LIMIT:
-        raise LauncherError(f"{name[:80]!r}…: {len(parts)} directories deep: refused")
-    if len(os.fsencode(name)) > _PATH_LIMIT or any(len(os.fsencode(part)) > 255 for part in parts):
-        raise LauncherError(f"{name[:80]!r}…: a name too long: refused")
-    return parts
-
-
-def _directory(name: str, parent: int) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | _PLAIN, dir_fd=parent)
+    def _discard(self, parent: int, path: tuple[str, ...]) -> None:
+        """Remove whatever is there, and forget what was still to be done about it."""
+        if _remove_tree(path[-1], parent):
+            self._times = {one: time for one, time in self._times.items() if one[: len(path)] != path}
 
 
 def _is_directory(name: str, parent: int) -> bool:
@@ -273,12 +232,14 @@ def _is_directory(name: str, parent: int) -> bool:
         return False
 
 
-def _remove_tree(name: str, parent: int) -> None:
+def _remove_tree(name: str, parent: int) -> bool:
+    """Remove what has that name; whether it was a directory."""
     if _is_directory(name, parent):
         rmtree(name, dir_fd=parent)
-        return
+        return True
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
+    return False
 
 
 def _mtime(member: tarfile.TarInfo) -> int:

@@ -4,9 +4,9 @@
 to the state before, so that ``delete`` with force removes it, whoever was killed at whatever moment.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress

@@ -123,6 +123,7 @@ def is_directory(handle: int) -> bool:
 
 def pivot(root: int) -> None:
     """Make it the root of this mount namespace, and let go of the old one. Nothing leads back: no chroot(2) is involved."""
+    old = os.open("/", os.O_PATH | os.O_CLOEXEC)
     os.fchdir(root)
     try:
         syscalls.pivot_root(".", ".")
@@ -130,7 +131,10 @@ def pivot(root: int) -> None:
         raise LauncherError(
             f"pivot_root: {error.strerror}; it takes a root of the host that can be moved, not a ramdisk"
         ) from error
-    # The old root lies over the new one. Whatever is unmounted below it must not reach the host.
+    # The old root lies over the new one: by name it is the new one's mounts that would change, those to be shared too.
+    os.fchdir(old)
+    os.close(old)
+    # Whatever is unmounted below the old one must not reach the host.
     syscalls.mount(None, ".", None, syscalls.MS_SLAVE | syscalls.MS_REC)
     syscalls.unmount(".", syscalls.MNT_DETACH)
     os.chdir("/")

@@ -4,9 +4,9 @@ An image is unpacked below ``/var/lib``, because programs cannot be executed bel
 container's id and is locked until the container's state is there: one that is neither known nor locked belongs to nobody.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress

@@ -7,6 +7,7 @@ names a checkout (with Debian 12's Go, commit f7e3563 is the newest that compile
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,5 +69,9 @@ def test_it_passes_what_runc_passes_and_more(suite: Path, tmp_path: Path) -> Non
     ours = {name for name in names if is_clean(suite, name, program(tmp_path))}
     theirs = {name for name in names if is_clean(suite, name, "runc")}
     counts = f"of {len(names)} programs {len(ours)} pass with ctrscope-oci, {len(theirs)} with runc"
+    sys.stdout.write(f"{counts}\n")
     assert len(names) > 50
-    assert theirs - ours == set(), counts
+    # What fails with runc as well when it is asked again: pidfile.t has to kill `true` before that ends by itself.
+    worse = {name for name in theirs - ours if all(is_clean(suite, name, "runc") for _ in range(8))}
+    assert worse == set(), counts
+    assert len(ours) >= len(theirs), counts

@@ -426,6 +426,41 @@ def test_a_tmpfs_takes_over_what_it_covers(bundle: Bundle, state: Path) -> None:
     assert not (bundle.rootfs / "etc/new").exists()
 
 
+@pytest.mark.parametrize("who", ["ours", "runc"])
+def test_a_mount_that_is_to_be_shared_is_shared_and_the_hosts_stay_where_they_are(
+    bundle: Bundle, state: Path, tmp_path: Path, who: str
+) -> None:
+    require(*(["runc"] if who == "runc" else []))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+
+    def edit(spec: dict[str, Any]) -> None:
+        spec["linux"]["rootfsPropagation"] = "shared"
+        spec["mounts"].append({"destination": "/way", "type": "bind", "source": str(outside), "options": ["rbind", "rshared"]})
+
+    bundle.write("grep", "-E", " /way .* shared:", "/proc/self/mountinfo", edit=edit)
+    # Of a host whose mounts are shared, as systemd's are, but of nobody else's.
+    argv = (*(RUNTIME if who == "ours" else ("runc",)), "--root", str(state), "run", "--bundle", str(bundle.path), ID)
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    script = 'mount --make-rshared /; findmnt -rno TARGET >before; "$@" >&2; s=$?; findmnt -rno TARGET | diff before -; exit $s'
+    ended = subprocess.run(
+        ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *argv),
+        cwd=outside, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_a_container_that_is_32_bits_to_itself_has_its_filter_and_priority(bundle: Bundle, state: Path) -> None:
+    def edit(spec: dict[str, Any]) -> None:
+        spec["linux"]["personality"] = {"domain": "LINUX32"}
+        spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+        spec["process"]["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}
+
+    bundle.write("sh", "-c", "uname -m; grep Seccomp: /proc/self/status", edit=edit)
+    machine = {"x86_64": "i686", "aarch64": "armv8l"}[os.uname().machine]
+    assert done("--root", str(state), "run", "--bundle", str(bundle.path), ID).split() == [machine, "Seccomp:", "2"]
+
+
 def test_without_a_mount_namespace_of_its_own_the_mounts_go_with_the_container(
     bundle: Bundle, state: Path, runtime: Callable[..., str]
 ) -> None:
