@@ -13,7 +13,7 @@ from functools import partial
 
 from ctrscope.act.open_cgroup import opened_cgroup, set_frozen
 from ctrscope.model.gap import VANISHED
-from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Resources, Spec
 from ctrscope.oci.state import Cgroups
 from ctrscope.probes.cgroupfs import CgroupLayout, find_children, read_layout, read_members
@@ -79,11 +79,8 @@ def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
 def join(cgroups: Cgroups, pid: int) -> None:
     """Move a process in. Errors: LauncherError."""
     for directory in cgroups.distinct:
-        try:
-            with opened_cgroup(directory) as cgroup:
-                cgroup.write("cgroup.procs", str(pid))
-        except OSError as error:
-            raise LauncherError(f"joining cgroup {directory}: {error.strerror}") from error
+        with step(f"joining cgroup {directory}"), opened_cgroup(directory) as cgroup:
+            cgroup.write("cgroup.procs", str(pid))
 
 
 def update(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
@@ -170,7 +167,7 @@ def _make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
 
 def _create(cgroups: Cgroups) -> None:
     for name, directory in cgroups.directories.items():
-        try:
+        with step(f"making cgroup {directory}"):
             # ENOENT: a container that ended took the parent with it.
             if not _wait(partial(_made, directory)):
                 raise LauncherError(f"cgroup {directory} cannot be made: what is above it goes away")
@@ -178,8 +175,6 @@ def _create(cgroups: Cgroups) -> None:
                 _take_over_cpuset(directory)
             if cgroups.is_v2:
                 _enable_controllers(directory)
-        except OSError as error:
-            raise LauncherError(f"making cgroup {directory}: {error.filename or directory}: {error.strerror}") from error
 
 
 def _made(directory: str) -> bool:
@@ -233,11 +228,8 @@ def _set_frozen(cgroups: Cgroups, *, frozen: bool) -> bool:
     directory = cgroups.directories.get("freezer" if is_v1 else "")
     if directory is None:
         raise LauncherError("it has no cgroup that could be frozen: neither the v1 freezer nor v2 may be written here")
-    try:
-        with opened_cgroup(directory) as cgroup:
-            return set_frozen(cgroup, frozen=frozen, is_v1=is_v1)
-    except OSError as error:
-        raise LauncherError(f"{'freezing' if frozen else 'thawing'} {directory}: {error.strerror}") from error
+    with step(f"{'freezing' if frozen else 'thawing'} {directory}"), opened_cgroup(directory) as cgroup:
+        return set_frozen(cgroup, frozen=frozen, is_v1=is_v1)
 
 
 def _remove_tree(directory: str) -> None:

@@ -8,8 +8,7 @@ starts init, as lowering what the host allows takes the host's capabilities; ``t
 import os
 import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from ctrscope.attach import become as attach_become
 from ctrscope.attach import syscalls
@@ -18,7 +17,7 @@ from ctrscope.attach.credentials import Credentials
 from ctrscope.attach.seccomp import Profile, compile_filter
 from ctrscope.model.gap import ParseError
 from ctrscope.model.value import Value
-from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Capabilities, IoPriority, Process
 from ctrscope.probes.capability_names import capability_mask
 from ctrscope.probes.proc_pid_status import CapabilityMasks
@@ -81,12 +80,12 @@ def limit(pid: int, confined: Confined, where: str = "$.process") -> tuple[str, 
             ) from error
     if confined.confinement.oom_score_adj is not None:
         try:
-            with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+            with open(f"/proc/{pid}/oom_score_adj", "w", encoding="utf-8") as file:
                 file.write(str(confined.confinement.oom_score_adj))
         except PermissionError:
             warnings.append(f"{where}.oomScoreAdj: to lower it takes CAP_SYS_RESOURCE on the host; it stays as it is")
     if confined.io_priority is not None:
-        with _step(f"{where}.ioPriority"):
+        with step(f"{where}.ioPriority"):
             syscalls.ioprio_set(pid, *confined.io_priority)
     return tuple(warnings)
 
@@ -102,7 +101,7 @@ def take_label(confined: Confined, where: str = "$.process") -> None:
     except OSError as error:
         if not (file.startswith("attr/apparmor/") and isinstance(error, FileNotFoundError)):
             raise LauncherError(f"{where}.{name}: {label.removeprefix('exec ')}: {error.strerror}; is it loaded?") from error
-        with _step(f"{where}.{name}: writing /proc/self/attr/exec"):  # before Linux 5.8
+        with step(f"{where}.{name}: writing /proc/self/attr/exec"):  # before Linux 5.8
             attach_become.write_own("attr/exec", label)
 
 
@@ -111,7 +110,7 @@ def become(confined: Confined, where: str = "$.process") -> None:
     credentials = confined.credentials
     _own_standard_streams(credentials.uid)
     os.umask(confined.umask)
-    with _step(f"{where}.user: becoming uid {credentials.uid}, gid {credentials.gid}"):
+    with step(f"{where}.user: becoming uid {credentials.uid}, gid {credentials.gid}"):
         attach_become.become(credentials, confined.confinement.filter)
     if missing := set(credentials.groups) - set(os.getgroups()):
         raise LauncherError(
@@ -169,11 +168,3 @@ def _resource(type_: str) -> int:
 
 def _amount(value: int) -> int:
     return resource.RLIM_INFINITY if value == (1 << 64) - 1 else value
-
-
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LauncherError(f"{what}: {error.strerror}") from error

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.cgroups import cgroup
-from ctrscope.launcher import init, talk
+from ctrscope.launcher import hooks, init, talk
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
@@ -27,7 +27,7 @@ from ctrscope.launcher.rootfs import unmount_in_place
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.model.value import Value
 from ctrscope.oci import state as states
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, run_program, step
 from ctrscope.oci.spec import Process, Resources, Spec
 from ctrscope.oci.state import FIFO, Cgroups, State
 from ctrscope.probes.cgroupfs import read_frozen, read_layout
@@ -121,8 +121,8 @@ def _make(wish: Wish, spec: Spec, state: State, program: init.Program) -> Made:
             from ctrscope.network.bridge import connect
 
             changed = connect(wish.root, wish.id, pid)
-        _run_hooks("prestart", spec, state, "created")
-        _run_hooks("createRuntime", spec, state, "created")
+        hooks.run_hooks("prestart", spec, state, "created")
+        hooks.run_hooks("createRuntime", spec, state, "created")
         return changed
 
     fifo = f"{states.directory_of(wish.root, wish.id)}/{FIFO}"
@@ -187,7 +187,7 @@ def start(root: str, container_id: str) -> None:
             os.close(handle)
         spec = states.read_spec(root, container_id)
         try:
-            _run_hooks("poststart", spec, state, "running")
+            hooks.run_hooks("poststart", spec, state, "running")
         except LauncherError:
             kill(root, container_id, signal.SIGKILL, everybody=True)
             raise
@@ -226,7 +226,10 @@ def kill(root: str, container_id: str, number: int, *, everybody: bool = False) 
 def delete(root: str, container_id: str, *, force: bool) -> tuple[str, ...]:
     """Remove what there is of it; returns warnings. One that runs is killed, with *force* only."""
     with states.locked(root, container_id):
-        status = _find_status(root, container_id)
+        try:
+            status = states.read_status(root, states.read_state(root, container_id))
+        except LauncherError:
+            status = "stopped"  # it has a directory and no state: what made it was killed
         if status not in ("stopped", "created") and not force:
             raise LauncherError(f"cannot delete container {container_id} that is not stopped: {status}")
         return _undo(root, container_id)
@@ -254,12 +257,10 @@ def read_pids(root: str, container_id: str) -> tuple[int, ...]:
 
 def read_process_table(pids: tuple[int, ...], options: tuple[str, ...]) -> list[str]:
     """What ps(1) says of them. Errors: LauncherError."""
-    import subprocess
-
-    done = subprocess.run(["ps", *options], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    head, *lines = done.stdout.splitlines() or [""]
-    if done.returncode or "PID" not in head.split():
-        raise LauncherError(f"ps {' '.join(options)}: {done.stderr.strip() or 'no column PID'}")
+    what = f"ps {' '.join(options)}"
+    head, *lines = run_program(what, ("ps", *options)).splitlines() or [""]
+    if "PID" not in head.split():
+        raise LauncherError(f"{what}: no column PID")
     column, known = head.split().index("PID"), {str(pid) for pid in pids}
     return [head, *(line for line in lines if line.split()[column] in known)]
 
@@ -321,12 +322,13 @@ def _bring_up(
     channel, theirs = open_channel()
     go_between = os.fork()
     if go_between == 0:
-        with suppress(BaseException):
+        try:
             signal.set_wakeup_fd(-1)  # what reaches us is not told to who waits
             states.forget_locks()
             channel.close()
             begin(theirs)
-        os._exit(125)
+        except BaseException as error:
+            talk.fail(theirs, error)
     theirs.close()
     try:
         warnings = (*program.confined.warnings, *meanwhile())
@@ -342,7 +344,8 @@ def _bring_up(
     os.waitpid(go_between, 0)
     if program.console is not None:
         os.close(program.console)
-    _write_pid(wish.pid_file, heard.pid)
+    if wish.pid_file is not None:  # engines wait for it to be there
+        states.write_whole(wish.pid_file, str(heard.pid).encode())
     return Made(pid=heard.pid, channel=channel, terminal=heard.terminal, warnings=(*warnings, *heard.warnings))
 
 
@@ -380,27 +383,11 @@ def _open_sources(spec: Spec, bundle: str) -> dict[int, int]:
     for number, mount in enumerate(spec.mounts):
         options = parse_options(mount.options)
         if options.is_bind:
-            try:
+            with step(f"$.mounts[{number}].source: {mount.source}"):
                 handle = os.open(os.path.join(bundle, mount.source), os.O_PATH | os.O_CLOEXEC)
-            except OSError as error:
-                raise LauncherError(f"$.mounts[{number}].source: {mount.source}: {error.strerror}") from None
             found[number] = syscalls.open_tree(handle, recursive=bool(options.flags & syscalls.MS_REC))
             os.close(handle)
     return found
-
-
-def _run_hooks(kind: str, spec: Spec, state: State, status: str) -> tuple[str, ...]:
-    hooks = {
-        "prestart": spec.hooks.prestart,
-        "createRuntime": spec.hooks.create_runtime,
-        "poststart": spec.hooks.poststart,
-        "poststop": spec.hooks.poststop,
-    }[kind]
-    if not hooks:
-        return ()
-    from ctrscope.launcher.hooks import run_hooks
-
-    return run_hooks(kind, hooks, state, status)
 
 
 def _undo(root: str, container_id: str) -> tuple[str, ...]:
@@ -425,16 +412,9 @@ def _undo(root: str, container_id: str) -> tuple[str, ...]:
         spec = states.read_spec(root, container_id)
         if spec.linux.find_namespace("mount") is None:
             unmount_in_place(state.rootfs)
-        warnings = _run_hooks("poststop", spec, state, "stopped")
+        warnings = hooks.run_hooks("poststop", spec, state, "stopped")
     states.remove_directory(root, container_id)
     return warnings
-
-
-def _find_status(root: str, container_id: str) -> str:
-    try:
-        return states.read_status(root, states.read_state(root, container_id))
-    except LauncherError:
-        return "stopped"  # it has a directory and no state: what made it was killed
 
 
 def _running(root: str, container_id: str) -> Cgroups:
@@ -442,12 +422,3 @@ def _running(root: str, container_id: str) -> Cgroups:
     if not states.is_alive(state) or state.cgroups is None:
         raise LauncherError(f"container not running: {container_id}")
     return state.cgroups
-
-
-def _write_pid(path: str | None, pid: int) -> None:
-    if path is not None:
-        # In one piece: engines wait for the file to be there.
-        new = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}.new"
-        with open(new, "w", encoding="ascii") as file:
-            file.write(str(pid))
-        os.rename(new, path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
+from ctrscope.attach.become import hide
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.request import CannotAttach
 from ctrscope.model.value import Value
@@ -33,6 +34,21 @@ def await_answer(channel: Channel) -> None:
         if channel.receive(1)[0]:
             return
     os._exit(1)
+
+
+def go_on(channel: Channel, become: Callable[[], NoReturn]) -> NoReturn:
+    """Go on as a child, whose PID we tell before we end. It waits until that is known."""
+    hide()
+    child = os.fork()
+    if child == 0:
+        try:
+            await_answer(channel)
+            become()
+        except BaseException as error:
+            fail(channel, error)
+    with suppress(BrokenPipeError):  # whoever made us gave up
+        channel.send(PID + str(child).encode())
+    os._exit(0)
 
 
 def fail(channel: Channel, error: BaseException) -> NoReturn:
