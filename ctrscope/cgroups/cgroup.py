@@ -33,9 +33,8 @@ def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     from ctrscope.cgroups.limits import plan_limits
 
     layout = read_layout(_HOST)
-    plan_limits(
-        spec.linux.resources, is_v2=layout is not None and layout.version == "v2"
-    )  # what cannot be said is an error now
+    is_v2 = layout is not None and layout.version == "v2"
+    plan_limits(spec.linux.resources, is_v2=is_v2)  # what cannot be said is an error now
     if layout is None:
         return Cgroups()
     if systemd:
@@ -46,13 +45,10 @@ def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     path = os.path.normpath(spec.linux.cgroups_path or f"{PARENT}/{container_id}")
     if path.lstrip("/") in ("", ".", "..") or path.startswith("../"):
         raise SpecError(f"$.linux.cgroupsPath: expected a path below that of a hierarchy, found {spec.linux.cgroups_path!r}")
+    if os.geteuid() != 0 and not spec.linux.cgroups_path:
+        path = f"ctrscope-{container_id}"  # an ordinary user has no /ctrscope, but perhaps a cgroup that was delegated
     own = read_cgroup(_HOST, os.getpid())
     places = {name: f"{mount}{_base(layout, own, name, path)}/{path.lstrip('/')}" for name, mount in layout.mounts.items()}
-    if os.geteuid() != 0 and not spec.linux.cgroups_path:
-        # An ordinary user has no /ctrscope, but perhaps a cgroup that was delegated.
-        places = {
-            name: f"{mount}{_base(layout, own, name, '')}/ctrscope-{container_id}" for name, mount in layout.mounts.items()
-        }
     for directory in dict.fromkeys(places.values()):
         if os.path.isdir(directory) and (pids := read_members(_HOST, directory)):
             raise LauncherError(f"cgroup {directory} is in use: process {pids[0]} is in it; choose another $.linux.cgroupsPath")
@@ -109,6 +105,13 @@ def thaw(cgroups: Cgroups) -> None:
     """Let them run again. Errors: LauncherError."""
     if not _set_frozen(cgroups, frozen=False):
         raise LauncherError("still frozen: a cgroup above it may be frozen too")
+
+
+def let_go(cgroups: Cgroups | None) -> None:
+    """Kill whoever is left in them, and remove them. Errors: LauncherError."""
+    if cgroups is not None:
+        kill_all(cgroups)
+        remove(cgroups)
 
 
 def read_pids(cgroups: Cgroups) -> tuple[int, ...]:
@@ -192,9 +195,9 @@ def _take_over_cpuset(directory: str) -> None:
         with opened_cgroup(directory) as cgroup:
             if cgroup.read(name).strip():
                 continue
-            if not _read(f"{above}/{name}").strip():
+            if not _read(f"{above}/{name}"):
                 _take_over_cpuset(above)
-            cgroup.write(name, _read(f"{above}/{name}").strip())
+            cgroup.write(name, _read(f"{above}/{name}"))
 
 
 def _enable_controllers(directory: str) -> None:
@@ -262,4 +265,4 @@ def _wait(is_so: Callable[[], bool], patience: float = _PATIENCE) -> bool:
 
 
 def _read(path: str) -> str:
-    return _HOST.read(path).decode()
+    return _HOST.read(path).decode().strip()

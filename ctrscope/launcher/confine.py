@@ -44,7 +44,15 @@ class Confined(Value, frozen=True, kw_only=True):
 
 def plan_confinement(process: Process, seccomp: Profile | None, where: str = "$.process") -> Confined:
     """Decide what it becomes; *where* is the JSON path of *process*. Errors: SpecError."""
-    masks, unknown = _capabilities(process.capabilities or Capabilities())
+    asked = process.capabilities or Capabilities()
+    known = {name: capability_mask(getattr(asked, name)) for name in asked.__struct_fields__}
+    masks = CapabilityMasks(**{name: mask for name, (mask, _) in known.items()})
+    unknown = dict.fromkeys(name for _, names in known.values() for name in names)
+    label = None
+    if process.apparmor_profile:
+        label = "attr/apparmor/exec", f"exec {process.apparmor_profile}"
+    elif process.selinux_label:
+        label = "attr/exec", process.selinux_label
     return Confined(
         credentials=Credentials(
             uid=process.user.uid,
@@ -54,9 +62,12 @@ def plan_confinement(process: Process, seccomp: Profile | None, where: str = "$.
             no_new_privs=process.no_new_privileges,
         ),
         confinement=Confinement(
-            label=_label(process),
+            label=label,
             filter=None if seccomp is None else compile_seccomp(seccomp),
-            limits=tuple(ResourceLimit(_resource(one.type), _amount(one.soft), _amount(one.hard)) for one in process.rlimits),
+            limits=tuple(
+                ResourceLimit(getattr(resource, one.type, _RLIMIT_LOCKS), _amount(one.soft), _amount(one.hard))
+                for one in process.rlimits
+            ),
             oom_score_adj=process.oom_score_adj,
         ),
         umask=_UMASK if process.user.umask is None else process.user.umask,
@@ -128,18 +139,6 @@ def _own_standard_streams(uid: int) -> None:
                 os.fchown(number, uid, -1)
 
 
-def _capabilities(asked: Capabilities) -> tuple[CapabilityMasks, tuple[str, ...]]:
-    found = {name: capability_mask(getattr(asked, name)) for name in asked.__struct_fields__}
-    unknown = dict.fromkeys(name for _, names in found.values() for name in names)
-    return CapabilityMasks(**{name: mask for name, (mask, _) in found.items()}), tuple(unknown)
-
-
-def _label(process: Process) -> tuple[str, str] | None:
-    if process.apparmor_profile:
-        return "attr/apparmor/exec", f"exec {process.apparmor_profile}"
-    return ("attr/exec", process.selinux_label) if process.selinux_label else None
-
-
 def compile_seccomp(profile: Profile) -> Filter:
     """Compile ``linux.seccomp``. Errors: SpecError, LauncherError without libseccomp."""
     try:
@@ -159,11 +158,6 @@ def _io_priority(asked: IoPriority | None, where: str) -> tuple[int, int] | None
             f"found {asked.class_!r} and {asked.priority}"
         )
     return _IO_CLASSES[asked.class_], asked.priority
-
-
-def _resource(type_: str) -> int:
-    found: int = getattr(resource, type_, _RLIMIT_LOCKS)
-    return found
 
 
 def _amount(value: int) -> int:

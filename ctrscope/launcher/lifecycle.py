@@ -71,7 +71,7 @@ def create(wish: Wish, spec: Spec) -> Made:
     """Make a container that waits for its start. What fails leaves nothing behind."""
     if spec.process is None:
         raise LauncherError("$.process: expected a program to run, found nothing")
-    if states.directory_exists(wish.root, wish.id):
+    if os.path.exists(states.directory_of(wish.root, wish.id)):
         raise LauncherError(f"container with id exists: {wish.id}")
     program = _program(wish, spec.process, plan_confinement(spec.process, spec.linux.seccomp), is_init=True)
     cgroups = cgroup.plan_cgroups(spec, wish.id, systemd=wish.systemd_cgroup)
@@ -102,7 +102,7 @@ def create(wish: Wish, spec: Spec) -> Made:
                 plan_network(wish.root, wish.id, wish.ports)
             return _make(wish, spec, state, program)
         except BaseException:
-            _undo(wish.root, wish.id)
+            _undo(wish.root, wish.id, states.find_state(wish.root, wish.id))
             raise
 
 
@@ -226,13 +226,11 @@ def kill(root: str, container_id: str, number: int, *, everybody: bool = False) 
 def delete(root: str, container_id: str, *, force: bool) -> tuple[str, ...]:
     """Remove what there is of it; returns warnings. One that runs is killed, with *force* only."""
     with states.locked(root, container_id):
-        try:
-            status = states.read_status(root, states.read_state(root, container_id))
-        except LauncherError:
-            status = "stopped"  # it has a directory and no state: what made it was killed
+        state = states.find_state(root, container_id)
+        status = "stopped" if state is None else states.read_status(root, state)
         if status not in ("stopped", "created") and not force:
             raise LauncherError(f"cannot delete container {container_id} that is not stopped: {status}")
-        return _undo(root, container_id)
+        return _undo(root, container_id, state)
 
 
 def read_status(root: str, state: State) -> str:
@@ -390,23 +388,15 @@ def _open_sources(spec: Spec, bundle: str) -> dict[int, int]:
     return found
 
 
-def _undo(root: str, container_id: str) -> tuple[str, ...]:
+def _undo(root: str, container_id: str, state: State | None) -> tuple[str, ...]:
     """Remove everything that there may be, each whether or not it is there; the state goes last. Returns warnings."""
-    try:
-        state = states.read_state(root, container_id)
-    except LauncherError:  # it was killed before there was anything to write down
+    if state is None:
         states.remove_directory(root, container_id)
         return ()
     if states.is_alive(state) and state.pid is not None:
         with suppress(ProcessLookupError):
             os.kill(state.pid, signal.SIGKILL)
-    if state.cgroups is not None:
-        cgroup.kill_all(state.cgroups)
-        cgroup.remove(state.cgroups)
-    if os.path.exists(f"{root}/network.json"):
-        from ctrscope.network.bridge import disconnect
-
-        disconnect(root, container_id)
+    let_go(root, state)
     warnings: tuple[str, ...] = ()
     if os.path.exists(f"{states.directory_of(root, container_id)}/config.json"):
         spec = states.read_spec(root, container_id)
@@ -415,6 +405,15 @@ def _undo(root: str, container_id: str) -> tuple[str, ...]:
         warnings = hooks.run_hooks("poststop", spec, state, "stopped")
     states.remove_directory(root, container_id)
     return warnings
+
+
+def let_go(root: str, state: State) -> None:
+    """Take away what only a running container needs."""
+    cgroup.let_go(state.cgroups)
+    if os.path.exists(f"{root}/network.json"):
+        from ctrscope.network.bridge import disconnect  # few have one
+
+        disconnect(root, state.id)
 
 
 def _running(root: str, container_id: str) -> Cgroups:

@@ -105,11 +105,6 @@ def directory_of(root: str, container_id: str) -> str:
     return f"{root}/{container_id}"
 
 
-def directory_exists(root: str, container_id: str) -> bool:
-    """Whether there is anything of that container."""
-    return os.path.isdir(directory_of(root, container_id))
-
-
 def make_directory(root: str, container_id: str) -> None:
     """Make the state directory; whoever makes it has the ID. Errors: LauncherError when it is taken."""
     directory = directory_of(root, container_id)
@@ -173,6 +168,14 @@ def read_state(root: str, container_id: str) -> State:
         raise _missing(container_id) from None
     except msgspec.MsgspecError as error:
         raise LauncherError(f"{path}: {error}") from None
+
+
+def find_state(root: str, container_id: str) -> State | None:
+    """What is known of it; None where who made it was killed before there was anything to write down."""
+    try:
+        return read_state(root, container_id)
+    except LauncherError:
+        return None
 
 
 def read_spec(root: str, container_id: str) -> Spec:

@@ -48,7 +48,8 @@ def run_attached(order: Order, say: Callable[[tuple[str, ...]], None]) -> int:
         assert spec.process is not None
         has_terminal = spec.process.terminal and is_interactive()
         if not has_terminal and not order.interactive:
-            _take_nothing_for(0)
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), 0)
         spec = replace(spec, process=replace(spec.process, terminal=has_terminal))
         status = attended.run_attached(wish, spec, warn=say, keep=True)
         finish(wish, status)
@@ -109,7 +110,10 @@ def prepared(order: Order) -> Iterator[tuple[Wish, Spec]]:
         remove_at_exit=order.remove,
     )
     if order.bundle is not None:
-        yield wish, _bundled(order.bundle, wanted.command)
+        spec = load_spec(order.bundle)
+        if wanted.command and spec.process is not None:
+            spec = replace(spec, process=replace(spec.process, args=wanted.command))
+        yield wish, spec
     elif order.image is not None:
 
         def build(image: ImageSettings) -> tuple[Spec, str]:
@@ -122,13 +126,6 @@ def prepared(order: Order) -> Iterator[tuple[Wish, Spec]]:
             raise LauncherError(f"--rootfs {order.rootfs}: there is no such directory", 2)
         own = None if order.rootfs is None else os.path.realpath(order.rootfs)
         yield wish, _completed(own or "/", *build_spec(wanted, container_id, own, ImageSettings()))
-
-
-def _bundled(bundle: str, command: tuple[str, ...]) -> Spec:
-    spec = load_spec(bundle)
-    if command and spec.process is not None:
-        spec = replace(spec, process=replace(spec.process, args=command))
-    return spec
 
 
 def _completed(rootfs: str, spec: Spec, user: str) -> Spec:
@@ -151,9 +148,3 @@ def _ports(order: Order) -> "tuple[Port, ...] | None":
     from ctrscope.network.bridge import parse_port
 
     return tuple(parse_port(text) for text in order.ports)
-
-
-def _take_nothing_for(handle: int) -> None:
-    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    os.dup2(nothing, handle)
-    os.close(nothing)
