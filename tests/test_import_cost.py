@@ -41,6 +41,15 @@ def test_the_command_line_starts_without_regular_expressions(modules: str) -> No
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"True\n"
 
 
+def test_what_enters_a_container_without_a_terminal_does_without_what_makes_one_and_what_confines() -> None:
+    own = "act.freezer", "attach.seccomp", "attach.terminal", "cli.consent", "discovery.isolation", "discovery.leftover"
+    others = {"fcntl", "signal", "socket", "termios", "tty"} | {f"ctrscope.{name}" for name in own}
+    modules = "ctrscope.cli.attach, ctrscope.attach.enter, ctrscope.attach.plan, ctrscope.discovery.discover"
+    program = f"import sys; before = set(sys.modules); import {modules}; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert others.isdisjoint(done.stdout.split())
+
+
 @pytest.mark.parametrize("line", ["ps", "ps -a", "ps --help", "ps --json", "--version", "help"])
 def test_the_command_line_does_not_import_what_it_does_not_need(line: str) -> None:
     command = [sys.executable, "-c", _PROGRAM.format(heavy=HEAVY), *line.split()]

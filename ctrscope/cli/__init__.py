@@ -1,6 +1,5 @@
 """SAY: one module for each verb; nothing heavy is imported before it is needed."""
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -53,8 +52,6 @@ def _run(argv: list[str]) -> int:
         name, rest = "help", []
     if name is not None and name not in VERBS:
         raise CommandError(ExitStatus.USAGE, unknown_verb(inert(name)))
-    if name is None:
-        gc.enable()  # `__main__` switched it off for commands, which end before anything is worth collecting
     verb = load_verb(DASHBOARD if name is None else VERBS[name])
     arguments = parse_arguments(verb, rest)
     _check_root(arguments.root)

@@ -1,6 +1,7 @@
 """``ctrscope`` without a command: the dashboard."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -72,6 +73,7 @@ class Dashboard:
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
         sys.setswitchinterval(0.0005)
+        gc.enable()  # `__main__` switched it off for commands; `demo` is one that opens this
         noticer.start()
         try:
             app.run()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ctrscope.cli.consent import ask
 from ctrscope.cli.environment import Environment
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.render.safe import inert
@@ -41,6 +40,7 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
 
     from ctrscope.act.freezer import apply_freeze, plan_freeze
     from ctrscope.act.refusal import CannotAct
+    from ctrscope.cli.consent import ask
 
     if container.status is not ContainerStatus.PAUSED:
         yield container

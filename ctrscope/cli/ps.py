@@ -54,7 +54,9 @@ class Ps:
         from ctrscope.discovery.plan import Plan
 
         deep = environment.json
-        snapshot = discover(environment.host, Plan(cgroups=deep, namespaces=deep, addresses=deep, stopped=arguments.all))
+        commands = deep or not arguments.quiet
+        plan = Plan(commands=commands, cgroups=deep, namespaces=deep, addresses=deep, stopped=arguments.all)
+        snapshot = discover(environment.host, plan)
         if environment.json:
             from ctrscope.export.contract import PsAnswer
 

@@ -1,5 +1,6 @@
 """``ctrscope stats``: live usage against limits."""
 
+import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,8 @@ class Stats:
         from ctrscope.probes.open_files import raise_open_files
 
         is_stream = arguments.interval is not None or arguments.count is not None
+        if is_stream:
+            gc.enable()  # `__main__` switched it off: an answer leaves 200 kB of garbage
         ticks = _Ticks(environment, arguments.id, keep_open=raise_open_files() if is_stream else 0)
         wanted = arguments.count if is_stream else 1
         status: int = ExitStatus.DONE

@@ -12,7 +12,6 @@ import msgspec
 from ctrscope.discovery.confirm import confirm
 from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.kernel import Kernel
-from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed
 from ctrscope.discovery.plan import Plan
 from ctrscope.engines.engine import Survey, User
 from ctrscope.engines.table import ENGINES, EngineEntry
@@ -46,7 +45,7 @@ def discover(hostfs: HostFs, plan: Plan, processes: ProcessTable | None = None) 
     users = read_users(hostfs)
     drafts, readings, left_gaps = _find_running(plan.only, users, kernel) if plan.only is not None else _NOTHING
     if not drafts:
-        drafts, readings, left_gaps = _find_all(users, kernel)
+        drafts, readings, left_gaps = _find_all(plan, users, kernel)
     drafts = [draft for draft in drafts if draft.pid is not None or plan.stopped]
     containers = tuple(draft.finish(kernel, plan) for draft in drafts)
     if plan.namespaces:
@@ -91,11 +90,13 @@ def _find_running(query: str, users: tuple[User, ...], kernel: Kernel) -> _Found
     return drafts, readings, ()
 
 
-def _find_all(users: tuple[User, ...], kernel: Kernel) -> _Found:
+def _find_all(plan: Plan, users: tuple[User, ...], kernel: Kernel) -> _Found:
     """Every container."""
+    from ctrscope.discovery.leftover import adopt_joined, find_orphans, find_unclaimed  # not where one is sought
+
     # Listed before the engines' states are read: a container that starts in between is not taken for one without a state.
     kernel.processes.pids()
-    survey = Survey(kernel.hostfs, kernel.processes, users)
+    survey = Survey(kernel.hostfs, kernel.processes, users, commands=plan.commands)
     readings = [_read_state(entry, survey) for entry in ENGINES]
     drafts = [draft_of(record, confirm(record, kernel), kernel) for record in survey.records]
     _collect_members(drafts, kernel)

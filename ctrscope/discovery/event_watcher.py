@@ -1,13 +1,14 @@
 """What happened since the last sample: two snapshots, what was noticed in between, and the kernel log where it explains it."""
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ctrscope.discovery.events import events_between, may_be_oom
 from ctrscope.discovery.noticed import Entered, Noticed, Seen
-from ctrscope.model.container import Container
-from ctrscope.model.event import Event
+from ctrscope.model.container import Container, EngineName
+from ctrscope.model.event import Event, EventKind
 from ctrscope.model.gap import Gap, ParseError
 from ctrscope.model.observed import OomKill
 from ctrscope.model.snapshot import Snapshot
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _PATIENCE = 5
 #: Processes that came in while nobody listened, looked at in one sample; and those that were told of already.
 _MOST_LOOKS, _MOST_TOLD = 100, 4096
+#: Seconds for which what is isolated, and nobody's, may still be a container that its engine has not written down yet.
+_IN_THE_MAKING = 2.0
 
 
 class EventWatcher:
@@ -38,6 +41,7 @@ class EventWatcher:
         self._early: list[tuple[Entered, int]] = []  # into containers that were not found yet, and samples waited for
         self._kills_until = 0.0  # Unix time of the last kill that was told
         self._entered: dict[int, None] = {}  # PIDs that were told
+        self._doubtful: list[Event] = []  # isolated by hand, or in the making
         self._boot_time = read_boot_time(hostfs)
 
     @property
@@ -47,13 +51,14 @@ class EventWatcher:
 
     def notice(self) -> Noticed:
         """Take what was noticed so far: what is taken before a look is about nothing later than the snapshot."""
-        if self._noticer is not None:
-            self._noticed = self._noticer.take()
+        noticed = self._noticer.take() if self._noticer is not None else Noticed()
+        self._noticed = msgspec.structs.replace(noticed, whole=noticed.whole or bool(self._doubtful))
         return self._noticed
 
     def poll(self, before: Snapshot | None, after: Snapshot) -> tuple[Event, ...]:
         """Everything that happened between two snapshots."""
-        if before is None or before.engines is not after.engines:  # the whole host was looked at
+        is_whole = before is None or before.engines is not after.engines  # the whole host was looked at
+        if is_whole:
             self._watch(after)
         if before is None:
             self._kills_until = unix_time(after.taken_at) or 0.0
@@ -63,7 +68,27 @@ class EventWatcher:
             noticed = msgspec.structs.replace(noticed, exits=self._noticer.exits(_ended(before, after)))
         noticed = self._settled(before, after, noticed)
         kills = self._read_kills() if may_be_oom(before, after, noticed.exits) else ()
-        return events_between(before, after, noticed, kills)
+        return (*self._settle_doubts(after, is_whole), *self._told(events_between(before, after, noticed, kills), after))
+
+    def _told(self, events: Sequence[Event], after: Snapshot) -> Iterator[Event]:
+        """What is certain; what is isolated only since a moment ago waits."""
+        for event in events:
+            is_isolated = event.kind is EventKind.NAMESPACE and event.container is not None
+            if is_isolated and _age(event, after) < _IN_THE_MAKING:
+                self._doubtful.append(event)
+            else:
+                yield event
+
+    def _settle_doubts(self, after: Snapshot, is_whole: bool) -> Sequence[Event]:
+        """Those that no engine has claimed meanwhile."""
+        if not is_whole:
+            return ()
+        claimed = {one.pid for one in after.containers if one.engine is not EngineName.UNCLAIMED}
+        there = {one.key for one in after.containers}
+        doubtful = [event for event in self._doubtful if event.pid not in claimed]
+        told = [event for event in doubtful if event.container not in there or _age(event, after) >= _IN_THE_MAKING]
+        self._doubtful = [event for event in doubtful if event not in told]
+        return told
 
     def _watch(self, snapshot: Snapshot) -> None:
         if self._noticer is not None:
@@ -142,6 +167,10 @@ class EventWatcher:
         if kills:
             self._kills_until = max(unix_time(kill.at) or 0.0 for kill in kills)
         return tuple(kills)
+
+
+def _age(event: Event, after: Snapshot) -> float:
+    return (unix_time(after.taken_at) or 0.0) - (unix_time(event.time) or 0.0)
 
 
 def _ended(before: Snapshot, after: Snapshot) -> set[int]:

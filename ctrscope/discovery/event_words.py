@@ -38,7 +38,8 @@ def exit_cause(exit_: Exit | None, code: int | None, container: Container) -> st
     if exit_ is not None and exit_.signal:
         return f"killed by {signal_name(exit_.signal)}"
     status = exit_.code if exit_ is not None else code
-    if container.oom_killed and not container.is_running:
+    # Of 0 it is no cause: engines mark a container when any process of it was killed for memory, some time.
+    if status and container.oom_killed and not container.is_running:
         return f"{container.engine} says: OOM-killed"
     if status is not None and 128 < status < 160:
         return f"128 + {status - 128}: {signal_name(status - 128)} ended its program"

@@ -61,16 +61,19 @@ class _Differences:
             what, own = f"isolated by hand, init {container.pid}", own_types(container)
             yield self._event(self._start(container), EventKind.NAMESPACE, container, what, own, pid=container.pid)
         elif container.status in _UNSTARTED:
-            yield self._event(unix_time(container.created_at), EventKind.CREATED, container, "created")
+            is_new = container.created_at is None or self._is_recent(container.created_at)
+            what = "created" if is_new else f"appeared, {container.status}"
+            yield self._event(self._recent(container.created_at), EventKind.CREATED, container, what)
         elif container.is_running:
             yield self._started(container, self._start(container))
         elif self._is_recent(container.finished_at) or seen is not None:
-            at = unix_time(container.started_at) or (seen.at if seen is not None else None)
-            yield self._started(container, at, seen)
+            at = self._start(container) or (seen.at if seen is not None else None)
+            if at is not None:
+                yield self._started(container, at, seen)
             yield self._ended(container, container, seen.pid if seen is not None else None, at)
         else:
             what = f"appeared, {container.status}"
-            yield self._event(unix_time(container.created_at), EventKind.CREATED, container, what)
+            yield self._event(self._recent(container.created_at), EventKind.CREATED, container, what)
 
     def _changed(self, earlier: Container, later: Container) -> Iterator[Event]:
         if earlier.is_running and later.is_running:
@@ -79,10 +82,12 @@ class _Differences:
                 yield self._started(later, self._start(later))
                 return
             if earlier.status in _UNSTARTED and later.status not in _UNSTARTED:
-                yield self._started(later, unix_time(later.started_at) if self._is_recent(later.started_at) else None)
+                yield self._started(later, self._start(later))
             yield from self._lost_monitor(earlier, later)
             yield from self._limits(later)
         elif earlier.is_running:
+            if earlier.status in _UNSTARTED and self._is_recent(later.started_at):
+                yield self._started(earlier, self._start(later))
             yield self._ended(earlier, later, earlier.pid)
         elif later.is_running:
             yield self._started(later, self._start(later))
@@ -92,10 +97,17 @@ class _Differences:
             yield self._ended(later, later, seen.pid if seen is not None else None)
 
     def _went(self, container: Container) -> Iterator[Event]:
+        if container.engine is EngineName.UNCLAIMED and self._is_claimed(container):
+            return
         if container.is_running:
             yield self._ended(container, container, container.pid)
         elif container.engine is not EngineName.UNCLAIMED:
             yield self._event(None, EventKind.REMOVED, container, "removed")
+
+    def _is_claimed(self, container: Container) -> bool:
+        """Whether an engine says now that these processes are a container of its own: it was still making it."""
+        init = (container.pid, container.starttime_ticks)
+        return any(init == (one.pid, one.starttime_ticks) for one in self._later.values())
 
     def _passed(self, seen: Seen) -> Iterator[Event]:
         """A container that came and went."""
@@ -118,8 +130,22 @@ class _Differences:
         kill = self._kill_of(earlier)
         what, kind = exit_words(exit_, code)
         cause = kill_words(kill, self._limit_of(earlier), earlier) if kill is not None else exit_cause(exit_, code, later)
-        at = exit_.at if exit_ is not None else unix_time(later.finished_at) if self._is_recent(later.finished_at) else None
+        if exit_ is not None and exit_.signal:
+            cause += self._after_its_monitor(earlier, exit_)
+        at = exit_.at if exit_ is not None else self._recent(later.finished_at)
         return self._event(at, kind, earlier, what, cause, pid=pid)
+
+    def _after_its_monitor(self, container: Container, exit_: Exit) -> str:
+        """An engine kills what has no supervisor any more: then that is why."""
+        monitor = container.monitor
+        gone = self._exit_of(monitor.pid, self._alive_since(container)) if monitor is not None and monitor.alive else None
+        if monitor is None or gone is None or gone.at > exit_.at or not (gone.signal or gone.code):
+            return ""
+        return f", after {monitor.comm or 'its supervisor'} {monitor.pid} had {exit_words(gone, None)[0]}"
+
+    def _alive_since(self, container: Container) -> float:
+        """Since when its supervisor has been there: whether it still is, not every snapshot looks."""
+        return min(self._since, unix_time(container.started_at) or self._since)
 
     def _exit_of(self, pid: int | None, since: float) -> Exit | None:
         found = self._noticed.exits.get(pid) if pid is not None else None
@@ -129,7 +155,7 @@ class _Differences:
         monitor = earlier.monitor
         if monitor is None or not monitor.alive or (later.monitor is not None and later.monitor.alive):
             return
-        exit_ = self._exit_of(monitor.pid, self._since)
+        exit_ = self._exit_of(monitor.pid, self._alive_since(earlier))
         how = f" ({exit_words(exit_, None)[0]})" if exit_ is not None else ""
         what = f"{monitor.comm or 'its supervisor'} {monitor.pid} is gone{how}"
         at = exit_.at if exit_ is not None else None
@@ -264,7 +290,10 @@ class _Differences:
     # Words and moments
 
     def _start(self, container: Container) -> float | None:
-        return unix_time(container.started_at) if self._is_recent(container.started_at) else None
+        return self._recent(container.started_at)
+
+    def _recent(self, moment: str | None) -> float | None:
+        return unix_time(moment) if self._is_recent(moment) else None
 
     def _is_recent(self, moment: str | None) -> bool:
         at = unix_time(moment)
@@ -273,11 +302,9 @@ class _Differences:
     def _event(
         self, at: float | None, kind: EventKind, container: Container, what: str, cause: str = "", *, pid: int | None = None
     ) -> Event:
-        """*at*: Unix time; None, or a moment before the earlier snapshot, is that of the later one."""
-        time = self._until if at is None or at < self._since - _SLACK else at
-        return Event(
-            time=rfc3339(time), kind=kind, container=container.key, name=container.name, what=what, cause=cause, pid=pid
-        )
+        """*at*: Unix time; None is that of the later snapshot."""
+        time = rfc3339(self._until if at is None else at)
+        return Event(time=time, kind=kind, container=container.key, name=container.name, what=what, cause=cause, pid=pid)
 
 
 def own_types(container: Container) -> str:

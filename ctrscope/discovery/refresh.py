@@ -20,13 +20,17 @@ from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_stat import read_stat
 
 
-def refresh(hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, limits: bool = True) -> Snapshot | None:
+def refresh(
+    hostfs: HostFs, layout: CgroupLayout | None, snapshot: Snapshot, *, limits: bool = True, opened: str | None = None
+) -> Snapshot | None:
     """The same containers with new figures; None when one of them ended, so that the host has to be looked at anew.
 
-    *limits*: whether they are read too, and what moves where nothing ran; else both are taken over.
+    *limits*: whether they are read too, and what moves where nothing ran; else both are taken over. *opened*: key of a
+    container of which the latter is read all the same.
     *Cost:* a few reads of every running container; of those that did anything one stat line and the cgroup's figures.
     """
     idle = {} if limits else read_idle(hostfs, layout, snapshot)
+    idle.pop(opened or "", None)
     for container in snapshot.containers:
         # An init that ends uses CPU time.
         if container.pid is not None and container.key not in idle and not _is_same(hostfs, container):

@@ -25,7 +25,7 @@ from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import LinkRates, NetworkTopology, NetworkWay, Publication
 from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
-from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.sample import Ages, Focus, Sample
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.source import HostSources
 from ctrscope.model.thresholds import Thresholds
@@ -62,6 +62,11 @@ class _Kept(Generic[T]):
         self._read_at = -math.inf
         self.cost = 0.0  # CPU time that the last reading took, in seconds
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was read; None when it was not."""
+        return _age_of(self._read_at)
+
     def get(self, snapshot: Snapshot, seconds: float) -> Reading[T]:
         started, used = time.monotonic(), time.thread_time()
         if started - self._read_at >= seconds:
@@ -83,6 +88,11 @@ class _Aside(Generic[T]):
         self._cost = 0.0  # CPU time of the last reading, seconds
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was read; None when it was not."""
+        return _age_of(self._read_at)
 
     def get(self, snapshot: Snapshot, seconds: float, share: float) -> Reading[T]:
         """The last answer, renewed when it is older than *seconds*, and so that reading takes a *share* of the time at most."""
@@ -145,11 +155,14 @@ class Sampler:
     def sample(self, focus: Focus) -> Sample:
         """Take one, with the details of what is on the screen."""
         noticed = self._events.notice()
-        previous, snapshot = self._previous, self._watcher.look(whole=noticed.whole, limits=noticed.limits)
+        previous, snapshot = (
+            self._previous,
+            self._watcher.look(whole=noticed.whole, limits=noticed.limits, opened=focus.container),
+        )
         events = self._events.poll(previous, snapshot)
         rates = rates_between(previous, snapshot) if previous is not None else {}
         self._previous = snapshot
-        findings = self._findings(snapshot, rates, focus) if previous is not None else None
+        findings, earlier = self._findings(snapshot, rates, focus) if previous is not None else (None, ())
         looks = self._security.get(snapshot, _SECURITY_EVERY, _SECURITY_SHARE) if focus.findings else Reading(None)
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         is_net = focus.topology or focus.way
@@ -163,6 +176,8 @@ class Sampler:
             totals=self._totals.read(),
             details=self._details(snapshot, focus),
             findings=findings,
+            earlier=earlier,
+            ages=Ages(health=self._diagnosis.age, security=self._security.age, idle=self._watcher.limits_age),
             security=looks.value,
             namespaces=namespaces,
             cgroups=cgroups,
@@ -200,15 +215,17 @@ class Sampler:
             self._way_to, self._way_at = container.key, self._network.published_at
         return self._way
 
-    def _findings(self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus) -> tuple[Finding, ...]:
-        """What the figures say now, and what else was found when all of health was looked at last."""
+    def _findings(
+        self, snapshot: Snapshot, rates: Mapping[str, Rates], focus: Focus
+    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """What the figures say now with what else was found when all of health was looked at last; and the latter alone."""
         found = diagnose_figures(snapshot, rates, snapshot.effective, self._thresholds)
         seldom = max(_DIAGNOSIS_AT_LEAST_EVERY, self._diagnosis.cost / _DIAGNOSIS_SHARE)
         seconds = _DIAGNOSIS_EVERY if focus.findings else seldom
         whole = self._diagnosis.get(snapshot, seconds).value or ()
         known = {(finding.rule, finding.subject) for finding in found}
         more = [finding for finding in whole if (finding.rule, finding.subject) not in known]
-        return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank))
+        return tuple(sorted((*found, *more), key=lambda finding: finding.severity.rank)), tuple(more)
 
     def _read_levels(self, paths: Sequence[str]) -> tuple[Mapping[str, CgroupStats], Mapping[str, Rates]]:
         from ctrscope.discovery.levels import LevelReader
@@ -256,6 +273,10 @@ class Sampler:
         self._tree_rates = tree_rates_between(self._tree, reading.value)
         self._tree = reading.value
         return reading
+
+
+def _age_of(read_at: float) -> float | None:
+    return None if read_at == -math.inf else time.monotonic() - read_at
 
 
 class _NetworkSampler:

@@ -49,10 +49,16 @@ class Watcher:
         self._whole_took = 0.0  # seconds
         self._whole_wanted = False
 
-    def look(self, *, whole: bool = False, limits: bool = False) -> Snapshot:
+    @property
+    def limits_age(self) -> float | None:
+        """Seconds since everything of every cgroup was read; None before the first look."""
+        return time.monotonic() - self._limits_at if self._limits_at else None
+
+    def look(self, *, whole: bool = False, limits: bool = False, opened: str | None = None) -> Snapshot:
         """The next snapshot, with figures.
 
-        *whole*: somebody knows that containers came or went. *limits*: that a limit was written.
+        *whole*: somebody knows that containers came or went. *limits*: that a limit was written. *opened*: key of a container
+        whose figures somebody looks at: they are read even where nothing ran.
         """
         started = time.monotonic()
         self._whole_wanted |= whole
@@ -63,16 +69,16 @@ class Watcher:
         limits = started - self._limits_at >= self._limits_every
         if limits:
             self._limits_at = started
-        self._previous = self._refreshed(started, limits) or self._discovered(started, limits)
+        self._previous = self._refreshed(started, limits, opened) or self._discovered(started, limits)
         return self._previous
 
-    def _refreshed(self, started: float, limits: bool) -> Snapshot | None:
+    def _refreshed(self, started: float, limits: bool, opened: str | None) -> Snapshot | None:
         previous = self._previous
         if previous is None or started - self._whole_at > self._whole_every:
             return None
         if watched(self._hostfs, previous) != self._watched:
             return None
-        return refresh(self._hostfs, self._layout, previous, limits=limits)
+        return refresh(self._hostfs, self._layout, previous, limits=limits, opened=opened)
 
     def _discovered(self, started: float, limits: bool) -> Snapshot:
         snapshot = discover(self._hostfs, msgspec.structs.replace(self._plan, stats=False))

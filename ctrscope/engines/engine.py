@@ -22,9 +22,18 @@ class User(Value, frozen=True):
 class Survey:
     """What is known so far, handed to each engine in turn."""
 
-    def __init__(self, host: HostFs, processes: ProcessTable, users: tuple[User, ...], only: str | None = None) -> None:
+    def __init__(
+        self,
+        host: HostFs,
+        processes: ProcessTable,
+        users: tuple[User, ...],
+        *,
+        only: str | None = None,
+        commands: bool = True,
+    ) -> None:
         self.host = host
         self.processes = processes
+        self.commands = commands  # whether they are wanted where they take another file
         self.users = users  # ordinary users with a home directory; root is not among them
         self.supervisors: tuple[int, ...] = ()  # PIDs outside every container found so far; filled before read_supervisors
         self._only = only

@@ -84,14 +84,15 @@ class _OciRuntime:
                     gaps.append(gap_of(error, f"engine {self.name}", ("containers",), f"{directory}/{self._state_file}"))
                     continue
                 if state is not None:
-                    records.append(self._record(survey.host, state, owner_uid, owner))
+                    command = _read_command(survey.host, state.bundle, owner) if survey.commands else None
+                    records.append(self._record(state, owner_uid, command))
         return EngineReading(
             status=EngineStatus(engine=self.name, found=bool(found), state_roots=tuple(found), containers=len(records)),
             records=tuple(records),
             gaps=tuple(gaps),
         )
 
-    def _record(self, host: HostFs, state: OciState, owner_uid: int, owner: int | None) -> Record:
+    def _record(self, state: OciState, owner_uid: int, command: tuple[str, ...] | None) -> Record:
         start = "not recorded" if state.starttime_ticks is None else state.starttime_ticks
         return Record(
             id=state.id,
@@ -100,7 +101,7 @@ class _OciRuntime:
             owner_uid=owner_uid,
             runtime=state.runtime,
             created_at=state.created_at,
-            command=_read_command(host, state.bundle, owner),
+            command=command,
             bundle=state.bundle,
             rootfs=state.rootfs,
             labels=state.annotations,

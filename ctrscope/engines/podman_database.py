@@ -14,7 +14,6 @@ import msgspec
 from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.containers_storage import Store, is_safe_id
 from ctrscope.engines.podman_json import ContainerConfig, ContainerState, PodConfig, PodState
-from ctrscope.engines.sqlite_file import open_sqlite_copy
 from ctrscope.engines.state_file import check_path, parse_json
 from ctrscope.model.container import Port
 from ctrscope.model.gap import Gap, ParseError, gap_of
@@ -162,6 +161,9 @@ def _row(key: bytes, bucket: Bucket) -> _Row:
 def _read_sqlite(
     host: HostFs, path: str, owner: int | None, database: PodmanDatabase, report: Callable[[ParseError], None]
 ) -> None:
+    host.stat(path)  # where there is none, nothing that reads it is imported
+    from ctrscope.engines.sqlite_file import open_sqlite_copy
+
     with open_sqlite_copy(host, path, owner=owner) as copy:
         database.paths.append(path)
         for runroot, tmpdir in copy.rows("DBConfig", "RunRoot", "TmpDir"):

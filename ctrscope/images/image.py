@@ -20,6 +20,7 @@ import msgspec
 
 from ctrscope.images.layers import Budget, apply_layer
 from ctrscope.images.settings import ImageSettings
+from ctrscope.images.zstd import MAGIC, unzstd
 from ctrscope.oci.errors import LauncherError
 
 _DOCUMENT_LIMIT = 4 << 20  # bytes of an index, a manifest, a configuration: what registries take
@@ -77,7 +78,8 @@ class Image:
             where = f"{self._blobs.name}: layer {layer.digest[:19]}"
             with self._blobs.opened(layer) as blob:
                 try:
-                    apply_layer(_decompressed(blob, where), diff_id, root, budget, owner)
+                    with _decompressed(blob) as content:
+                        apply_layer(content, diff_id, root, budget, owner)
                 except (LauncherError, tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError, OSError) as error:
                     raise LauncherError(f"{where}: {error}") from error
 
@@ -178,17 +180,16 @@ def _opened_layout(path: str) -> Iterator[_Blobs]:
         yield _Blobs(path, archive)
 
 
-def _decompressed(blob: IO[bytes], where: str) -> IO[bytes]:
+@contextmanager
+def _decompressed(blob: IO[bytes]) -> Iterator[IO[bytes]]:
     """The tar archive inside, by what the blob begins with: media types have been wrong before."""
     magic = blob.read(4)
     blob.seek(0)
     if magic[:2] == b"\x1f\x8b":
-        gzip = import_module("gzip")
-        return gzip.GzipFile(fileobj=blob)  # type: ignore[no-any-return]
-    if magic == b"\x28\xb5\x2f\xfd":
-        try:
-            return import_module("compression.zstd").ZstdFile(blob)  # type: ignore[no-any-return]
-        except ImportError:
-            message = f"{where} is compressed with zstd, which takes Python 3.14; skopeo copy --dest-compress-format gzip"
-            raise LauncherError(message) from None
-    return blob
+        with import_module("gzip").GzipFile(fileobj=blob) as content:
+            yield content
+    elif magic == MAGIC:
+        with unzstd(blob) as content:
+            yield content
+    else:
+        yield blob

@@ -27,6 +27,14 @@ class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
     self_rss: int | None = None
 
 
+class Ages(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds since what is not read with every sample was read. None: it was not, or is read with every sample."""
+
+    health: float | None = None  # all of it, not only what the figures tell
+    security: float | None = None
+    idle: float | None = None  # limits, and the memory, tasks and I/O of cgroups in which nothing ran since
+
+
 class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the dashboard draws: a snapshot, and what changed since the last."""
 
@@ -35,6 +43,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     totals: HostTotals
     details: Mapping[str, Detail]  # by container key, for what Focus asked
     findings: tuple[Finding, ...] | None = None  # of health, worst first; None: not judged yet, which takes two readings
+    earlier: tuple[Finding, ...] = ()  # those of health that the figures do not tell: as of the last look at all of it
+    ages: Ages = Ages()
     security: tuple[Finding, ...] | None = None  # what audit says, worst first; None: nobody asked, or it is not known yet
     namespaces: tuple[Namespace, ...] | None = None  # what Focus asked; None: nobody did
     cgroups: CgroupNode | None = None  # the root of the tree

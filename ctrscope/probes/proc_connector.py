@@ -19,6 +19,7 @@ import time
 from typing import NamedTuple
 
 _NETLINK_CONNECTOR = 11
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 _CN_IDX_PROC = _CN_VAL_PROC = 1
 _LISTEN, _IGNORE = 1, 2
 _NLMSG_DONE = 3
@@ -66,7 +67,8 @@ class ProcConnector:
         )
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            self._socket.bind((0, _CN_IDX_PROC))
+            # Not with bind(2), which the lock of --read-only refuses: a filter cannot see whose address it is.
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _CN_IDX_PROC)
             _attach_filter(self._socket)
             self._send(_LISTEN)
             self._await_answer()

@@ -97,7 +97,7 @@ def _link_cells(
         NOT_APPLICABLE if link.mtu is None else str(link.mtu),
         link.mac or NOT_APPLICABLE,
         inert(" ".join(link.addresses)) or NOT_APPLICABLE,
-        _leads_to(link, namespace, others, containers),
+        leads_to(link, namespace, others, containers),
         NOT_APPLICABLE if link.rx_bytes is None else format_bytes(link.rx_bytes),
         NOT_APPLICABLE if link.tx_bytes is None else format_bytes(link.tx_bytes),
     )
@@ -119,9 +119,10 @@ def _state(link: Link) -> str:
     return "up" if link.has_carrier else "up, no carrier"
 
 
-def _leads_to(
+def leads_to(
     link: Link, namespace: NetworkNamespace, others: Mapping[int, NetworkNamespace], containers: Mapping[str, Container]
 ) -> str:
+    """What is at the other end of a link, and of what it is a port; of *namespace*, in which it is, among *others* by inode."""
     words = []
     peer = link.peer
     if peer is not None:

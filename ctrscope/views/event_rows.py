@@ -25,16 +25,17 @@ SIGNS: Mapping[EventKind, tuple[str, str]] = {
     EventKind.REMOVED: ("–", "idle"),
 }
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 32
-_WHAT_LEAST, _WHAT_MOST = 16, 44
+_WHAT_LEAST, _WHAT_ENOUGH = 16, 44  # of more only what the causes leave
 #: From this width on the cause has a column of its own.
 _WIDE = 110
 
 
 def event_columns(events: Iterable[Event], width: int) -> tuple[Column, ...]:
     """Time, sign, subject, what, and why."""
-    names, whats = _SUBJECT_LEAST, _WHAT_LEAST
+    names, whats, causes = _SUBJECT_LEAST, _WHAT_LEAST, 0
     for event in events:
         names, whats = max(names, cell_width(inert(event.name))), max(whats, cell_width(inert(event.what)))
+        causes = max(causes, cell_width(inert(event.cause)))
     subject = min(names, _SUBJECT_MOST, width // 4)
     rest = width - 9 - 3 - subject - 2 - 1
     columns = (
@@ -44,7 +45,7 @@ def event_columns(events: Iterable[Event], width: int) -> tuple[Column, ...]:
     )
     if width < _WIDE:
         return (*columns, Column("what", "WHAT", "left", max(0, rest)))
-    what = min(whats, _WHAT_MOST, rest // 2)
+    what = min(whats, max(min(_WHAT_ENOUGH, rest // 2), rest - 2 - causes))
     return (*columns, Column("what", "WHAT", "left", what, gap=2), Column("cause", "CAUSE", "left", max(0, rest - what - 2)))
 
 

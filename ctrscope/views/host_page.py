@@ -89,11 +89,18 @@ def _own(sample: Sample, state: HeaderState, width: int) -> list[Content]:
         *facts("uses", f"{cpu}, {_bytes(totals.self_rss)} memory", width),
         *facts("samples", f"every {state.interval:g} s, the latest is {format_duration(state.age)} old", width),
     ]
+    lines += facts("idle", _ago("memory, tasks and I/O of what used no CPU, and limits", sample.ages.idle), width)
+    lines += facts("health", _ago("what the figures tell, with every sample; all else", sample.ages.health), width)
+    lines += facts("security", _ago("while somebody looks at it", sample.ages.security), width)
     if not sample.event_gaps:
         return [*lines, *facts("events", "noticed by watching: inotify, process connector", width)]
     for number, gap in enumerate(sample.event_gaps):
         lines += facts("" if number else "events", describe_gap(gap), width, "watch")
     return lines
+
+
+def _ago(what: str, age: float | None) -> str:
+    return f"{what}: {'not looked at yet' if age is None else f'{format_duration(age)} ago'}"
 
 
 def _engines(sample: Sample, width: int) -> list[Content]:

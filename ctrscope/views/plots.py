@@ -1,7 +1,7 @@
 """A plot in a box of characters: the last quarter of an hour of one figure, its limits as lines. Pure.
 
 Now is at the right edge, 15 minutes ago at the left; the left margin carries the scale. A limit that would press the curve
-flat against the ground stays off the plot, and the title says how far above it is.
+flat against the ground stays off the plot, and the title says what it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,9 +57,11 @@ class Plot(NamedTuple):
         latest = next((value for _, value in reversed(self.points)), None)
         now = NOT_PERMITTED if latest is None else self.write(latest)
         left = f"{self.name} {now}" + (f" {self.remark}" if self.remark else "")
-        far = f"limit {self.write(off[0].value)} ↑" if off else ""
+        # The tightest. An arrow is for limits that a cgroup above imposes.
+        far = min(off, key=lambda limit: limit.value) if off else None
+        beyond = f"{far.name} {self.write(far.value)}, off the top" if far is not None else ""
         room = width - cell_width(left) - 1
-        right = shorten(far, room) if far and room > 8 else ""
+        right = shorten(beyond, room) if beyond and room > 8 else ""
         return [
             (f"{self.name} ", "muted"),
             (now, "strong"),

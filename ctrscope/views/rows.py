@@ -8,7 +8,7 @@ from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Severity
 from ctrscope.model.sample import Sample
-from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, status_sign
+from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, short_id, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes
 from ctrscope.views.columns import FIELDS, NET
@@ -202,4 +202,5 @@ def _tinted(row: Row, field: Field, text: str) -> Cell:
 
 def row_words(container: Container) -> str:
     """A container in a few words, for questions and messages: ``web (docker, 3fcac954851d)``."""
-    return f"{inert(container.name)} ({engine_text(container)}, {inert(container.id[:12])})"
+    id_ = "" if container.id == container.name else f", {short_id(container)}"
+    return f"{inert(container.name)} ({engine_text(container)}{id_})"

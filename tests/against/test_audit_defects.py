@@ -28,6 +28,7 @@ from tests.live.defects import (
     HARDENED_PODMAN,
     Defect,
     Options,
+    bind,
     bundle_spec,
     has_apparmor,
 )
@@ -355,6 +356,27 @@ def test_setuid_programs_of_one_that_runs_as_root_are_told(live: Engine) -> None
     assert set(found) == {"setuid-reachable", "no-new-privs", "root-without-userns"}
     assert found["setuid-reachable"]["severity"] == "info"
     assert "/usr/bin/su" in found["setuid-reachable"]["title"]
+
+
+@_EVERY
+def test_lxcfs_as_a_whole_is_found_where_it_may_be_written_to(live: Engine) -> None:
+    if os.environ.get("CTRSCOPE_V2_MACHINE") == "1":
+        pytest.skip("lxcfs is not in the virtual machine")
+    require("lxcfs")
+    place = live.files / "lxcfs"
+    place.mkdir()
+    argv = ["lxcfs", "-f", f"--pidfile={live.files}/lxcfs.pid", str(place)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for("lxcfs to serve", lambda: (place / "proc/uptime").exists(), seconds=60)
+            for mode, expected in (("rw", {"lxcfs-writable", "root-without-userns"}), ("ro", {"root-without-userns"})):
+                change = all_of(DEFECTS["root-without-userns"].change, bind(str(place), "/lxcfs", mode))
+                name = live.start(f"lxcfs-{mode}", Defect({"user": "0:0", "volume": f"{place}:/lxcfs:{mode}"}, change))
+                assert set(rules_of(audit(name), name)) == expected
+        finally:
+            live.remove()  # what is mounted there keeps it
+            run("umount", "-l", str(place), check=False)
+            server.terminate()
 
 
 @_EVERY

@@ -664,19 +664,37 @@ def test_every_container_of_a_captured_host_is_found_by_its_name_as_in_the_whole
             assert {key: found[key] for key in meant} == {other.key: other.pids for other in whole if other.key in meant}
 
 
-def test_where_one_is_sought_the_states_of_other_oci_containers_are_not_read(host: HostTree) -> None:
-    class Noting(HostFs):
-        def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
-            noted.append(path)
-            return super().read(path, limit=limit, owner=owner)
+class Noting(HostFs):
+    """Notes what is read."""
 
-    noted: list[str] = []
+    def __init__(self, root: Path) -> None:
+        super().__init__(str(root))
+        self.noted: list[str] = []
+
+    def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
+        self.noted.append(path)
+        return super().read(path, limit=limit, owner=owner)
+
+
+def test_where_one_is_sought_the_states_of_other_oci_containers_are_not_read(host: HostTree) -> None:
     for number, name in enumerate(("one", "two", "three")):
         runc_state(host, name, 50 + number, 6000)
         host.process(50 + number, starttime=6000, cgroup=f"/{name}", namespaces={"pid": 50, "mnt": 50})
+    noting = Noting(host.path)
 
-    assert only(discover(Noting(str(host.path)), Plan(only="two"))).name == "two"
-    assert [path for path in noted if path.endswith("state.json")] == ["/run/runc/two/state.json"]
+    assert only(discover(noting, Plan(only="two"))).name == "two"
+    assert [path for path in noting.noted if path.endswith("state.json")] == ["/run/runc/two/state.json"]
+
+
+@pytest.mark.parametrize("commands", [True, False])
+def test_a_bundle_is_read_for_its_command_where_that_is_wanted(host: HostTree, commands: bool) -> None:
+    runc_state(host, "box", 50, 6000)
+    host.file("/b/box/config.json", '{"process": {"args": ["sleep", "1"]}}')
+    host.process(50, starttime=6000, cgroup="/box", namespaces={"pid": 50, "mnt": 50})
+    noting = Noting(host.path)
+
+    assert only(discover(noting, Plan(commands=commands))).command == (("sleep", "1") if commands else None)
+    assert ("/b/box/config.json" in noting.noted) is commands
 
 
 @pytest.mark.parametrize("query", ["web", "bo", "pid:50", "sleep"])

@@ -1,22 +1,26 @@
 """What happened between two snapshots, with and without what was noticed in between."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+from ctrscope.discovery.event_watcher import EventWatcher
 from ctrscope.discovery.events import events_between
 from ctrscope.discovery.noticed import Entered, Flip, Named, Noticed, Seen
 from ctrscope.model.cgroup import CgroupStats, CpuStats, EffectiveLimit, EffectiveLimits, MemoryStats, PidsStats
 from ctrscope.model.cgroup_membership import CgroupMembership
-from ctrscope.model.container import Container, ContainerStatus, EngineName, Monitor
+from ctrscope.model.container import Container, ContainerStatus, EngineName, EngineStatus, Monitor
 from ctrscope.model.event import Event, EventKind, Exit
 from ctrscope.model.host import Host, Privileges
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.observed import OomKill
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.timestamp import rfc3339
+from ctrscope.probes.hostfs import HostFs
 
 T = 1_790_000_000.0
 WEB = "docker/web"
@@ -177,6 +181,29 @@ def test_created_then_started_then_removed() -> None:
     assert [event.kind.value for event in events_between(at(0, ended()), at(1))] == ["removed"]
 
 
+def test_what_was_made_ready_and_ran_for_a_moment_was_started_before_it_died() -> None:
+    ready = web(status=ContainerStatus.CREATED, started_at=None, command=("sh",))
+    after = ended(started_at=rfc3339(T + 0.2), exit_code=4, finished_at=rfc3339(T + 0.5))
+    events = events_between(at(0, ready), at(1, after), exits(40, 0.5, code=4))
+    assert told(events) == [("started", "web", "started, init 40", "sh"), ("died", "web", "died, exit 4", "")]
+
+
+def test_what_was_made_ready_and_never_started_only_ended() -> None:
+    ready = web(status=ContainerStatus.CREATED, started_at=None)
+    events = events_between(at(0, ready), at(1, ended(started_at=None)), exits(40, 0.5, signal=9))
+    assert [event.what for event in events] == ["died, exit 137"]
+
+
+def test_one_that_was_created_long_ago_appears_and_is_not_created_now() -> None:
+    def what(created_at: str | None) -> str:
+        (event,) = events_between(at(0), at(1, ended(status=ContainerStatus.CREATED, started_at=None, created_at=created_at)))
+        return event.what
+
+    assert what(rfc3339(T + 0.5)) == "created"
+    assert what(rfc3339(T - 600)) == "appeared, created"
+    assert what(None) == "created"  # nobody says when: it was not there a moment ago
+
+
 PAUSED = ContainerStatus.PAUSED
 
 
@@ -232,6 +259,33 @@ def test_a_monitor_that_is_gone() -> None:
     ]
 
 
+def test_a_monitor_that_ended_well_before_anybody_looked_is_told_with_its_own_moment() -> None:
+    alive, gone = (web(monitor=Monitor(pid=30, comm="conmon", alive=alive)) for alive in (True, False))
+    (event,) = events_between(at(0, alive), at(1, gone), exits(30, -8, signal=9))  # a whole look is not made with every sample
+    assert (event.what, event.time) == ("conmon 30 is gone (died, exit 137)", rfc3339(T - 8))
+    (event,) = events_between(at(0, alive), at(1, gone), exits(30, -2000, code=1))  # of who had that PID before
+    assert event.what == "conmon 30 is gone"
+
+
+def test_an_end_with_the_monitor_gone_before_it_names_that() -> None:
+    supervised = web(monitor=Monitor(pid=30, comm="containerd-shim", alive=True))
+    both = Noticed(exits={30: Exit(at=T + 0.2, code=0, signal=9), 40: Exit(at=T + 0.3, code=0, signal=9)})
+    (event,) = events_between(at(0, supervised), at(1), both)
+    assert event.cause == "killed by SIGKILL, after containerd-shim 30 had died, exit 137"
+    usual = Noticed(exits={40: Exit(at=T + 0.3, code=0, signal=9), 30: Exit(at=T + 0.4, code=0)})
+    (event,) = events_between(at(0, supervised), at(1), usual)
+    assert event.cause == "killed by SIGKILL"
+
+
+def test_an_engine_that_marks_it_as_killed_for_memory_does_not_explain_an_exit_of_0() -> None:
+    def cause(code: int) -> str:
+        marked = ended(exit_code=code, finished_at=rfc3339(T + 0.6), oom_killed=True)  # a process of it was, some time
+        (event,) = events_between(at(0, web()), at(1, marked), exits(40, 0.6, code=code))
+        return event.cause
+
+    assert (cause(0), cause(137)) == ("", "docker says: OOM-killed")
+
+
 def test_who_came_in_and_how_that_ended() -> None:
     entered = Entered(at=T + 0.2, container=WEB, pid=60, uid=0, command=("sh", "-c", "true"))
     noticed = structs.replace(exits(60, 0.5, code=1), entered=(entered,))
@@ -251,3 +305,43 @@ def test_isolation_by_hand_and_a_named_namespace() -> None:
         ("namespace", "/run/netns/blue", "a network namespace got this name", ""),
         ("namespace", "sleep", "isolated by hand, init 40", "own net"),
     ]
+
+
+def test_what_was_isolated_while_its_engine_made_it_did_not_stop() -> None:
+    box = web(engine=EngineName.UNCLAIMED, id="pid:[1]", name="sh", started_at=rfc3339(T + 0.4))
+    claimed = web(engine=EngineName.RUNC, started_at=rfc3339(T + 0.4))
+    events = events_between(at(1, box), at(2, claimed))
+    assert told(events) == [("started", "web", "started, init 40", "")]
+
+
+def test_a_container_that_nobody_knew_and_that_just_ended_after_hours_was_not_started_now() -> None:
+    after = ended(started_at=rfc3339(T - 7200), exit_code=3, finished_at=rfc3339(T + 0.4))
+    assert [event.what for event in events_between(at(0), at(1, after))] == ["died, exit 3"]
+
+
+def looked(seconds: float, *containers: Container) -> Snapshot:
+    """One for which the whole host was looked at."""
+    return structs.replace(at(seconds, *containers), engines=(EngineStatus(engine=EngineName.RUNC, found=True),))
+
+
+def box(**changes: Any) -> Container:
+    return web(**({"engine": EngineName.UNCLAIMED, "id": "pid:[1]", "name": "sh", "started_at": rfc3339(T + 0.9)} | changes))
+
+
+def test_what_an_engine_is_still_making_was_not_isolated_by_hand(tmp_path: Path) -> None:
+    watcher, snapshots = EventWatcher(HostFs(str(tmp_path))), [looked(0), looked(1, box())]
+    assert watcher.poll(*snapshots) == ()
+    assert watcher.notice().whole  # and is looked for with the next sample
+    claimed = looked(2, web(engine=EngineName.RUNC, started_at=rfc3339(T + 0.9)))
+    assert [event.what for event in watcher.poll(snapshots[1], claimed)] == ["started, init 40"]
+    assert not watcher.notice().whole
+
+
+def test_what_stays_nobodys_was_isolated_by_hand_and_that_is_told_before_its_end(tmp_path: Path) -> None:
+    def watched(*snapshots: Snapshot) -> list[str]:
+        watcher = EventWatcher(HostFs(str(tmp_path)))
+        return [event.what for before, after in pairwise(snapshots) for event in watcher.poll(before, after)]
+
+    assert watched(looked(0), looked(1, box()), looked(2, box()), looked(3, box())) == ["isolated by hand, init 40"]
+    assert watched(looked(0), looked(1, box()), looked(2)) == ["isolated by hand, init 40", "stopped"]
+    assert watched(looked(0), looked(9, box())) == ["isolated by hand, init 40"]  # for a while already

@@ -258,9 +258,9 @@ def test_a_kernel_has_the_holes_of_its_branch(release: str, cve: str, mended: st
 
 def test_the_releases_that_mended_a_hole_are_one_of_each_branch_and_later_than_its_first() -> None:
     for one in HOLES:
-        branches = [numbers(release)[:2] for release in one.mended]
+        branches = [numbers(release)[:2] for release in one.mended.split()]
         assert branches == sorted(set(branches)), one.cve
-        assert all(numbers(one.first) < numbers(release) for release in one.mended), one.cve
+        assert all(numbers(one.first) < numbers(release) for release in one.mended.split()), one.cve
 
 
 def test_the_number_of_a_vendor_says_little_and_what_its_changelog_names_is_mended() -> None:

@@ -4,13 +4,21 @@ import gzip
 import hashlib
 import json
 import platform
+import subprocess
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 Entry = tuple[tarfile.TarInfo, bytes]
+
+
+def _zstd(content: bytes) -> bytes:
+    return subprocess.run(("zstd", "-q"), input=content, capture_output=True, check=True).stdout
+
+
+_COMPRESSED: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": lambda one: gzip.compress(one, mtime=0), "zstd": _zstd}
 
 
 def file(name: str, content: bytes = b"", **fields: Any) -> Entry:
@@ -54,7 +62,7 @@ def write_layout(
     *,
     tag: str = "latest",
     config: dict[str, Any] | None = None,
-    compress: bool = False,
+    compress: str = "",
     diff_ids: Sequence[str] | None = None,
 ) -> str:
     """A layout with one image; returns its name and tag. Compressed layers are as skopeo writes them."""
@@ -66,9 +74,8 @@ def write_layout(
         (blobs / digest).write_bytes(content)
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(content)}
 
-    descriptors = [
-        blob("layer.v1.tar+gzip", gzip.compress(one, mtime=0)) if compress else blob("layer.v1.tar", one) for one in layers
-    ]
+    kind = f"layer.v1.tar{f'+{compress}' if compress else ''}"
+    descriptors = [blob(kind, _COMPRESSED[compress](one)) for one in layers]
     image = {
         "architecture": MACHINE,
         "os": "linux",

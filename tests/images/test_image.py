@@ -1,9 +1,11 @@
 """Images: what layers become, and what is refused without a byte written outside."""
 
+import hashlib
 import json
 import os
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.images.layouts import Entry, archive, file, folder, hard_link, specia
 from tests.requirements import require, require_root
 
 
-def unpack(tmp_path: Path, *layers: list[Entry], compress: bool = False) -> Path:
+def unpack(tmp_path: Path, *layers: list[Entry], compress: str = "") -> Path:
     root = tmp_path / "root"
     root.mkdir()
     with opened_image(write_layout(tmp_path / "layout", [archive(one) for one in layers], compress=compress)) as image:
@@ -26,8 +28,9 @@ def listed(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
-@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
-def test_files_folders_and_links_are_unpacked_as_they_are(tmp_path: Path, compress: bool) -> None:
+@pytest.mark.parametrize("compress", ["", "gzip", "zstd"])
+def test_files_folders_and_links_are_unpacked_as_they_are(tmp_path: Path, compress: str) -> None:
+    require(*(["zstd"] if compress == "zstd" else []))
     root = unpack(
         tmp_path,
         [
@@ -264,8 +267,50 @@ def test_umoci_follows_the_same_links(tmp_path: Path, name: str) -> None:
 def test_a_bomb_of_zeros_is_refused_before_it_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctrscope.images.layers._SIZE_LIMIT", 1 << 20)
     with pytest.raises(LauncherError, match="more bytes than it may bring"):
-        unpack(tmp_path, [file(f"zeros{number}", bytes(1 << 19)) for number in range(4)], compress=True)
+        unpack(tmp_path, [file(f"zeros{number}", bytes(1 << 19)) for number in range(4)], compress="gzip")
     assert sum(path.stat().st_size for path in (tmp_path / "root").iterdir()) <= 1 << 20
+
+
+def test_a_bomb_that_zstd_packed_is_refused_too_and_nobody_is_left_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("zstd")
+    before = set(threading.enumerate())
+    monkeypatch.setattr("ctrscope.images.layers._SIZE_LIMIT", 1 << 20)
+    with pytest.raises(LauncherError, match="more bytes than it may bring"):
+        unpack(tmp_path, [file(f"zeros{number}", bytes(1 << 19)) for number in range(40)], compress="zstd")
+    assert sum(path.stat().st_size for path in (tmp_path / "root").iterdir()) <= 1 << 20
+    assert set(threading.enumerate()) <= before
+
+
+def test_without_zstd_it_is_said_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require("zstd")
+    reference = write_layout(tmp_path / "layout", [archive([file("a")])], compress="zstd")
+    monkeypatch.setattr("ctrscope.images.zstd.import_module", absent)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "root").mkdir()
+    with (
+        opened_image(reference) as image,
+        pytest.raises(LauncherError, match="install zstd, or copy the image once more with skopeo copy"),
+    ):
+        image.unpack(str(tmp_path / "root"))
+
+
+def absent(name: str) -> None:
+    raise ImportError(name)
+
+
+def test_what_zstd_cannot_make_sense_of_is_refused(tmp_path: Path) -> None:
+    require("zstd")
+    content = archive([file("a", os.urandom(1 << 16))])
+    packed = subprocess.run(("zstd", "-q"), input=content, capture_output=True, check=True).stdout
+    diff_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    for number, broken in enumerate((packed[:-100], packed[:200] + b"?" * 200 + packed[400:])):
+        target = tmp_path / f"{number}"
+        reference = write_layout(target, [broken], diff_ids=[diff_id])
+        (target / "root").mkdir()
+        with opened_image(reference) as image, pytest.raises(LauncherError, match="layer sha256:"):
+            image.unpack(str(target / "root"))
 
 
 def test_too_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +384,7 @@ def test_what_is_no_image_layout_is_said_so(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_a_layout_is_as_good_as_the_layout(tmp_path: Path) -> None:
-    write_layout(tmp_path / "layout", [archive([file("a", b"content")])], compress=True)
+    write_layout(tmp_path / "layout", [archive([file("a", b"content")])], compress="gzip")
     with tarfile.open(tmp_path / "image.tar", "w") as tar:
         for path in sorted((tmp_path / "layout").rglob("*")):
             tar.add(path, str(path.relative_to(tmp_path / "layout")), recursive=False)
@@ -396,7 +441,7 @@ def test_umoci_makes_the_same_of_it_file_by_file(tmp_path: Path) -> None:
         folder("usr/bin", mtime=900_000_020),
         file("usr/bin/fine", b"changed", mode=0o600, mtime=900_000_023),
     ]
-    reference = write_layout(tmp_path / "layout", [archive(entries), archive(changes)], compress=True)
+    reference = write_layout(tmp_path / "layout", [archive(entries), archive(changes)], compress="gzip")
     subprocess.run(["umoci", "unpack", "--image", reference, tmp_path / "theirs"], check=True, capture_output=True)
     (tmp_path / "ours").mkdir()
     with opened_image(reference) as image:

@@ -24,6 +24,9 @@ def call(name, *arguments):
     if getattr(libc, name)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.inotify import CREATE, Inotify
+from ctrscope.probes.proc_connector import ProcConnector
 gaps = lock(image=image)
 def thread():
     seen = []
@@ -39,6 +42,8 @@ tries = {
     "thread": thread,
     "netlink": netlink,
     "setns net": lambda: call("setns", net, 0x40000000),
+    "watch": lambda: Inotify().add(HostFs(), directory, CREATE),
+    "hear of processes": lambda: ProcConnector().close(),
     "signal self": lambda: os.kill(os.getpid(), 0),
     "terminal": lambda: os.isatty(1),
     "namespace of another": lambda: os.readlink(f"/proc/{victim}/ns/net"),
@@ -88,7 +93,7 @@ for name, one in tries.items():
 print(json.dumps({"gaps": len(gaps), "said": said, "status": open("/proc/self/status").read()}))
 """
 _ALLOWED = {"read", "list", "thread", "netlink", "setns net", "signal self", "terminal", "namespace of another"}
-_ALLOWED |= {"root of another"}
+_ALLOWED |= {"root of another", "watch", "hear of processes"}
 #: CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYSLOG.
 _KEPT = 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21 | 1 << 34
 

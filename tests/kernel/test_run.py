@@ -323,7 +323,7 @@ def busybox(tmp_path: Path, **config: Any) -> str:
         file("etc/passwd", b"web:x:33:34::/srv:/bin/sh\n"),
     ]
     above = [file("etc/.wh.old"), *(symlink(f"bin/{one}", "busybox") for one in ("sh", "id", "cat", "ls", "echo", "pwd"))]
-    return write_layout(tmp_path / "layout", [archive(below), archive(above)], tag="1", config=config, compress=True)
+    return write_layout(tmp_path / "layout", [archive(below), archive(above)], tag="1", config=config, compress="gzip")
 
 
 def test_an_image_says_what_runs_and_as_whom(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_what_was_unpacked_for_nobody_is_swept_away(tmp_path: Path) -> None:
 
 
 def test_a_hostile_image_is_refused_before_anything_is_there(tmp_path: Path, name: Callable[[str], str]) -> None:
-    image = write_layout(tmp_path / "layout", [archive([symlink("way", str(tmp_path)), file("way/escaped", b"!")])])
+    image = write_layout(tmp_path / "layout", [archive([file("a/../../escaped", b"!")])])
     done = ctrscope("run", "--name", name("hostile"), "--image", image, "--", "true")
     assert done.returncode == 125
     assert "refused" in done.stderr

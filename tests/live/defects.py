@@ -102,9 +102,10 @@ def _set(path: str, value: Any) -> Change:
     return change
 
 
-def _mount(source: str, target: str, *options: str, kind: str = "bind") -> Change:
-    bind = ("rbind",) if kind == "bind" else ()
-    one = {"destination": target, "source": source, "type": kind, "options": [*bind, *options]}
+def bind(source: str, target: str, *options: str, kind: str = "bind") -> Change:
+    """A mount more."""
+    how = ("rbind",) if kind == "bind" else ()
+    one = {"destination": target, "source": source, "type": kind, "options": [*how, *options]}
     return lambda spec: spec["mounts"].append(one)
 
 
@@ -151,7 +152,7 @@ def _capability(name: str, *also: str) -> Defect:
 
 
 def _volume(source: str, target: str, mode: str, *also: str) -> Defect:
-    return Defect({"volume": f"{source}:{target}:{mode}"}, _mount(source, target, mode), _also(*also))
+    return Defect({"volume": f"{source}:{target}:{mode}"}, bind(source, target, mode), _also(*also))
 
 
 def _script(text: str, options: Options | None = None, change: Change | None = None) -> Defect:
@@ -163,7 +164,7 @@ def _tmpfs(path: str) -> Options:
 
 
 def _scratch(path: str) -> Change:
-    return _mount("tmpfs", path, "mode=1777", kind="tmpfs")
+    return bind("tmpfs", path, "mode=1777", kind="tmpfs")
 
 
 #: What is mounted below the host's /, and comes along, writable or not.
@@ -192,7 +193,7 @@ DEFECTS: dict[str, Defect] = {
     "root-without-userns": Defect(_ROOT, _ROOT_SPEC),
     "setuid-reachable": Defect(
         {"security-opt": None, "volume": "/usr/bin/su:/usr/bin/su:ro"},
-        _all(_set("process/noNewPrivileges", False), _mount("/usr/bin/su", "/usr/bin/su", "ro")),
+        _all(_set("process/noNewPrivileges", False), bind("/usr/bin/su", "/usr/bin/su", "ro")),
         _also("no-new-privs"),
     ),
     # Namespaces
@@ -220,11 +221,11 @@ DEFECTS: dict[str, Defect] = {
     "kernel-files-mounted": _volume("/proc", "/host-proc", "ro"),
     "kernel-interfaces": Defect(
         {"volume": "{files}/debug:/debug:ro"},
-        _mount("debugfs", "/debug", "ro", kind="debugfs"),
+        bind("debugfs", "/debug", "ro", kind="debugfs"),
     ),
     "shared-propagation": Defect(
         {"volume": "{files}/shared:/shared:ro,rshared"},
-        _all(_mount("{files}/shared", "/shared", "rshared", "ro"), _set("linux/rootfsPropagation", "shared")),
+        _all(bind("{files}/shared", "/shared", "rshared", "ro"), _set("linux/rootfsPropagation", "shared")),
     ),
     "unmasked-paths": Defect(
         None,

@@ -41,13 +41,24 @@ async def test_p_shows_what_would_be_frozen_and_only_yes_does_it() -> None:
         table_of(pilot).stand_on(APP)
         await press(pilot, "p")
         text = await wait_for(pilot, "freezes /box: 3 processes")
-        assert "Pause app (containerd/k8s.io, 3fcac954851d)?" in text
+        assert "Pause app (containerd/k8s.io, 3fcac954851d0a7b6c)?" in text
         assert "its engine is not told" in text
         assert (actor.asked, actor.applied) == ([(APP, True)], 0)
         await press(pilot, "enter", "y", "y")
         await wait_for(pilot, "app is paused")
         assert actor.applied == 1
         assert isinstance(pilot.app.screen, ContainersScreen)
+
+
+@asynchronous
+async def test_the_question_stands_in_the_middle_and_what_it_is_about_stays_in_sight() -> None:
+    async with dashboard([sample()], freeze=Actor()) as pilot:
+        await press(pilot, "p")
+        text = await wait_for(pilot, "freezes /box")
+        assert "1 Containers" in text
+        box = pilot.app.screen.query_one("#ask").region
+        assert abs((box.x + box.right) - pilot.app.size.width) <= 1
+        assert abs((box.y + box.bottom) - pilot.app.size.height) <= 1
 
 
 @pytest.mark.parametrize("key", ["n", "escape", "q"])

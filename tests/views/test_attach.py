@@ -40,7 +40,7 @@ async def test_it_asks_and_yes_enters_and_comes_back() -> None:
         await press(pilot, "a")
         assert isinstance(pilot.app.screen, AskScreen)
         text = "\n".join(screen_lines(pilot))
-        assert "Attach to app (containerd/k8s.io, 3fcac954851d)?" in text
+        assert "Attach to app (containerd/k8s.io, 3fcac954851d0a7b6c)?" in text
         assert entered.containers == []
         await press(pilot, "y")
         assert [found.key for found in entered.containers] == [APP]

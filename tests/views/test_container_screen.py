@@ -1,16 +1,19 @@
 """One container, opened: every tab, what is missing, and a container that goes away meanwhile."""
 
+from typing import Any
+
 import pytest
 from textual.pilot import Pilot
 
-from ctrscope.model.container import Evidence
+from ctrscope.model.container import EngineName, Evidence, Pod
 from ctrscope.model.detail import Detail, Security
+from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.process import Role
 from ctrscope.model.sample import Sample
 from ctrscope.views.panes import PANES
-from ctrscope.views.screens.container import ContainerScreen
+from ctrscope.views.screens.container import ContainerScreen, headline
 from ctrscope.views.screens.containers import ContainersScreen
-from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, detail, minute, process, sample
+from tests.views.builders import APP, HOSTILE_NAMES, NOW, container, containers, denied, detail, minute, process, sample
 from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, settle, show, table_of
 
 OPENED = sample(details={APP: detail()})
@@ -227,6 +230,69 @@ def test_hostile_strings_are_text_on_every_tab(tab: str, size: tuple[int, int]) 
             assert "\x1b" not in text
             assert "\u202e" not in text
             assert len(screen_lines(pilot)) == size[1]
+
+    run()
+
+
+def test_the_headline_says_no_name_twice_and_cuts_no_id_but_a_hash() -> None:
+    def said(**changes: Any) -> str:
+        return headline(container("box", EngineName.RUNC, **changes), NOW, 120).plain
+
+    assert said(id="box").count("box") == 1
+    assert "pid:[4026534496]" in said(id="pid:[4026534496]")
+    assert said(id="ab" * 32).split("   ")[3] == "ab" * 6
+    assert "sandbox of pod shop/web" in said(id="a" * 64, pod=Pod(name="web", namespace="shop", sandbox_id="a" * 64))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (121, 40)])
+def test_the_graphs_are_boxes_with_straight_sides(size: tuple[int, int]) -> None:
+    @asynchronous
+    async def run() -> None:
+        for figures in (True, False):
+            async with dashboard([sample(details={APP: detail()}, with_figures=figures)], size=size) as pilot:
+                table_of(pilot).stand_on(APP)
+                await press(pilot, "enter")
+                lines = screen_lines(pilot)
+                top = next(at for at, text in enumerate(lines) if "cpu % of one" in text)
+                corners = {tuple(at for at, char in enumerate(text) if char in "┌┐└┘│") for text in lines[top : top + 6]}
+                assert len(corners) == 1, lines[top : top + 6]
+
+    run()
+
+
+def test_without_a_cgroup_of_its_own_the_reason_stands_where_the_graphs_would() -> None:
+    @asynchronous
+    async def run() -> None:
+        box = container("free", EngineName.CRUN, has_own_cgroup=False)
+        gap = Gap(
+            subject=f"container {box.key}",
+            fields=("stats",),
+            source="/proc/9/cgroup",
+            reason=Reason.UNAVAILABLE,
+            detail="it has no cgroup of its own",
+        )
+        async with dashboard([sample([box], gaps=[gap], with_figures=False)]) as pilot:
+            await press(pilot, "enter")
+            text = "\n".join(screen_lines(pilot))
+            assert "a minute ago" not in text
+            assert "stats from /proc/9/cgroup: unavailable (it has no cgroup of its own)" in text
+
+    run()
+
+
+def test_a_long_variable_is_shown_to_its_end() -> None:
+    @asynchronous
+    async def run() -> None:
+        value = ":".join(f"/opt/tools/number-{number}/bin" for number in range(30))
+        environment = {"PATH": value, "WIDE": "猫" * 100, "HOME": "/root"}
+        latest = sample(details={APP: detail(environment=environment)})
+        async with dashboard([latest], size=(80, 40)) as pilot:
+            await open_app(pilot, latest=latest)
+            text = await tab_of(pilot, "Environment")
+            joined = "".join(line.strip() for line in text.splitlines())
+            assert f"PATH={value}" in joined
+            assert "猫" * 100 in joined
+            assert "HOME=/root" in text
 
     run()
 

@@ -57,6 +57,18 @@ async def test_it_follows_until_somebody_scrolls_and_says_so() -> None:
 
 
 @asynchronous
+async def test_what_happened_is_cut_only_where_the_cause_needs_the_room() -> None:
+    what = "exec'd in: sh -c cat /dev/zero | tail (pid 18115, by uid 0)"
+    for cause, is_whole in (("exit 137 after 0.4 s", True), ("x" * 60, False)):
+        event = Event(time=ago(5), kind=EventKind.JOINED, container=APP, name="app", what=what, cause=cause)
+        async with dashboard([structs.replace(sample(), events=(event,))]) as pilot:
+            await press(pilot, "7")
+            row = next(line for line in screen_lines(pilot) if "→" in line)
+            assert (what in row) is is_whole
+            assert cause[:20] in row
+
+
+@asynchronous
 async def test_a_filter_leaves_what_matches_and_escape_shows_everything() -> None:
     async with dashboard([structs.replace(sample(), events=events())]) as pilot:
         await press(pilot, "7", "slash", *"kind:died", "enter")

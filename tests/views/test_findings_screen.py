@@ -7,7 +7,8 @@ from msgspec import structs
 from textual.pilot import Pilot
 
 from ctrscope.model.container import Evidence
-from ctrscope.model.finding import Finding
+from ctrscope.model.finding import Finding, Severity
+from ctrscope.model.sample import Ages
 from ctrscope.views.finding_rows import keyed, tab_of
 from ctrscope.views.panes import PANES
 from ctrscope.views.screens.cgroups import CgroupsScreen
@@ -105,6 +106,29 @@ async def test_what_was_not_judged_yet_is_not_said_to_be_right() -> None:
 
 
 @asynchronous
+async def test_until_somebody_moves_it_the_cursor_is_on_the_worst_though_that_comes_later() -> None:
+    grave = structs.replace(findings()[0], rule="capabilities/all", severity=Severity.CRITICAL)
+    for keys, is_worst in (((), True), (("down", "up"), False)):
+        async with dashboard([structs.replace(full(), security=())]) as pilot:
+            await press(pilot, "6", *keys)
+            await show(pilot, structs.replace(full(second=2), security=(grave,)))
+            table = pilot.app.screen.query_one(RowTable)
+            first = next(key for key in table.row_keys if not key.startswith("severity"))
+            assert (table.cursor == first) is is_worst
+
+
+@asynchronous
+async def test_how_old_it_is_that_is_not_looked_at_with_every_sample() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "6")
+        assert "as of" not in "\n".join(screen_lines(pilot))
+        await show(pilot, structs.replace(full(second=2), ages=Ages(health=95.0, security=12.0)))
+        text = "\n".join(screen_lines(pilot))
+        assert "of health (as of 1m ago)" in text
+        assert "of security (as of 12s ago)" in text
+
+
+@asynchronous
 async def test_the_cursor_stays_on_a_finding_whose_words_change() -> None:
     later = [structs.replace(one, title=one.title.replace("31 %", "47 %")) for one in findings()]
     async with dashboard([full()]) as pilot:
@@ -123,7 +147,7 @@ def test_two_findings_of_one_rule_about_one_subject_are_two() -> None:
 
 @asynchronous
 async def test_the_note_of_a_container_with_a_grave_finding_is_red() -> None:
-    from ctrscope.model.finding import Severity, Subject
+    from ctrscope.model.finding import Subject
 
     grave = structs.replace(findings()[0], severity=Severity.CRITICAL, subject=Subject(kind="container", id=APP, name="app"))
     for found, tone in (((), "watch"), ((grave,), "act")):

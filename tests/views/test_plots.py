@@ -52,6 +52,12 @@ def test_an_unknown_stretch_is_blank() -> None:
     assert set(ground[2 * third + 1 :]) == {"█"}
 
 
+def test_a_limit_far_above_is_named_in_the_title_without_the_arrow_that_means_imposed() -> None:
+    title = plot([1.0] * 180, LimitLine(100.0, "limit"), LimitLine(80.0, "↑ a.slice"), width=60)[0]
+    assert title.endswith("↑ a.slice 80, off the top")  # the tighter one
+    assert plot([1.0] * 180, LimitLine(100.0, "limit"), width=60)[0].endswith("limit 100, off the top")
+
+
 def test_a_limit_is_a_line_at_its_height_with_its_name() -> None:
     lines = plot([50.0] * 180, LimitLine(100.0, "limit"))
     assert "100┤ limit ╌╌╌╌" in lines[1]
@@ -65,7 +71,7 @@ def test_two_limits_on_one_line_are_both_named_and_the_tighter_has_the_line() ->
 
 def test_a_limit_far_above_is_told_and_not_drawn() -> None:
     lines = plot([1.0] * 180, LimitLine(1000.0, "limit"))
-    assert lines[0].endswith("limit 1000 ↑")
+    assert lines[0].endswith("limit 1000, off the top")
     assert "╌" not in "".join(lines)
     assert "█" in "".join(lines)
 

@@ -119,9 +119,7 @@ def kernel(host: AuditedHost) -> Iterator[Defect]:
     found = [one for one in open_kernel_holes(host.kernel_stable or release) if one[0].cve not in (mended or ())]
     if host.kernel_stable is None and found:
         names = ", ".join(one.cve for one, _ in found)
-        title = (
-            f"kernel {release} has by its number {len(found)} known ways out of containers ({names}); its vendor mends them "
-        )
+        title = f"kernel {release} has by its number {len(found)} known holes ({names}); its vendor mends them "
         title += "without a newer number: its advisories say which"
         yield Defect(title, (Evidence(source="/proc/sys/kernel/osrelease", value=release),), Severity.INFO)
         return

@@ -1,8 +1,10 @@
 """Cgroup: what it used in the last quarter of an hour, where it stands, what it may use, and for what it has to wait."""
 
+from collections.abc import Callable
+
 from textual.content import Content
 
-from ctrscope.model.cgroup import CgroupStats
+from ctrscope.model.cgroup import CgroupStats, EffectiveLimit, EffectiveLimits
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_limit, format_percent
@@ -27,11 +29,30 @@ def draw(opened: Opened) -> list[Content]:
     rates = opened.rates
     lines.append(Content(""))
     rows = [*_cpu(stats, rates.cpu_percent if rates else None), *_memory(stats), *_tasks(stats), *_io(stats)]
+    lines += _imposed(opened, membership.path)
     lines += table((Column(""), Column("NOW", "right"), Column("LIMIT", "right"), Column("", least=10)), rows, opened.width)
     lines += _pressure(stats, opened.width)
     if stats.frozen:
         lines += [Content(""), fact("freezer", ("frozen", "watch"))]
     return lines
+
+
+def _imposed(opened: Opened, path: str) -> list[Content]:
+    """The limits that a cgroup above imposes: they hold, whatever its own say."""
+    effective = opened.effective or EffectiveLimits()
+    limits: tuple[tuple[str, EffectiveLimit | None, Callable[[float], str]], ...] = (
+        ("cpu", effective.cpus, cpus_text),
+        ("memory", effective.memory, format_bytes),
+        ("tasks", effective.pids, "{:g}".format),
+    )
+    lines: list[Content] = []
+    for what, limit, write in limits:
+        if limit is None or limit.limited_by in (None, path, "host"):
+            continue
+        if isinstance(limit.value, int | float):
+            text = f"{what} at most {write(limit.value)}: set by {inert(str(limit.limited_by))}"
+            lines += facts("" if lines else "↑ from above", text, opened.width, "watch")
+    return [*lines, Content("")] if lines else []
 
 
 _Line = tuple[str, str, str, str]

@@ -345,7 +345,8 @@ class LogsPane(TextPane):
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
         older = f" with {len(log.source.paths) - 1} older" if len(log.source.paths) > 1 else ""
-        return left, f"{inert(log.source.paths[-1])}{older}, {format_bytes(log.size())}"
+        size = log.size()
+        return left, f"{inert(log.source.paths[-1])}{older}, {format_bytes(size) if size else 'empty'}"
 
 
 def clean(text: str) -> str:

@@ -4,6 +4,7 @@ from textual.content import Content
 
 from ctrscope.model.network import Link, NetworkPath
 from ctrscope.render.fields import ports_text
+from ctrscope.render.network_page import leads_to
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.topology import topology_lines
@@ -50,7 +51,7 @@ def draw(opened: Opened) -> list[Content]:
         lines += _way(opened)
     if network is None:
         return [*lines, *missing(opened, "network")]
-    rows = [_link(link) for link in network.links]
+    rows = [_link(link, _peer(link, opened)) for link in network.links]
     tones = ["idle" if link.state == "DOWN" or link.name == "lo" else "plain" for link in network.links]
     lines += table(_LINKS, rows, opened.width, tones) if rows else missing(opened, "links")
     if network.routes:
@@ -93,9 +94,22 @@ def _path(path: NetworkPath, width: int) -> list[Content]:
     return lines
 
 
-def _link(link: Link) -> tuple[str, ...]:
+def _peer(link: Link, opened: Opened) -> str:
+    """What the link leads to: by name as soon as the way to the container is known, which tells who is at the other end."""
+    way = opened.way
+    others = {one.ino: one for one in way.topology.network_namespaces} if way is not None else {}
+    here = others.get(opened.container.namespaces.net or 0)
+    same = next((one for one in here.links if one.ifindex == link.ifindex and one.peer), None) if here is not None else None
+    if here is not None and same is not None:
+        return leads_to(same, here, others, {one.id: one for one in opened.snapshot.containers})
+    if not link.peer_ifindex:
+        return ""
     # IFLA_LINK of a veth or macvlan is the index of its peer or lower link, in the namespace that the nsid names.
     elsewhere = "" if link.peer_netnsid is None else f" in nsid {link.peer_netnsid}"
+    return f"#{link.peer_ifindex}{elsewhere}"
+
+
+def _link(link: Link, peer: str) -> tuple[str, ...]:
     return (
         inert(link.name),
         inert(link.kind or ""),
@@ -103,7 +117,7 @@ def _link(link: Link) -> tuple[str, ...]:
         inert(" ".join(link.addresses)),
         inert(link.mac or ""),
         "" if link.mtu is None else str(link.mtu),
-        f"#{link.peer_ifindex}{elsewhere}" if link.peer_ifindex else "",
+        peer,
         "" if link.rx_bytes is None else format_bytes(link.rx_bytes),
         "" if link.tx_bytes is None else format_bytes(link.tx_bytes),
     )

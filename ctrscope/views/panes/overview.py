@@ -11,7 +11,7 @@ from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_percent
 from ctrscope.render.wording import joined_text, runtime_text, supervision_text
 from ctrscope.views.history import MINUTE_NS, Metric, bar_graph, spread
-from ctrscope.views.panes.opened import MARGIN, Opened, facts, wrapped
+from ctrscope.views.panes.opened import MARGIN, Opened, facts, gap_lines, wrapped
 from ctrscope.views.rows import cpu_top
 from ctrscope.views.tones import Part, line
 
@@ -23,7 +23,9 @@ def draw(opened: Opened) -> list[Content]:
     container = opened.container
     lines: list[Content] = []
     if container.is_running:
-        lines += [*_graphs(opened), Content("")]
+        # Without a cgroup of its own there is no figure to draw, and the gap says why.
+        drawn = _graphs(opened) if container.has_own_cgroup else _no_figures(opened)
+        lines += [*drawn, Content("")] if drawn else []
     lines += _supervision(opened)
     lines += _shares(opened)
     lines += _reach(opened)
@@ -43,6 +45,10 @@ def draw(opened: Opened) -> list[Content]:
     if opened.gaps:
         lines += [Content(""), *wrapped(f"· {summarise_gaps(opened.gaps)}", opened.width, "watch")]
     return lines
+
+
+def _no_figures(opened: Opened) -> list[Content]:
+    return [content for gap in opened.gaps_about(("stats",)) for content in gap_lines(gap, opened.width)]
 
 
 def _graphs(opened: Opened) -> list[Content]:
@@ -80,7 +86,7 @@ class _Graph:
         self.name, self.limit, self.current, self.points, self.top = name, limit, current, points, top
 
     def lines(self, now_ns: int, inner: int) -> list[list[Part]]:
-        rule = "─" * max(0, inner - len(self.name) - len(self.current) - len(self.limit) - (7 if self.limit else 4))
+        rule = "─" * max(0, inner - len(self.name) - len(self.current) - len(self.limit) - (6 if self.limit else 5))
         limit: list[Part] = [(f" {self.limit} ", "muted")] if self.limit else []
         title: list[Part] = [("┌ ", "idle"), (f"{self.name} ", "muted"), (self.current, "strong"), (f" {rule}", "idle")]
         graph = bar_graph(spread(self.points, now_ns, inner, MINUTE_NS), self.top, _HEIGHT)

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from ctrscope.model.container import Container
 from ctrscope.model.finding import Finding
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.render.fields import engine_text, group_text, since, status_sign
+from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
 from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, SELECTED, Action, bindings
@@ -277,6 +277,13 @@ class ContainerScreen(SampleScreen):
         self.show_actions()
 
 
+def _group_word(container: Container) -> str:
+    """A pod's sandbox is told from what runs in it: it holds the namespaces, and does nothing."""
+    if container.pod is None:
+        return "project"
+    return "sandbox of pod" if container.pod.sandbox_id == container.id else "pod"
+
+
 def headline(container: Container, now: float, width: int) -> Content:
     """What it is, on one line; the least telling part is dropped first."""
     start = since(container)
@@ -290,8 +297,8 @@ def headline(container: Container, now: float, width: int) -> Content:
     pieces: list[Part] = [
         (engine_text(container), "muted"),
         (age, "plain"),
-        (f"{'pod' if container.pod else 'project'} {group}" if group else "", "muted"),
-        (inert(container.id[:12]), "muted"),
+        (f"{_group_word(container)} {group}" if group else "", "muted"),
+        ("" if container.id == container.name else short_id(container), "muted"),
         (f"init {container.pid}" if container.pid is not None else "", "muted"),
         (f"image {inert(container.image)}" if container.image else "", "muted"),
     ]

@@ -12,6 +12,7 @@ from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
 from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import CONTAINERS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.ages import ages_text, as_of
 from ctrscope.views.columns import FIELDS, fit_columns, shown_fields
 from ctrscope.views.grouping import GROUP, Group, Grouping
 from ctrscope.views.rows import INDENT, Look, natural_order, note_tone, rows_of, shown_groups, table_rows
@@ -19,7 +20,7 @@ from ctrscope.views.screens.columns import ColumnsScreen
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.list import ListScreen
-from ctrscope.views.tones import Part, line
+from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _SIGN_TONES = {"●": "accent", "◐": "watch", "◌": "muted", "○": "idle", "!": "act", "?": "accent"}
@@ -100,7 +101,7 @@ class ContainersScreen(FilteredScreen):
             if about:
                 return line(" ", (shorten(f"· {inert(container.name)}: {summarise_gaps(about)}", room), "watch"))
             if container.note:
-                text = shorten(f"{inert(container.name)}: {inert(container.note)}", room)
+                text = shorten(f"{inert(container.name)}: {inert(container.note)}{_seen(sample, container)}", room)
                 return line(" ", (text, note_tone(container)))
         return line(" ", (shorten(f"· {summarise_gaps(gaps)}", room), "muted")) if gaps else line()
 
@@ -121,6 +122,9 @@ class ContainersScreen(FilteredScreen):
             right.append((f"{shown} shown · ", "strong"))
         arrow = "▼" if self.look.descending else "▲"
         right += [(f"{self.look.grouping.value} · sort {FIELDS[self.look.sort].title or 'STATE'} {arrow} ", "muted")]
+        ages = ages_text(self.sample.ages) if self.sample is not None else ""
+        if ages and width_of((*parts, ages, *right)) + 5 <= self.size.width:
+            parts.append((f"   {ages}", "muted"))
         return self.spread(parts, *right)
 
     # Keys
@@ -209,6 +213,12 @@ class ContainersScreen(FilteredScreen):
         self.draw()
         if self.focus_of() != Focus():
             self.ctrscope.request_sample()
+
+
+def _seen(sample: Sample, container: Container) -> str:
+    """How long ago that was seen which a note says, where it is not of now."""
+    is_earlier = any(one.subject.id == container.key and one.title == container.note for one in sample.earlier)
+    return as_of(sample.ages.health) if is_earlier else ""
 
 
 def _grouping_columns(width: int) -> tuple[Column, ...]:

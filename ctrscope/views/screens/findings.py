@@ -15,6 +15,7 @@ from ctrscope.model.finding import Finding, Severity
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.value import Value
 from ctrscope.views.actions import FINDINGS, SELECTED, TABLE, Action, bindings
+from ctrscope.views.ages import as_of
 from ctrscope.views.filtering import matches
 from ctrscope.views.finding_rows import (
     KINDS,
@@ -100,10 +101,13 @@ class FindingsScreen(FilteredScreen):
         table = self.table
         before = table.cursor
         table.show_rows(finding_columns(self._findings.values(), self.size.width), finding_rows(self._findings))
+        # Until somebody moves it, the cursor is on the worst: security comes later, and is worse than most of health.
+        if not table.was_moved and self._findings:
+            table.rest_on(next(key for key in table.row_keys if key in self._findings))
         # What the cursor was on went: to the next finding, and not to a heading.
-        if table.cursor != before and table.cursor not in self._findings and self._findings:
+        elif table.cursor != before and table.cursor not in self._findings and self._findings:
             below = table.row_keys[table.row_keys.index(table.cursor) :] if table.cursor in table.row_keys else ()
-            table.stand_on(next((key for key in below if key in self._findings), next(iter(self._findings))))
+            table.rest_on(next((key for key in below if key in self._findings), next(iter(self._findings))))
         for key, finding in self._findings.items() if self._wanted else ():
             if finding.subject.id == self._wanted:
                 self._wanted = ""
@@ -123,7 +127,8 @@ class FindingsScreen(FilteredScreen):
         if self.sample is None:
             return line((" reading …", "muted"))
         shown = [kind_of(one) for one in self._findings.values()]
-        parts: list[Part] = [f" {shown.count('health')} of health, {shown.count('security')} of security"]
+        health, security = (as_of(age) for age in (self.sample.ages.health, self.sample.ages.security))
+        parts: list[Part] = [f" {shown.count('health')} of health{health}, {shown.count('security')} of security{security}"]
         if self._security is None:
             parts.append(("  looking at security …", "muted"))
         if self.filter:

@@ -107,6 +107,7 @@ class RowTable(ScrollView, can_focus=True):
         super().__init__(**kwargs)
         self.empty = empty  # said in place of rows when there are none
         self.cursor: str | None = None
+        self.was_moved = False  # whether somebody put the cursor somewhere
         self.cell_cursor: str | None = None  # key of a column: the cursor is on one cell of its row
         self._columns: tuple[Column, ...] = ()
         self._rows: dict[str, TableRow] = {}
@@ -149,7 +150,12 @@ class RowTable(ScrollView, can_focus=True):
         return self._rows.get(key)
 
     def stand_on(self, key: str) -> None:
-        """Move the cursor to a row, if it is there, and scroll it into view."""
+        """Move the cursor to a row, if it is there, and scroll it into view: somebody wants it there."""
+        self.was_moved = True
+        self.rest_on(key)
+
+    def rest_on(self, key: str) -> None:
+        """The same, while nobody has said where it should be."""
         if key in self._rows:
             self._stand_on(key)
             self._scroll_to_cursor()
@@ -211,6 +217,7 @@ class RowTable(ScrollView, can_focus=True):
             return
         line = event.y - 1 + self.scroll_offset.y
         if line < len(self._keys):
+            self.was_moved = True
             self._stand_on(self._keys[line])
             self.post_message(self.CellClicked(self._column_at(event.x)))
             if event.chain == 2:

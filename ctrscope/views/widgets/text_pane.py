@@ -81,10 +81,10 @@ class TextPane(Vertical):
         left, right = self.words()
         parts: list[Part] = [" ", *([self._message] if self._message else left)]
         text, tone = right if isinstance(right, tuple) else (right, "muted")
-        room = self.size.width - width_of(parts) - 3
+        room = self.size.width - width_of(parts) - 5
         if cell_width(text) > room:  # of a path the end tells most
             text = f"…{text[len(text) - room + 1 :]}" if room > 1 and text.isascii() else ""
-        self.query_one(".words", Static).update(line(*parts, " " * max(1, room - cell_width(text) + 1), (text, tone)))
+        self.query_one(".words", Static).update(line(*parts, " " * max(3, room - cell_width(text) + 3), (text, tone)))
 
     def ask(self, what: str, hint: str = "") -> None:
         """Open the field."""
