@@ -1,8 +1,7 @@
 """The processes that become a container: a go-between gets the namespaces, its child, init, fills them and becomes the program.
 
 *Source:* OCI runtime specification, runtime.md "Lifecycle" and runtime-linux.md; namespaces(7), pivot_root(2).
-The steps are in ``_become_init`` from top to bottom. What the host has to do for them is asked for (``talk``): to the
-container's cgroup init goes as late as its mounts allow, so that our own memory is not counted as the container's.
+The steps are in ``_become_init`` from top to bottom. What the host has to do for them is asked for (``talk``).
 """
 
 import _socket
