@@ -5,8 +5,8 @@
 It lists what may be called, so that a system call which is newer than this list does not exist in there (ENOSYS, at which
 programs fall back); what was looked at and refused is EPERM. The list is what libseccomp knows up to ``_LAST`` without what
 is named below: three hundred harmless names need no reading, these do. What takes a capability is for those who have it.
-A program of 32 bits is killed: its socketcall(2) hides in memory which family is asked for, so that Docker's profile, too,
-refuses AF_VSOCK to those of 64 bits only.
+Programs of 32 bits run, too. Their socketcall(2) hides in memory which family is asked for, so that by it, as with the
+engines' profiles, every family can be had.
 """
 
 import os
@@ -16,7 +16,9 @@ from ctrscope.attach.seccomp import Argument, Profile, Rule, known_syscalls
 from ctrscope.oci.errors import LauncherError
 
 _LAST = 462  # mseal, Linux 6.10: the newest that was looked at. From 424 on numbers are the same everywhere
-_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
+#: The machine's own, then the one whose programs it runs besides. Not x32, which nobody builds for: its calls are killed.
+_ARCHITECTURES = {"x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"), "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM")}
+_FAR = ("breakpoint", "cacheflush", "set_tls")  # of ARM with 32 bits, whose numbers are a million from the others
 #: Refused unless the container has the capability, though most would be checked by the kernel too.
 _CAPABILITIES = {
     "CAP_BPF": "bpf",
@@ -54,7 +56,7 @@ def default_seccomp(capabilities: Collection[str] = ()) -> Profile:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise LauncherError(f"there is no seccomp profile for {machine}; --security-opt seccomp=unconfined goes without")
-    known = known_syscalls(_ARCHITECTURES[machine], _LAST)
+    known = tuple(dict.fromkeys(name for one in _ARCHITECTURES[machine] for name in known_syscalls(one, _LAST)))
     given = {name for one, names in _CAPABILITIES.items() if one in capabilities for name in names.split()}
     refused = {name for names in (*_CAPABILITIES.values(), _NEVER) for name in names.split()} - given
     special = {"personality", "socket"}
@@ -68,11 +70,11 @@ def default_seccomp(capabilities: Collection[str] = ()) -> Profile:
     families = ("LT", _AF_ALG), ("EQ", 39), ("GT", _AF_VSOCK)
     rules += [_allow("socket", Argument(0, family, f"SCMP_CMP_{operator}")) for operator, family in families]
     rules += [_refuse("socket", number=_EAFNOSUPPORT, on=Argument(0, one, "SCMP_CMP_EQ")) for one in (_AF_ALG, _AF_VSOCK)]
-    allowed = Rule(names=tuple(name for name in known if name not in refused | special), action="SCMP_ACT_ALLOW")
+    allowed = Rule(names=tuple(name for name in (*known, *_FAR) if name not in refused | special), action="SCMP_ACT_ALLOW")
     return Profile(
         defaultAction="SCMP_ACT_ERRNO",
         defaultErrnoRet=_ENOSYS,
-        architectures=(_ARCHITECTURES[machine],),
+        architectures=_ARCHITECTURES[machine],
         syscalls=(allowed, *rules),
     )
 

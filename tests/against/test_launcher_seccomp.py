@@ -22,30 +22,34 @@ from tests.requirements import require, require_root
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls are x86-64's here")
 
-_X86_64 = 0xC000003E
+#: AUDIT_ARCH_… of linux/audit.h.
+_X86_64, _X86, _ARM = 0xC000003E, 0x40000003, 0x40000028
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 #: What older profiles of the engines refuse because they did not know it; harmless, and allowed by their newer ones.
 _HARMLESS = {
-    "cachestat", "fchmodat2", "futex_requeue", "futex_wait", "futex_waitv", "futex_wake", "io_pgetevents", "map_shadow_stack",
-    "name_to_handle_at", "pkey_alloc", "pkey_free", "pkey_mprotect",
+    "cachestat", "fchmodat2", "futex_requeue", "futex_wait", "futex_waitv", "futex_wake", "io_pgetevents",
+    "io_pgetevents_time64", "map_shadow_stack", "name_to_handle_at", "pkey_alloc", "pkey_free", "pkey_mprotect",
 }  # fmt: skip
 #: What we refuse and one of them or both do not: the younger profiles refuse most of it, or without the capability.
 _STRICTER = set(
     str.split(
         "bpf clone3 fsconfig fsmount fsopen fspick get_mempolicy io_uring_enter io_uring_register io_uring_setup keyctl mbind "
         "mount mount_setattr move_mount open_tree pidfd_getfd pivot_root process_vm_readv process_vm_writev quotactl_fd reboot "
-        "set_mempolicy setns syslog umount2 unshare vmsplice"
+        "set_mempolicy setns syslog umount umount2 unshare vmsplice"
     )
 )
 #: What the kernel itself has no longer, whoever asks.
 _GONE = {
     "afs_syscall", "create_module", "get_kernel_syms", "getpmsg", "putpmsg", "query_module", "security", "tuxcall", "vserver",
 }  # fmt: skip
+_GONE_WITH_32_BITS = set(str.split("break ftime gtty idle lock mpx prof profil stty ulimit"))
+#: What Docker's profile refuses to programs of 32 bits and Podman's does not: what `rt_sigaction` and `getdents` do, as of old.
+_OLD = {"readdir", "sigaction", "signal", "sigpending", "sigsuspend"}
 
 
-def answer(compiled: Filter, number: int, *arguments: int) -> int:
+def answer(compiled: Filter, number: int, *arguments: int, architecture: int = _X86_64) -> int:
     """What the filter returns for a system call; the classic BPF of seccomp(2), run here."""
-    data = struct.pack("=IIQ6Q", number, _X86_64, 0, *(*arguments, 0, 0, 0, 0, 0, 0)[:6])
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *(*arguments, 0, 0, 0, 0, 0, 0)[:6])
     accumulator, at = 0, 0
     while True:
         code, yes, no, value = struct.unpack_from("=HBBI", compiled.program, at * 8)
@@ -71,12 +75,12 @@ def answer(compiled: Filter, number: int, *arguments: int) -> int:
                 raise AssertionError(f"{code:#x}")
 
 
-def numbers() -> dict[str, int]:
+def numbers(architecture: str = "SCMP_ARCH_X86_64") -> dict[str, int]:
     """Name → number of every system call that libseccomp knows."""
     found: dict[str, int] = {}
     before: tuple[str, ...] = ()
     for last in range(470):
-        now = known_syscalls("SCMP_ARCH_X86_64", last)
+        now = known_syscalls(architecture, last)
         if len(now) > len(before):
             found[now[-1]] = last
         before = now
@@ -119,6 +123,15 @@ def test_what_the_engine_refuses_is_refused(engine: str) -> None:
             if answer(theirs, *arguments) != _ALLOW:
                 assert answer(ours, *arguments) != _ALLOW, arguments
         assert {name for name in known if name not in refused and name not in allowed} <= _STRICTER
+        with_32_bits = numbers("SCMP_ARCH_X86")
+        assert len(with_32_bits) > 400
+        allowed = {name for name, number in with_32_bits.items() if answer(ours, number, architecture=_X86) == _ALLOW}
+        refused = {name for name, number in with_32_bits.items() if answer(theirs, number, architecture=_X86) != _ALLOW}
+        assert allowed & refused - _HARMLESS - _OLD - _GONE - _GONE_WITH_32_BITS == set()
+        assert {name for name in with_32_bits if name not in refused and name not in allowed} <= _STRICTER
+        clone = with_32_bits["clone"]
+        assert answer(ours, clone, 17 | 1 << 28, architecture=_X86) == _ERRNO | 1
+        assert answer(ours, clone, 17, architecture=_X86) == _ALLOW
 
 
 _VALUES = (*(1 << bit for bit in range(32)), 0, 0xFFFFFFFF, 38, 39, 40, 41, 0x20008, 17 | 1 << 28, 0x3D0F00)
@@ -161,6 +174,41 @@ def test_a_live_container_gets_these_answers() -> None:
         "not yet": "ENOSYS",
         "Linux 32": "done",
     }
+
+
+#: A program for i386: write(1, "32 bits\\n", 8), then exit(0), by int 0x80.
+_CODE = bytes.fromhex("b804000000 bb01000000 b973800408 ba08000000 cd80 b801000000 31db cd80") + b"32 bits\n"
+_ELF = (
+    b"\x7fELF\x01\x01\x01" + bytes(9)
+    + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x08048054, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    + struct.pack("<8I", 1, 0, 0x08048000, 0x08048000, 84 + len(_CODE), 84 + len(_CODE), 5, 4096)
+    + _CODE
+)  # fmt: skip
+
+
+def test_a_program_of_32_bits_runs(tmp_path: Path) -> None:
+    require_root("starts a container")
+    program = tmp_path / "program"
+    program.write_bytes(_ELF)
+    program.chmod(0o755)
+    try:
+        assert subprocess.run([program], capture_output=True, check=True).stdout == b"32 bits\n"
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this kernel runs no programs of 32 bits")
+    words = ("run", "--rm", "-v", f"{program}:/tmp/program", "--", "/tmp/program")
+    done = subprocess.run([sys.executable, "-m", "ctrscope", *words], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "32 bits\n"), done.stderr
+
+
+def test_arm_has_its_programs_of_32_bits_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = os.uname()
+    monkeypatch.setattr("os.uname", lambda: os.uname_result((*found[:4], "aarch64")))
+    compiled = compile_filter(default_seccomp())
+    known = numbers("SCMP_ARCH_ARM")
+    for name in ("mmap2", "fcntl64", "clock_gettime64", "sigreturn", "socket"):
+        assert answer(compiled, known[name], 1, architecture=_ARM) == _ALLOW, name
+    assert answer(compiled, 0x0F0005, architecture=_ARM) == _ALLOW  # set_tls
+    assert answer(compiled, known["mount"], architecture=_ARM) == _ERRNO | 1
 
 
 def test_whoever_has_the_capability_may_do_what_it_is_for() -> None:
