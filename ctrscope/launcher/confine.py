@@ -14,8 +14,8 @@ from ctrscope.attach import become as attach_become
 from ctrscope.attach import syscalls
 from ctrscope.attach.confinement import Confinement, Filter, ResourceLimit
 from ctrscope.attach.credentials import Credentials
-from ctrscope.attach.seccomp import Profile, compile_filter
-from ctrscope.model.gap import ParseError
+from ctrscope.attach.seccomp import Profile
+from ctrscope.launcher.filters import compile_seccomp
 from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Capabilities, IoPriority, Process
@@ -137,16 +137,6 @@ def _own_standard_streams(uid: int) -> None:
             found = os.fstat(number)
             if found.st_uid != uid and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == null):
                 os.fchown(number, uid, -1)
-
-
-def compile_seccomp(profile: Profile) -> Filter:
-    """Compile ``linux.seccomp``. Errors: SpecError, LauncherError without libseccomp."""
-    try:
-        return compile_filter(profile)
-    except ParseError as error:
-        raise SpecError(f"$.linux.{error}") from None
-    except OSError as error:
-        raise LauncherError(f"$.linux.seccomp: libseccomp cannot be used: {error}; install libseccomp2") from error
 
 
 def _io_priority(asked: IoPriority | None, where: str) -> tuple[int, int] | None:
