@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import partial
 
 from ctrscope.act.open_cgroup import opened_cgroup, set_frozen
+from ctrscope.cgroups.devices import allow_devices
+from ctrscope.cgroups.limits import apply_limits, plan_limits
 from ctrscope.model.gap import VANISHED
 from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Resources, Spec
@@ -30,8 +32,6 @@ _HOST = HostFs()
 
 def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     """Decide where; nothing is made. Hierarchies that we may not write are left out. Errors: SpecError, LauncherError."""
-    from ctrscope.cgroups.limits import plan_limits
-
     layout = read_layout(_HOST)
     is_v2 = layout is not None and layout.version == "v2"
     plan_limits(spec.linux.resources, is_v2=is_v2)  # what cannot be said is an error now
@@ -81,7 +81,6 @@ def join(cgroups: Cgroups, pid: int) -> None:
 
 def update(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
     """Change limits of a container that runs; devices stay. Returns warnings. Errors: LauncherError, SpecError."""
-    from ctrscope.cgroups.limits import apply_limits
     from ctrscope.oci.validate import validate_resources
 
     validate_resources(resources)
@@ -161,9 +160,6 @@ def remove(cgroups: Cgroups) -> None:
 
 
 def _make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
-    from ctrscope.cgroups.devices import allow_devices
-    from ctrscope.cgroups.limits import apply_limits
-
     _create(cgroups)
     return (*apply_limits(cgroups, resources), *allow_devices(cgroups, resources.devices))
 

@@ -1,7 +1,7 @@
 """``linux.seccomp`` compiled. The last filter is remembered: most containers have the same, which takes libseccomp 5 to 15 ms.
 
-*Source:* seccomp(2). *Shape:* a file beside the directory of all containers, which is gone with the next start of the host:
-digest of the rest; digest of the profile and of libseccomp's version; flags; program.
+*Source:* seccomp(2); hier(7) and the XDG base directory specification for where. *Shape:* digest of the rest; digest of the
+profile and of libseccomp's version; flags; program.
 """
 
 import os
@@ -15,7 +15,7 @@ from ctrscope.attach.confinement import Filter
 from ctrscope.attach.seccomp import Profile, compile_filter, library_version
 from ctrscope.model.gap import ParseError
 from ctrscope.oci.errors import LauncherError, SpecError
-from ctrscope.oci.state import default_root, write_whole
+from ctrscope.oci.state import write_whole
 
 _SIZE = 32  # bytes of a digest
 _LIMIT = 65536
@@ -23,7 +23,7 @@ _LIMIT = 65536
 
 def compile_seccomp(profile: Profile) -> Filter:
     """Compile it, unless it is the one that was compiled last. Errors: SpecError, LauncherError without libseccomp."""
-    path = f"{os.path.dirname(default_root())}/seccomp.filter"
+    path = f"{_cache()}/seccomp.filter"
     try:
         key = _digest(repr(library_version()).encode() + msgspec.json.encode(profile))
         known = _read(path)
@@ -35,9 +35,16 @@ def compile_seccomp(profile: Profile) -> Filter:
     except OSError as error:
         raise LauncherError(f"$.linux.seccomp: libseccomp cannot be used: {error}; install libseccomp2") from error
     body = key + struct.pack("=I", compiled.flags) + compiled.program
-    with suppress(OSError):  # ENOENT: it is the first container; EROFS
+    with suppress(OSError):  # EROFS, EACCES: it goes without
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         write_whole(path, _digest(body) + body)
     return compiled
+
+
+def _cache() -> str:
+    if os.geteuid() == 0:
+        return "/var/cache/ctrscope"
+    return f"{os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')}/ctrscope"
 
 
 def _read(path: str) -> bytes:

@@ -228,7 +228,7 @@ def test_an_io_priority_that_is_none_is_refused(io: dict[str, Any]) -> None:
 
 
 def test_the_last_filter_is_remembered_and_taken_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctrscope.launcher.filters.default_root", lambda: str(tmp_path / "containers"))
+    monkeypatch.setattr("ctrscope.launcher.filters._cache", lambda: str(tmp_path / "cache"))
     compiled: list[Profile] = []
 
     def compile_filter(profile: Profile) -> Filter:
@@ -244,7 +244,7 @@ def test_the_last_filter_is_remembered_and_taken_for_no_other(tmp_path: Path, mo
     assert [compile_seccomp(one), compile_seccomp(one)] == [expected, expected]
     assert compiled == [one]
     assert compile_seccomp(other) == real(other) != expected
-    remembered = tmp_path / "seccomp.filter"
+    remembered = tmp_path / "cache/seccomp.filter"
     remembered.write_bytes(remembered.read_bytes()[:-8])  # half written
     assert compile_seccomp(other) == real(other)
     assert compiled == [one, other, other]
