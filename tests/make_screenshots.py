@@ -39,6 +39,7 @@ SHOTS = {
     "cgroups": Shot((140, 24), ("4",), ["down"] * 5),
     "network": Shot((140, 20), ("5",), ("n",)),
     "findings": Shot((120, 26), ("6",), ("down", "down")),
+    "storage": Shot((140, 28), ("9",), ("down", "down")),
     "trees": Shot((120, 22), ("2",)),
     "events": Shot((140, 20), ("7",)),
     "security": Shot((120, 28), ("enter", *["right"] * 6)),

@@ -20,6 +20,8 @@ from ctrscope.render.safe import inert
 if TYPE_CHECKING:
     from ctrscope.act.limit import Change
     from ctrscope.model.detail import ConfigFile
+    from ctrscope.model.gap import Reading
+    from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
     from ctrscope.views.acting import Limits, Proposal
     from ctrscope.views.asking import Log
 
@@ -67,13 +69,19 @@ class Dashboard:
             acts if is_live else None,
             environment.read_only,
             partial(find, environment.host),
-            asked=Asked(log=partial(_open_log, environment.host), files=partial(_config_files, environment.host)),
+            asked=Asked(
+                log=partial(_open_log, environment.host),
+                files=partial(_config_files, environment.host),
+                image=partial(_image_config, environment.host),
+                measure=partial(_measure, environment.host),
+            ),
             preferences=configuration,
             complaints=complaints,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
         sys.setswitchinterval(0.0005)
         gc.enable()  # `__main__` switched it off for commands; `demo` is one that opens this
+        gc.freeze()  # what is there now stays, and need not be looked through: a third of what collecting takes
         noticer.start()
         try:
             app.run()
@@ -108,6 +116,18 @@ def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Se
     from ctrscope.discovery.config_files import read_config_files
 
     return read_config_files(host, container, show_secrets=show_secrets)
+
+
+def _image_config(host: HostFs, image: "Image") -> "Reading[ImageConfig]":
+    from ctrscope.discovery.image_page import read_image_config
+
+    return read_image_config(host, image)
+
+
+def _measure(host: HostFs, volume: "Volume") -> "Reading[Measured]":
+    from ctrscope.discovery.measure import measure_volume
+
+    return measure_volume(host, volume)
 
 
 def _limit(environment: Environment, container: Container, limits: "Limits") -> "Proposal":

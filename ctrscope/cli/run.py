@@ -4,6 +4,7 @@
 signal N ended it; 2 an option means nothing.
 """
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ctrscope.cli.environment import Environment
@@ -91,12 +92,18 @@ class Run:
         source.add_argument("--rootfs", metavar="DIR", help="the container's files; changes stay in there")
         source.add_argument("--bundle", metavar="DIR", help="an OCI bundle: config.json says everything but the command")
         source.add_argument("--image", metavar="LAYOUT[:TAG]", help="an OCI image layout, or an archive of one")
+        parser.add_argument("stray", nargs="*", help="==SUPPRESS==")
         parser.set_defaults(argv=())  # what stands after --
 
     def run(self, arguments: "argparse.Namespace", environment: Environment) -> int:
         """Make it, run it, hand on the status."""
         if environment.json:
             raise CommandError(ExitStatus.USAGE, "run has no JSON answer: what the command writes is all there is")
+        if arguments.stray:
+            words = inert(" ".join(arguments.stray))
+            raise CommandError(
+                ExitStatus.USAGE, f"{words}: the command stands after --, an image after --image: ctrscope help run"
+            )
         if environment.read_only:
             environment.say("ctrscope: run starts a program: refused under --read-only")
             return _FAILED
@@ -163,7 +170,12 @@ def _find_network(text: str, environment: Environment) -> str:
     if text in ("none", "host", "bridge"):
         return text
     if kind == "ns" and name:
-        return name if name.startswith("/") else f"/run/netns/{name}"
+        path = name if name.startswith("/") else f"/run/netns/{name}"
+        if not os.path.exists(path):
+            raise CommandError(
+                ExitStatus.USAGE, f"--net {inert(text)}: there is no {inert(path)}; ip netns lists those with a name"
+            )
+        return path
     if kind != "container" or not name:
         expected = "none, host, bridge, container:ID, ns:NAME or ns:PATH"
         raise CommandError(ExitStatus.USAGE, f"--net {inert(text)!r}: expected {expected}")

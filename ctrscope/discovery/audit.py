@@ -211,6 +211,9 @@ class _Gatherer:
 
         def look(field: str, path: str, find: Callable[[HostFs], Any]) -> None:
             self._sources[field] = f"/proc/{pid}/root{path}"
+            if mounts is None and "mounts" in self._inapplicable:
+                self._inapplicable.add(field)  # it ended
+                return
             served = None if mounts is None else find_unanswering(mounts, path)
             if mounts is None or served is not None:
                 detail = f"a FUSE file system at {served} may never answer" if served else "its mounts could not be read"
@@ -222,7 +225,9 @@ class _Gatherer:
         self._attempt(lambda: look("devices", "/dev", find_audited_devices), f"/proc/{pid}/root/dev", "devices")
         if "devices" in found and found["devices"] is None:
             self._gap(f"/proc/{pid}/root/dev", Reason.TRUNCATED, "more entries than any container needs", "devices")
-        if status is not None and status.no_new_privs:
+        if status is None and "uid" in self._inapplicable:
+            self._inapplicable.add("setuid_programs")
+        elif status is not None and status.no_new_privs:
             found["setuid_programs"] = ()
         elif status is not None:
             source = f"/proc/{pid}/root/usr/bin"
@@ -238,7 +243,8 @@ class _Gatherer:
         elif isinstance(answer, OSError):
             self._gaps.append(gap_of(answer, self._subject, ("route_localnet",), source, "CAP_SYS_ADMIN"))
         elif answer is None or isinstance(answer, Exception):
-            self._gap(source, Reason.UNAVAILABLE, "its network namespace is not known", "route_localnet")
+            reason, needs = (Reason.DENIED, "CAP_SYS_PTRACE") if answer is None else (Reason.MALFORMED, None)
+            self._gap(source, reason, str(answer or "its network namespace is not known"), "route_localnet", needs=needs)
         else:
             return {"route_localnet": answer}
         return {}
@@ -268,6 +274,7 @@ class _Gatherer:
     def _read_processes(self, init: int) -> dict[str, Any]:
         found = []
         held: list[HeldDirectory] | None = []
+        is_whole = True
         members = frozenset(self._container.pids)
         self._sources |= {"processes": "/proc/PID/status", "host_directories": "/proc/PID/fd"}
         for pid in self._container.pids:
@@ -279,8 +286,14 @@ class _Gatherer:
                         held = self._held(process, one, namespaces, held)
             except (OSError, ParseError) as error:
                 if isinstance(error, ParseError) or error.errno not in VANISHED:
-                    self._gaps.append(gap_of(error, self._subject, ("processes",), f"/proc/{pid}", "CAP_SYS_PTRACE"))
-        return {"processes": tuple(found), "host_directories": None if held is None else tuple(held)}
+                    held, is_whole = None, False
+                    fields = ("processes", "host_directories")
+                    self._gaps.append(gap_of(error, self._subject, fields, f"/proc/{pid}", "CAP_SYS_PTRACE"))
+        # Of some that could be read what is wrong with them is said, whatever the others are.
+        return {
+            "processes": tuple(found) if found or is_whole else None,
+            "host_directories": None if held is None else tuple(held),
+        }
 
     def _held(
         self, process: ProcDir, one: AuditedProcess, namespaces: NamespaceSet, before: list[HeldDirectory]

@@ -4,16 +4,16 @@ A path is translated into device and path inside the file system by the host's m
 same device and path looked for among the mounts of each container: no engine has to say what it mounted where.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from ctrscope.discovery.confinement import find_overlay
+from ctrscope.discovery.host_paths import Place, locate, moved, read_host_mounts
 from ctrscope.discovery.whose import Whose, is_within
 from ctrscope.model.container import Container
 from ctrscope.model.gap import ParseError
 from ctrscope.model.match import Match, MatchKind
 from ctrscope.model.mount import Mount
-from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo, read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
 from ctrscope.probes.proc_pid_ns import parse_namespace
 
 #: File systems that are everywhere: what the host and a container both have of them says nothing.
@@ -22,19 +22,10 @@ _EVERYWHERE = frozenset(
 )
 
 
-class _Place(NamedTuple):
-    """Where a path is, whatever it is mounted as."""
-
-    path: str
-    device: str | None = None  # "major:minor"; None: on no mount of the host
-    inner: str = ""  # path inside the file system
-    mount: Mount | None = None
-
-
 def find_path(whose: Whose, text: str) -> Iterator[Match]:
     """Every container that has something to do with a path; what says most (the longest directory) first."""
-    host_mounts = _host_mounts(whose)
-    place = _locate(_plain(text), host_mounts)
+    host_mounts = read_host_mounts(whose.hostfs)
+    place = locate(_plain(text), host_mounts)
     inherited = {(mount.device, mount.root, mount.mount_point) for mount in host_mounts}
     found: list[tuple[int, Match]] = []
     for container in whose.snapshot.containers:
@@ -49,7 +40,7 @@ def find_path(whose: Whose, text: str) -> Iterator[Match]:
 
 def find_hosts_file(whose: Whose, text: str) -> Iterator[Match]:
     """A file of the host that no container has anything to do with."""
-    place = _locate(_plain(text), _host_mounts(whose))
+    place = locate(_plain(text), read_host_mounts(whose.hostfs))
     if whose.hostfs.exists(place.path):
         where = f" on {place.mount.mount_point} ({place.mount.fs_type})" if place.mount is not None else ""
         detail = f"the host's own{where}: no container{whose.caveat} has it in a layer, in a mount or in what its engine keeps"
@@ -59,7 +50,7 @@ def find_hosts_file(whose: Whose, text: str) -> Iterator[Match]:
 def find_bind_mount(whose: Whose, text: str) -> int | None:
     """Inode number of the namespace that is mounted at a path, such as ``/run/netns/blue``."""
     path = _plain(text)
-    for mount in reversed(_host_mounts(whose)):
+    for mount in reversed(read_host_mounts(whose.hostfs)):
         if mount.fs_type == "nsfs" and mount.mount_point == path:
             try:
                 return parse_namespace(mount.root)
@@ -80,31 +71,6 @@ def _mounts_of(whose: Whose, pid: int) -> tuple[Mount, ...]:
         return ()
 
 
-def _host_mounts(whose: Whose) -> tuple[Mount, ...]:
-    for pid in ("1", "self"):
-        try:
-            if mounts := parse_mountinfo(whose.hostfs.read(f"/proc/{pid}/mountinfo")):
-                return mounts
-        except (OSError, ParseError):
-            continue
-    return ()
-
-
-def _locate(path: str, mounts: Iterable[Mount]) -> _Place:
-    """The mount that a path is on: the deepest one, of several at one point the last."""
-    covering = [mount for mount in mounts if is_within(path, mount.mount_point)]
-    mount = max(reversed(covering), key=lambda one: len(one.mount_point), default=None)
-    if mount is None:
-        return _Place(path)
-    return _Place(path, mount.device, _moved(path, mount.mount_point, mount.root), mount)
-
-
-def _moved(path: str, old: str, new: str) -> str:
-    """A path at or below *old*, as it is below *new*."""
-    rest = path[len(old.rstrip("/")) :].strip("/")
-    return f"{new.rstrip('/')}/{rest}" if rest else new
-
-
 def _layers(whose: Whose, container: Container, mounts: list[Mount], path: str) -> Iterator[tuple[int, Match]]:
     """Layers of its root that hold the path; one directory above a layer, as overlay2/ID is above overlay2/ID/diff, too."""
     overlay = find_overlay(whose.hostfs, tuple(mounts))
@@ -116,7 +82,7 @@ def _layers(whose: Whose, container: Container, mounts: list[Mount], path: str) 
     fitting = [directory for directory in layers if is_within(path, directory)]
     if fitting:
         directory = max(fitting, key=len)
-        detail = f"in {layers[directory]}; inside: {_moved(path, directory, '/')}" if path != directory else layers[directory]
+        detail = f"in {layers[directory]}; inside: {moved(path, directory, '/')}" if path != directory else layers[directory]
         yield len(directory), _match(MatchKind.OVERLAY, directory, container, detail)
         return
     held = [name for directory, name in layers.items() if directory.rpartition("/")[0] == path]
@@ -124,7 +90,7 @@ def _layers(whose: Whose, container: Container, mounts: list[Mount], path: str) 
         yield len(path), _match(MatchKind.OVERLAY, path, container, f"holds {', '.join(dict.fromkeys(held))}")
 
 
-def _mounted(container: Container, mounts: list[Mount], place: _Place) -> Iterator[tuple[int, Match]]:
+def _mounted(container: Container, mounts: list[Mount], place: Place) -> Iterator[tuple[int, Match]]:
     holding = [
         mount
         for mount in mounts
@@ -132,7 +98,7 @@ def _mounted(container: Container, mounts: list[Mount], place: _Place) -> Iterat
     ]
     if holding:
         mount = max(holding, key=lambda one: len(one.root))
-        inside = _moved(place.inner, mount.root, mount.mount_point)
+        inside = moved(place.inner, mount.root, mount.mount_point)
         as_what = "its root file system" if mount.mount_point == "/" else f"mounted there at {mount.mount_point}"
         below = place.inner[len(mount.root.rstrip("/")) :]
         # The container may have more of the file system than the host has mounted there.

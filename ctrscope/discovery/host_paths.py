@@ -4,12 +4,52 @@
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from ctrscope.discovery.whose import is_within
 from ctrscope.model.audited import AuditedMount
+from ctrscope.model.gap import ParseError
 from ctrscope.model.mount import Mount
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 
 #: File systems of which every container has its own, or what its namespaces show of the host's.
 _KERNEL = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"})
+
+
+class Place(NamedTuple):
+    """Where a path is, whatever it is mounted as."""
+
+    path: str
+    device: str | None = None  # "major:minor"; None: on no mount of the host
+    inner: str = ""  # path inside the file system
+    mount: Mount | None = None
+
+
+def locate(path: str, mounts: Iterable[Mount]) -> Place:
+    """The mount that a path is on: the deepest one, of several at one point the last."""
+    covering = [mount for mount in mounts if is_within(path, mount.mount_point)]
+    mount = max(reversed(covering), key=lambda one: len(one.mount_point), default=None)
+    if mount is None:
+        return Place(path)
+    return Place(path, mount.device, moved(path, mount.mount_point, mount.root), mount)
+
+
+def moved(path: str, old: str, new: str) -> str:
+    """A path at or below *old*, as it is below *new*."""
+    rest = path[len(old.rstrip("/")) :].strip("/")
+    return f"{new.rstrip('/')}/{rest}" if rest else new
+
+
+def read_host_mounts(hostfs: HostFs) -> tuple[Mount, ...]:
+    """Mounts of the host's init, or of our own; none where neither can be read."""
+    for pid in ("1", "self"):
+        try:
+            if mounts := parse_mountinfo(hostfs.read(f"/proc/{pid}/mountinfo")):
+                return mounts
+        except (OSError, ParseError):
+            continue
+    return ()
 
 
 class HostPaths:

@@ -28,6 +28,7 @@ from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Ages, Focus, Sample
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.source import HostSources
+from ctrscope.model.storage import Storage
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
@@ -49,6 +50,8 @@ _SOURCES_EVERY = 5.0
 _DIAGNOSIS_AT_LEAST_EVERY, _DIAGNOSIS_SHARE = 30.0, 0.01
 #: Of security, while somebody looks at it: half a second of CPU for 300 containers, and a twentieth of the time at most.
 _SECURITY_EVERY, _SECURITY_SHARE = 5.0, 0.05
+#: Of what engines keep beside containers, likewise: forty milliseconds for a few images, more for hundreds.
+_STORAGE_EVERY, _STORAGE_SHARE = 5.0, 0.02
 #: Of the whole host, for what shows nowhere else; longer where the kernel tells us of whatever starts, ends or is changed.
 _WHOLE_EVERY, _WHOLE_EVERY_WHERE_NOTICED = 5.0, 15.0
 
@@ -102,7 +105,7 @@ class _Aside(Generic[T]):
         is_busy = self._thread is not None and self._thread.is_alive()
         if not is_busy and time.monotonic() - self._read_at >= max(seconds, self._cost / share):
             # A daemon, as the one that takes samples: a read that never returns must not keep us from ending.
-            self._thread = threading.Thread(target=self._renew, args=(snapshot,), name="audit", daemon=True)
+            self._thread = threading.Thread(target=self._renew, args=(snapshot,), name="aside", daemon=True)
             self._thread.start()
         return self._reading
 
@@ -141,6 +144,7 @@ class Sampler:
         self._namespaces = _Kept(self._read_namespaces)
         self._diagnosis = _Kept(self._read_diagnosis)
         self._security = _Aside(self._read_security)
+        self._storage = _Aside(self._read_storage)
         self._network = _NetworkSampler(hostfs)
         self._cgroups = _Kept(self._read_cgroups)
         self._sources = _Kept(self._read_sources)
@@ -164,6 +168,7 @@ class Sampler:
         self._previous = snapshot
         findings, earlier = self._findings(snapshot, rates, focus) if previous is not None else (None, ())
         looks = self._security.get(snapshot, _SECURITY_EVERY, _SECURITY_SHARE) if focus.findings else Reading(None)
+        stores = self._storage.get(snapshot, _STORAGE_EVERY, _STORAGE_SHARE) if focus.storage else Reading(None)
         namespaces, gaps = self._namespaces.get(snapshot, _NAMESPACES_EVERY) if focus.namespaces else Reading(None)
         is_net = focus.topology or focus.way
         is_another = focus.way and self._way_to != focus.container
@@ -191,7 +196,8 @@ class Sampler:
             levels=levels,
             level_rates=level_rates,
             sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
-            gaps=(*gaps, *network_gaps, *cgroup_gaps, *looks.gaps),
+            storage=stores.value,
+            gaps=(*gaps, *network_gaps, *cgroup_gaps, *looks.gaps, *stores.gaps),
         )
 
     def _details(self, snapshot: Snapshot, focus: Focus) -> dict[str, Detail]:
@@ -260,6 +266,12 @@ class Sampler:
             return Reading(None, gaps)
         judgement = judge(audit.host, audit.containers)
         return Reading(judgement.findings, (*gaps, *judgement.gaps))
+
+    def _read_storage(self, snapshot: Snapshot) -> Reading[Storage]:
+        from ctrscope.discovery.storage import read_storage
+
+        # On a thread of its own, hence with descriptors of its own.
+        return read_storage(HostFs(self._hostfs.root), snapshot)
 
     def _read_namespaces(self, snapshot: Snapshot) -> Reading[tuple[Namespace, ...]]:
         from ctrscope.discovery.namespaces import read_namespaces

@@ -26,7 +26,7 @@ _Piece = Callable[[int, int], bytes]  # so many bytes from there on; fewer at th
 _Leaf = tuple[bool, int, int, int]  # whether it is a bucket, where its key and its value start, where it ends
 #: A busy node's meta.db has some 10 MiB.
 BOLT_LIMIT = 256 * 1024 * 1024
-_ATTEMPTS = 3
+_ATTEMPTS = 3  # with a copy
 _MAGIC = 0xED0CDAED
 _VERSION = 2
 _BRANCH, _LEAF, _IS_BUCKET = 0x01, 0x02, 0x01
@@ -46,10 +46,11 @@ _MAX_PASSES, _SMALL = 8, 1024 * 1024
 
 
 def read_bolt(host: HostFs, path: str, read: Callable[["Bucket"], T], owner: int | None = None) -> T:
-    """What *read* makes of the root bucket of a BoltDB file; it is called again where a transaction was committed meanwhile.
+    """What *read* makes of the root bucket of a BoltDB file.
 
-    Pages are read when they are asked for: no bucket is of any use once *read* has returned.
-    Errors: OSError as from ``HostFs.open_file``, EFBIG; TornReadError when it changed on three attempts; ParseError.
+    Pages are read when they are asked for: no bucket is of any use once *read* has returned. Where a transaction was committed
+    meanwhile it is called again, with a copy of the whole file: to decode takes longer than to copy.
+    Errors: OSError as from ``HostFs.open_file``, EFBIG; TornReadError when it changed on every attempt; ParseError.
     """
     handle = host.open_file(path, owner=owner)
 
@@ -57,24 +58,31 @@ def read_bolt(host: HostFs, path: str, read: Callable[["Bucket"], T], owner: int
         return os.pread(handle, size, at)
 
     try:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(1 + _ATTEMPTS):
             page_size, transaction, root = _find_meta(piece)
             size = os.fstat(handle).st_size  # looked at last: it grows before a transaction is committed
             if size > BOLT_LIMIT:
                 raise OSError(errno.EFBIG, f"longer than {BOLT_LIMIT} bytes", path)
-            error = None
+            if attempt > 0:
+                copy = piece(0, size)
+                if _find_meta(piece)[1] == transaction:
+                    return read(Bucket(_File(_pieces_of(copy), len(copy), page_size), root))
+                continue
             try:
                 found = read(Bucket(_File(piece, size, page_size), root))
-            except ParseError as caught:  # torn, or like that
-                error = caught
-            if _find_meta(piece)[1] != transaction:
+            except ParseError:  # torn, or like that
+                if _find_meta(piece)[1] == transaction:
+                    raise
                 continue
-            if error is not None:
-                raise error
-            return found
+            if _find_meta(piece)[1] == transaction:
+                return found
     finally:
         os.close(handle)
-    raise TornReadError(f"{path}: a transaction was committed during each of {_ATTEMPTS} readings")
+    raise TornReadError(f"{path}: a transaction was committed during each of {1 + _ATTEMPTS} readings")
+
+
+def _pieces_of(content: bytes) -> _Piece:
+    return lambda at, size: content[at : at + size]
 
 
 class Bucket:

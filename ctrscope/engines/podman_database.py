@@ -107,15 +107,8 @@ def read_database(host: HostFs, store: Store, subject: str) -> tuple[PodmanDatab
     """Read every database of a store. Gaps: one for each that cannot be read, and for each malformed entry."""
     database = PodmanDatabase()
     gaps: list[Gap] = []
-    tmpdir = default_tmpdir(store)
-    readers: tuple[tuple[str, Callable[..., None]], ...] = (
-        (f"{store.graphroot}/libpod/bolt_state.db", _read_bolt),
-        (f"{tmpdir}/bolt_state.db", _read_bolt),
-        (f"{store.graphroot}/db.sql", _read_sqlite),
-        (f"{store.graphroot}/libpod/db.sql", _read_sqlite),
-        (f"{store.runroot}/db.sql", _read_sqlite),
-    )
-    for path, read in readers:
+    for path in database_paths(store):
+        read: Callable[..., None] = _read_sqlite if path.endswith(".sql") else _read_bolt
         try:
             read(host, path, store.owner, database, lambda error, path=path: gaps.append(gap_of(error, subject, FIELDS, path)))
         except (FileNotFoundError, NotADirectoryError):
@@ -123,6 +116,17 @@ def read_database(host: HostFs, store: Store, subject: str) -> tuple[PodmanDatab
         except (OSError, ParseError) as error:
             gaps.append(gap_of(error, subject, FIELDS, path))
     return database, tuple(gaps)
+
+
+def database_paths(store: Store) -> tuple[str, ...]:
+    """Where a store may have a database: those that end in ``.sql`` are SQLite, the others BoltDB."""
+    return (
+        f"{store.graphroot}/libpod/bolt_state.db",
+        f"{default_tmpdir(store)}/bolt_state.db",
+        f"{store.graphroot}/db.sql",
+        f"{store.graphroot}/libpod/db.sql",
+        f"{store.runroot}/db.sql",
+    )
 
 
 def default_tmpdir(store: Store) -> str:

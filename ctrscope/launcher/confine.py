@@ -112,8 +112,8 @@ def take_label(confined: Confined, where: str = "$.process") -> None:
     except OSError as error:
         if not (file.startswith("attr/apparmor/") and isinstance(error, FileNotFoundError)):
             raise LauncherError(f"{where}.{name}: {label.removeprefix('exec ')}: {error.strerror}; is it loaded?") from error
-        with step(f"{where}.{name}: writing /proc/self/attr/exec"):  # before Linux 5.8
-            attach_become.write_own("attr/exec", label)
+        with step(f"{where}.{name}: writing /proc/self/attr/exec, which takes a host with AppArmor"):
+            attach_become.write_own("attr/exec", label)  # as it was before Linux 5.8
 
 
 def become(confined: Confined, where: str = "$.process") -> None:

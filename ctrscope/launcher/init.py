@@ -79,7 +79,8 @@ def _become_init(making: Making, channel: Channel) -> NoReturn:
     root = open_root(state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly, is_apart=is_apart)
     _make_mounts(making, root, channel)
     _fill_dev(spec, root)
-    os.close(make_inside(root, program.process.cwd, directory=True))
+    with step(f"$.process.cwd: {program.process.cwd} is not there, and cannot be made"):
+        os.close(make_inside(root, program.process.cwd, directory=True))
     ask(channel, HOOKS)
     run_hooks("createContainer", spec, state, "created")
     _set_names(spec)

@@ -23,7 +23,7 @@ from ctrscope.launcher import hooks, init, talk
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
-from ctrscope.launcher.rootfs import unmount_in_place
+from ctrscope.launcher.rootfs import find_left_out, unmount_in_place
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.model.value import Value
 from ctrscope.oci import state as states
@@ -148,10 +148,12 @@ def _make(wish: Wish, spec: Spec, state: State, program: init.Program) -> Made:
         }
         begin, meanwhile = partial(init.begin, making), partial(cgroup.make, cgroups, resources)
         made = _bring_up(wish, program, begin, answers, meanwhile)
-    if spec.linux.has_new("mount"):
-        return made
-    seen = "$.linux.namespaces has no new mount namespace: the container's mounts are seen outside until it is deleted"
-    return replace(made, warnings=(*made.warnings, seen))
+    seen: list[str] = []
+    if not spec.linux.has_new("mount"):
+        seen.append("$.linux.namespaces has no new mount namespace: its mounts are seen outside until it is deleted")
+    if state.rootfs == "/" and not spec.linux.has_new("user"):
+        seen += find_left_out([one.destination for one in spec.mounts])
+    return replace(made, warnings=(*made.warnings, *seen))
 
 
 def launch(wish: Wish, spec: Spec, created: Callable[[Made], None]) -> Made:
@@ -332,7 +334,7 @@ def _bring_up(
         warnings = (*program.confined.warnings, *meanwhile())
         heard = talk.listen(channel, go_between, {talk.LIMITS: lambda pid: limit(pid, program.confined), **answers})
         if heard.last != (talk.READY if program.is_init else b""):
-            raise LauncherError("it was killed while it was being made")
+            raise LauncherError("it was killed while it was being made; a memory limit below some 4m is too little to start in")
     except BaseException:
         channel.close()  # whoever waits for an answer ends
         with suppress(ChildProcessError):

@@ -14,6 +14,7 @@ from ctrscope.attach import syscalls
 from ctrscope.model.namespace import OCI_TYPES, NamespaceType
 from ctrscope.oci.errors import LauncherError, run_program, step
 from ctrscope.oci.spec import Linux
+from ctrscope.probes.nsfs import identify
 
 
 def open_joined(linux: Linux) -> dict[NamespaceType, int]:
@@ -22,8 +23,19 @@ def open_joined(linux: Linux) -> dict[NamespaceType, int]:
     for number, one in enumerate(linux.namespaces):
         if one.path:
             with step(f"$.linux.namespaces[{number}].path: {one.path}"):
-                handles[OCI_TYPES[one.type]] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                handles[OCI_TYPES[one.type]] = handle = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            if not _is_of_type(handle, OCI_TYPES[one.type]):
+                for handle in handles.values():
+                    os.close(handle)
+                raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path} is no {one.type} namespace")
     return handles
+
+
+def _is_of_type(handle: int, type_: NamespaceType) -> bool:
+    try:
+        return identify(handle).type is type_
+    except OSError:  # ENOTTY: no namespace at all
+        return False
 
 
 def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callable[[], None]) -> None:
@@ -83,5 +95,5 @@ def _join(type_: NamespaceType, handle: int, *, final: bool = False) -> bool:
             raise LauncherError(f"joining the {type_} namespace: not permitted") from None
         return False
     except OSError as error:
-        raise LauncherError(f"joining the {type_} namespace: {error.strerror}; is it one of that type?") from None
+        raise LauncherError(f"joining the {type_} namespace: {error.strerror}") from None
     return True

@@ -6,11 +6,13 @@ there: a destination is walked with the root for "/" and held open (CVE-2019-199
 
 import os
 import stat
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.oci.errors import step
 from ctrscope.probes.hostfs import resolve_in_root
+from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 
 PROPAGATIONS = {
     "private": syscalls.MS_PRIVATE,
@@ -20,6 +22,13 @@ PROPAGATIONS = {
 }
 PROPAGATIONS |= {f"r{name}": flag | syscalls.MS_REC for name, flag in PROPAGATIONS.items()}
 _MOST_LINKS = 40
+#: File systems of the host's own whose source is no device below /dev.
+_VOLUMES = frozenset(("9p", "virtiofs", "zfs"))
+#: Those that somebody else has to answer for, who may not.
+_FAR = frozenset(("afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "nfs", "nfs4", "orangefs", "smb3"))
+#: FUSE that is no file system of a person's.
+_ENGINES = frozenset(("fuse.fuse-overlayfs", "fuse.lxcfs"))
+_GRAPH = "/zfs/graph/"  # where docker and podman have those of containers
 _ATTR_RDONLY = 1
 
 
@@ -51,14 +60,10 @@ def _open_own_root(*, readonly: bool) -> int:
         root = _copy_of("/", recursive=True, readonly=readonly)
         syscalls.move_mount(root, "/")
         return root
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line.partition(" - ") for line in file]
-    points = {left.split()[4]: right.split()[1] for left, _, right in lines}
-    trees = [
-        (point, _copy_of(point, recursive=False, readonly=readonly))
-        for point, device in points.items()
-        if device.startswith("/dev/") and point != "/"
-    ]
+    trees = []
+    for point, _ in _host_mounts(_is_on_disk):
+        with suppress(OSError):  # ENOENT: something else is mounted over it
+            trees.append((point, _copy_of(point, recursive=False, readonly=readonly)))
     syscalls.move_mount(root, "/")
     for point, tree in trees:
         with suppress(OSError):  # ENOENT: it is below one that is not copied
@@ -67,6 +72,38 @@ def _open_own_root(*, readonly: bool) -> int:
             os.close(target)
         os.close(tree)
     return root
+
+
+def find_left_out(shown: Collection[str]) -> tuple[str, ...]:
+    """What to say about the host's file systems that its own root comes without, unless those places are *shown*."""
+    found = [(point, type_) for point, type_ in _host_mounts(_is_far) if point not in shown]
+    if not found:
+        return ()
+    names = ", ".join(f"{point} ({type_})" for point, type_ in found)
+    first = found[0][0]
+    return (f"left out, since whoever serves them may not answer: {names}; -v {first}:{first} shows that one",)
+
+
+def _is_on_disk(type_: str, source: str) -> bool:
+    return type_ in _VOLUMES or (source.startswith("/dev/") and not _is_far(type_, source))
+
+
+def _is_far(type_: str, _: str) -> bool:
+    return type_ in _FAR or (type_.partition(".")[0] == "fuse" and type_ not in _ENGINES)
+
+
+def _host_mounts(wanted: Callable[[str, str], bool]) -> list[tuple[str, str]]:
+    """Mount point and type of what is mounted on this host below its root, but for what runs: /run, and containers' own."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        lines = file.readlines()
+    last = {line.split(b" ", 5)[4]: line for line in lines}  # a later one at the same place hides the earlier
+    chosen = []
+    for line in last.values():
+        type_, source, _ = line.partition(b" - ")[2].decode("utf-8", "surrogateescape").split(" ", 2)
+        if wanted(type_, source):
+            chosen.append(line)
+    found = ((mount.mount_point, mount.fs_type) for mount in parse_mountinfo(b"".join(chosen)))
+    return [(point, type_) for point, type_ in found if point != "/" and not point.startswith("/run/") and _GRAPH not in point]
 
 
 def _copy_of(path: str, *, recursive: bool, readonly: bool) -> int:

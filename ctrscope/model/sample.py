@@ -15,6 +15,7 @@ from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.source import HostSources
+from ctrscope.model.storage import Storage
 
 
 class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     levels: Mapping[str, CgroupStats] = {}  # by path of the cgroup, of those that Focus asked for
     level_rates: Mapping[str, Rates] = {}
     sources: HostSources | None = None
+    storage: Storage | None = None
     gaps: tuple[Gap, ...] = ()  # of what Focus asked beyond the containers
 
 
@@ -73,4 +75,5 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     findings: bool = False  # all of health, not only what the figures tell, and of security
     processes: bool = False  # of every container
     levels: tuple[str, ...] = ()  # paths of cgroups whose figures are shown as those of a group
+    storage: bool = False  # images, volumes, networks, secrets
     host: bool = False  # what the kernel answers to us, and the pressure of the host

@@ -108,7 +108,7 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
     removed by ``disconnect``.
     """
     from ctrscope.network.links import configure, make_bridge, make_pair
-    from ctrscope.network.nat import find_dropping, open_chain, write_rules
+    from ctrscope.network.nat import find_closed_legacy, find_dropping, open_chain, write_rules
 
     with held(root) as lock:
         network = _read(root)
@@ -130,6 +130,8 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
             if chain not in network.opened:
                 network = msgspec.structs.replace(network, opened=(*network.opened, chain))
                 said.append(f"{' '.join(chain)} drops by default: it has rules for {plan.bridge} until no container is on it")
+        if closed := find_closed_legacy(plan.bridge):
+            said.append(closed)
         _write(root, network)
         if network.forwarding_was is not None:
             _write_sysctl(_FORWARD, "1")
@@ -215,8 +217,12 @@ def _take_port(port: Port, address: str, others: Mapping[str, NetworkPlan]) -> P
     kind = socket.SOCK_STREAM if port.proto == "tcp" else socket.SOCK_DGRAM
     with socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
-        with step(f"port {port.host_ip or '*'}:{port.host_port}/{port.proto} cannot be published"):
+        try:
             probe.bind((port.host_ip, port.host_port or 0))
+        except OSError as error:
+            where = f"{port.host_ip or '*'}:{port.host_port}/{port.proto}"
+            whose = f"; ctrscope find :{port.host_port} tells whose it is" if error.errno == errno.EADDRINUSE else ""
+            raise LauncherError(f"port {where} cannot be published: {error.strerror}{whose}") from None
         return msgspec.structs.replace(port, container_ip=address, host_port=probe.getsockname()[1])
 
 

@@ -15,6 +15,7 @@ from ctrscope.model.container import Port
 from ctrscope.model.gap import ParseError
 from ctrscope.oci.errors import LauncherError, run_program
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.iptables_legacy import read_iptables_legacy
 from ctrscope.probes.nftables import FAMILIES, read_chain_heads
 from ctrscope.probes.packet_filter import HOOKS
 
@@ -55,6 +56,24 @@ def find_dropping() -> list[ForeignChain]:
         for head in heads
         if head.is_dropping and head.kind == "filter" and HOOKS[head.hook] == "forward" and FAMILIES[head.family] != "ip6"
     ]
+
+
+def find_closed_legacy(bridge: str) -> str | None:
+    """What to say where the older tables of iptables, which nft does not change, drop whatever they do not name."""
+    try:
+        chains = read_iptables_legacy(HostFs(), "filter")
+    except (OSError, ParseError):
+        return None  # nobody but root may ask, and root is who makes a bridge; ParseError: then we know nothing of it
+    for chain in chains:
+        actions = [branch for rule in chain.rules for branch in rule.branches]
+        is_open = any(match.in_interface == bridge and action.kind == "accept" for match, action in actions)
+        # The last entry of a chain is its policy.
+        if chain.hook == "forward" and " ip " in chain.table and actions[-1][1].kind == "drop" and not is_open:
+            ways = (f"iptables-legacy -I FORWARD {way} {bridge} -j ACCEPT" for way in ("-i", "-o"))
+            return (
+                f"FORWARD of iptables-legacy drops by default, and is left as it is: {' && '.join(ways)} lets {bridge} through"
+            )
+    return None
 
 
 def open_chain(bridge: str, chain: ForeignChain, lock: int) -> None:

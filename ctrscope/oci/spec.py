@@ -318,6 +318,8 @@ def load_spec(bundle: str) -> Spec:
     """Read ``config.json`` of a bundle and validate it. Errors: SpecError."""
     from ctrscope.oci.validate import validate
 
+    if not os.path.exists(f"{bundle}/config.json"):
+        raise SpecError(f"{bundle}: there is no config.json; a bundle is a directory with one and a root file system")
     spec = read_part(f"{bundle}/config.json", Spec)
     validate(spec)
     return spec
@@ -330,9 +332,7 @@ def read_part(path: str, type_: type[T]) -> T:
         with open(handle, "rb") as file:
             text = file.read(_LIMIT + 1)
     except OSError as error:
-        raise SpecError(
-            f"{path}: {error.strerror}; a bundle is a directory with a config.json and a root file system"
-        ) from None
+        raise SpecError(f"{path}: {error.strerror}") from None
     if len(text) > _LIMIT:
         raise SpecError(f"{path}: larger than {_LIMIT} bytes")
     return parse_part(text, path, type_)

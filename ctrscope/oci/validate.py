@@ -4,6 +4,7 @@
 *Errors:* SpecError with the JSON path and what is expected there.
 """
 
+import os
 from collections.abc import Iterable
 
 from ctrscope.oci.errors import SpecError
@@ -27,6 +28,7 @@ _UNSIGNED = {
     "network.class_id": "network.classID",
 }
 #: Below kernel.: those of the IPC namespace. Others of the host would be changed for everybody.
+_NAME_LIMIT = 64  # __NEW_UTS_LEN
 _IPC_SYSCTLS = ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
 
 
@@ -50,6 +52,7 @@ def validate(spec: Spec) -> None:
     _linux(spec.linux)
     for field, name in (("hostname", spec.hostname), ("domainname", spec.domainname)):
         _text(f"$.{field}", name)
+        _expect(len(os.fsencode(name)) <= _NAME_LIMIT, f"$.{field}", f"at most {_NAME_LIMIT} bytes", name)
         _expect(
             not name or _has_own(spec.linux, "uts"),
             f"$.{field}",

@@ -90,7 +90,7 @@ def _read_host_namespaces(host: HostFs) -> tuple[NamespaceSet, OSError | ParseEr
         try:
             found = read_namespaces(host, pid)
         except (OSError, ParseError) as error:
-            refused = refused or error
+            refused = refused or error.with_traceback(None)  # which would hold all that called
             continue
         # A container's PID 2 is an ordinary process; kthreadd is in the initial PID namespace.
         if found.mnt is not None and (pid == 1 or found.pid == _INITIAL.pid):

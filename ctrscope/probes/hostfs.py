@@ -29,6 +29,9 @@ _ONE_PIECE = 2048
 _LONG_RECORDS = ("mountinfo", "mounts")
 #: No engine keeps that many files in one directory; whoever owns it may.
 _MOST_NAMES = 500_000
+#: Directories below each other that are gone through; each takes a descriptor.
+_DEEPEST = 256
+_BLOCK = 512  # what st_blocks counts, whatever the file system's own; stat(2)
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -192,6 +195,19 @@ class HostFs:
                 return _listed(descriptor, path)
             finally:
                 os.close(descriptor)
+
+    @_on_any_path
+    def disk_usage(self, path: str, *, most: int) -> tuple[int, int, str]:
+        """Bytes and files below a directory, as du(1) counts: blocks on disk, each file once, other file systems apart.
+
+        The third is why it is not all: "" when it is. Symlinks are not followed, and nothing is opened but directories.
+        Errors: OSError when the directory itself cannot be listed.
+        """
+        with self._opened_path(path) as handle:
+            found = os.fstat(handle)
+            measuring = _Measuring(found.st_dev, most)
+            measuring.walk(os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            return measuring.size + found.st_blocks * _BLOCK, measuring.files, measuring.trouble
 
     @_on_any_path
     def files(self, path: str, *, most: int) -> Iterator[tuple[str, os.stat_result]]:
@@ -365,13 +381,6 @@ def _device_of(handle: int) -> int:
     return os.makedev(*unpack_from("=II", _statx(handle, b"", _AT_EMPTY_PATH, 0), 136))
 
 
-@functools.cache
-def _libc() -> Any:
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
 def _statx(directory: int, name: bytes, flags: int, mask: int) -> bytes:
     """``struct statx`` of a file: stx_mode at 28, stx_dev_major at 136, stx_mnt_id at 144.
 
@@ -379,8 +388,10 @@ def _statx(directory: int, name: bytes, flags: int, mask: int) -> bytes:
     """
     import ctypes
 
+    from ctrscope.probes.libc import libc
+
     answer = ctypes.create_string_buffer(256)
-    if _libc().statx(directory, name, flags | _AT_STATX_DONT_SYNC, mask, answer) != 0:
+    if libc().statx(directory, name, flags | _AT_STATX_DONT_SYNC, mask, answer) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return answer.raw
 
@@ -506,6 +517,69 @@ def _listed(directory: int | str, path: str) -> list[str]:
     if len(names) > _MOST_NAMES:
         raise OSError(errno.EFBIG, f"more than {_MOST_NAMES} files", path)
     return names
+
+
+class _Measuring:
+    """Goes through a directory that others change meanwhile: each is opened from the one above it, no link is followed."""
+
+    def __init__(self, device: int, most: int) -> None:
+        self._device = device
+        self._most = most
+        self._seen: set[int] = set()  # inodes with several names
+        self.size = self.files = 0
+        self.trouble = ""
+
+    def walk(self, top: int) -> None:
+        """Add what is below a directory. *top*: a descriptor of it, which is closed."""
+        waiting = [(top, self._list(top))]
+        try:
+            while waiting:
+                here, names = waiting[-1]
+                if not names or self.files >= self._most:
+                    os.close(waiting.pop()[0])
+                elif len(waiting) > _DEEPEST:
+                    self.trouble = f"more than {_DEEPEST} directories below each other"
+                    names.clear()
+                else:
+                    self._descend(here, names.pop(), waiting)
+        finally:
+            for left, _ in waiting:
+                os.close(left)
+        if self.files >= self._most:
+            self.trouble = f"more than {self._most} files"
+
+    def _descend(self, here: int, name: str, waiting: list[tuple[int, list[str]]]) -> None:
+        try:
+            below = os.open(name, _OPEN | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # it went away, or is another file now
+                self.trouble = f"{name}: {error.strerror}"
+            return
+        try:
+            waiting.append((below, self._list(below)))
+        except OSError as error:
+            os.close(below)
+            self.trouble = f"{name}: {error.strerror}"
+
+    def _list(self, directory: int) -> list[str]:
+        """Count the entries of one directory; the names of those that are directories."""
+        below = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # it went away meanwhile
+                is_directory = stat.S_ISDIR(found.st_mode)
+                if found.st_dev != self._device or found.st_ino in self._seen or self.files >= self._most:
+                    continue
+                if found.st_nlink > 1 and not is_directory:
+                    self._seen.add(found.st_ino)
+                self.size += found.st_blocks * _BLOCK
+                self.files += 1
+                if is_directory:
+                    below.append(entry.name)
+        return below
 
 
 def _components(path: str) -> list[str]:

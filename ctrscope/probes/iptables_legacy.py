@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ctrscope.model.gap import ParseError
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.libc import libc
 from ctrscope.probes.packet_filter import HOOKS, PROTOCOLS, Action, Chain, Hook, Match, Rule, narrow, network_of
 from ctrscope.probes.xtables import parse_match, parse_target
 
@@ -135,10 +136,9 @@ def _getsockopt(one: socket.socket, level: int, option: int, asked: bytes, size:
     """getsockopt(2) with something in its buffer, which Python's own cannot."""
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(asked, size)
     length = ctypes.c_uint(size)
-    if libc.getsockopt(one.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
+    if libc().getsockopt(one.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return buffer.raw[: length.value]

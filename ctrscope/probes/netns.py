@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.libc import libc
 from ctrscope.probes.nsfs import identify
 
 T = TypeVar("T")
@@ -114,7 +115,6 @@ def _join(handle: int) -> None:
     """setns(2), with the type: under --read-only that is what the filter of system calls lets through. os.setns is 3.12's."""
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(handle, _CLONE_NEWNET) < 0:
+    if libc().setns(handle, _CLONE_NEWNET) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

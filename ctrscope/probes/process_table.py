@@ -68,7 +68,7 @@ class ProcessTable:
             try:
                 self._namespaces[pid] = read_namespaces(self.host, pid)
             except OSError as error:
-                self._namespaces[pid] = error
+                self._namespaces[pid] = error.with_traceback(None)  # which would hold all that called, and that holds us
             except ParseError as error:
                 self._namespaces[pid] = OSError(str(error))
         return self._namespaces[pid]

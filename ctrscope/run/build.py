@@ -18,6 +18,7 @@ from ctrscope.oci.spec import (
     Capabilities,
     Cpu,
     DeviceRule,
+    IdMapping,
     Linux,
     Memory,
     Mount,
@@ -47,6 +48,7 @@ _READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 _WRITABLE = (("/run", "755"), ("/tmp", "1777"), ("/var/tmp", "1777"), ("/root", "700"))  # noqa: S108
 _PROPAGATIONS = frozenset(("shared", "rshared", "slave", "rslave", "private", "rprivate"))
 _MOUNT_OPTIONS = frozenset(("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind")) | _PROPAGATIONS
+_TTY = 5  # the group of terminals
 _PERIOD = 100_000  # microseconds
 _NO_LIMIT = 2**64 - 1
 
@@ -82,7 +84,6 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
 
     Shape: with it the user as it is called, who has to be looked up in files that may not be there yet.
     """
-    is_ordinary = os.geteuid() != 0
     mappings = own_mappings(wanted.userns)
     hostname = wanted.hostname or container_id[:64]
     capabilities = _capabilities(wanted.cap_add, wanted.cap_drop)
@@ -105,7 +106,7 @@ def build_spec(wanted: Wanted, container_id: str, root: str | None, image: Image
         root=Root(path=root or "/", readonly=wanted.read_only or root is None),
         hostname=hostname,
         mounts=(
-            *_system_mounts(wanted.network, is_mapped=bool(mappings), is_ordinary=is_ordinary),
+            *_system_mounts(wanted.network, is_mapped=bool(mappings), has_tty_group=_has_tty_group(mappings)),
             *(_tmpfs(path, "nosuid", "nodev", f"mode={mode}") for path, mode in (_WRITABLE if root is None else ())),
             *_resolvers(wanted.network, has_own_root=root is not None),
             *asked,
@@ -162,10 +163,17 @@ def _namespaces(network: str, *, is_mapped: bool) -> tuple[Namespace, ...]:
     return (*(Namespace(type=type_) for type_ in types), *(() if network == "host" else (joined,)))
 
 
-def _system_mounts(network: str, *, is_mapped: bool, is_ordinary: bool) -> tuple[Mount, ...]:
+def _has_tty_group(mappings: tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]] | None) -> bool:
+    """Whether there is a group 5 inside; an ordinary user has none unless it is reserved for that user."""
+    if mappings is None:
+        return True
+    return any(one.container_id <= _TTY < one.container_id + one.size for one in mappings[1])
+
+
+def _system_mounts(network: str, *, is_mapped: bool, has_tty_group: bool) -> tuple[Mount, ...]:
     """/proc, /dev, /sys. sysfs is the network namespace's: whoever does not own that, or has the host's, gets the host's."""
-    # An ordinary user has no group 5 (tty) unless it is mapped.
-    terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *(() if is_ordinary else ("gid=5",)))
+    owner = (f"gid={_TTY}",) if has_tty_group else ()
+    terminals = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *owner)
     is_hosts = network == "host" or (is_mapped and network.startswith("/"))
     quiet = ("nosuid", "noexec", "nodev")
     mounts = [
@@ -311,6 +319,8 @@ def _cpuset(text: str | None) -> str:
         first, dash, last = part.partition("-")
         if not all(one.isascii() and one.isdecimal() for one in ((first, last) if dash else (first,))):
             raise LauncherError(f"--cpuset {text!r}: expected numbers and ranges of CPUs, 0,2-3 for instance", 2)
+        if text and int(last or first) >= (there := os.sysconf("SC_NPROCESSORS_CONF")):
+            raise LauncherError(f"--cpuset {text!r}: this host has CPUs 0 to {there - 1}", 2)
     return text or ""
 
 

@@ -79,6 +79,9 @@ SCREENS = (
     ),
     Action("screen.events", "7", "app.show('events')", "Events", "What happened since the dashboard was opened.", "Screens"),
     Action("screen.host", "8", "app.show('host')", "Host", "The host, what we may see of it, what we cost.", "Screens"),
+    Action(
+        "screen.storage", "9", "app.show('storage')", "Storage", "Images, volumes, networks, secrets: who uses them.", "Screens"
+    ),
 )
 
 SELECTED = (
@@ -112,7 +115,7 @@ SELECTED = (
     Action(
         "container.kill", "K", "kill", "kill", "Send a signal to the container's init. Asks which, and first.", "Container", 21
     ),
-    Action("container.copy", "y", "copy_id", "copy id", "Copy the full id of the container to the clipboard.", "Container", 11),
+    Action("container.copy", "y", "copy_id", "copy id", "Copy the full id to the clipboard.", "Container", 11),
 )
 
 #: Of every screen of one table.
@@ -258,6 +261,27 @@ PROCESSES = (
     Action("processes.fold", "left,h", "fold(True)", "fold", "Fold the container.", "Trees", 5),
     Action("processes.unfold", "right,l", "fold(False)", "unfold", "Unfold the container.", "Trees"),
     Action("processes.fold_all", "z", "fold_all", "fold all", "Fold every container, or unfold them again.", "Trees", 14),
+)
+
+STORAGE = (
+    Action(
+        "storage.open",
+        "enter",
+        "open",
+        "open",
+        "Show everything about it: of an image its layers and how it was made; fold or unfold a heading.",
+        "Storage",
+        1,
+    ),
+    Action("storage.users", "u", "users", "used by", "List the containers that use it, and open one.", "Storage", 4),
+    Action("storage.measure", "z", "measure", "count size", "Count what a volume holds, file by file.", "Storage", 5),
+    Action("storage.kind", "t", "kind", "kind", "Show images, volumes, networks, secrets, or all.", "Storage", 14),
+    Action(
+        "storage.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Storage", 16
+    ),
+    Action("storage.reverse", "S", "reverse", "reverse", "Turn the order around.", "Storage"),
+    Action("storage.fold", "left,h", "fold(True)", "fold", "Fold the list that the cursor is in.", "Storage"),
+    Action("storage.unfold", "right,l", "fold(False)", "unfold", "Unfold it.", "Storage"),
 )
 
 EVENTS = (

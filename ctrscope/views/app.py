@@ -48,6 +48,7 @@ from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.storage import StorageScreen
 from ctrscope.views.themes import THEMES, choose_theme, variables_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
@@ -61,6 +62,7 @@ _SCREENS: Mapping[str, type[SampleScreen]] = {
     "findings": FindingsScreen,
     "events": EventsScreen,
     "host": HostScreen,
+    "storage": StorageScreen,
 }
 #: Kind of a finding's subject → the screen that shows it.
 _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}

@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 
 from ctrscope.model.container import Container
 from ctrscope.model.detail import ConfigFile
+from ctrscope.model.gap import Reading
 from ctrscope.model.log import LogLine, LogPage, LogPlace, LogSource
+from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
 
 Keep = Callable[[LogLine], bool]
 
@@ -32,7 +34,9 @@ class Log(Protocol):
 
 
 class Asked(NamedTuple):
-    """What can be looked up about a container of this host."""
+    """What can be looked up about a container of this host, or about what its engines keep."""
 
     log: Callable[[Container], Log]  # Errors: acting.Refused: there is no file; where it is read instead
     files: Callable[[Container, bool], Sequence[ConfigFile]]  # with or without what looks secret
+    image: Callable[[Image], Reading[ImageConfig]]
+    measure: Callable[[Volume], Reading[Measured]]

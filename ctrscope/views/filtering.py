@@ -17,7 +17,7 @@ _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 #: Fields whose figures are not just numbers → their units.
 _UNITS: Mapping[str, Mapping[str, int]] = {
-    **dict.fromkeys(("memory", "memory_limit", "net", "limit"), _BYTES),
+    **dict.fromkeys(("memory", "memory_limit", "net", "limit", "size", "shared"), _BYTES),
     **dict.fromkeys(("age", "created"), _SECONDS),
 }
 #: What people type → what a field is called.

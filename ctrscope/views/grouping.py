@@ -88,10 +88,10 @@ def _title(container: Container, grouping: Grouping) -> str:
     if grouping is Grouping.IMAGE:
         return inert(container.image or "")
     if grouping is Grouping.NETWORK:
-        net = container.namespaces.net
-        if container.shares.get("net") == "host":
+        net, shared = container.namespaces.net, container.shares.get("net")
+        if shared == "host":
             return "the host's network"
-        return "" if net is None else f"net:[{net}]"
+        return "" if net is None or not shared else f"net:[{net}]"  # with nobody: no group
     path = _cgroup(container, grouping)
     return inert(path.rpartition("/")[2]) if grouping is Grouping.UNIT else inert(path)
 

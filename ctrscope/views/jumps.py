@@ -15,6 +15,7 @@ class Item(NamedTuple):
     pid: int | None = None
     cgroup: str | None = None
     namespace: NamespaceId | None = None
+    link: str | None = None  # of the host's network namespace
 
 
 class Jump(NamedTuple):
@@ -60,8 +61,12 @@ def jumps_from(item: Item, found_about: Collection[str] = ()) -> list[Jump]:
     if net is not None:
         link = str(NamespaceId(NamespaceType.NET, net))
         found.append(Jump("i", "network", link, "interface", f"of {name}, {link}" if name else link))
+    elif item.link is not None:
+        found.append(Jump("i", "network", item.link, "interface", inert(item.link)))
     if container is not None:
         found += [Jump(key, "container", tab, tab.lower(), f"of {name}") for key, tab in _TABS.items()]
+        if container.image is not None or container.image_id is not None:
+            found.append(Jump("d", "storage", container.key, "storage", f"image and volumes of {name}"))
         if container.key in found_about:
             found.append(Jump("f", "findings", container.key, "findings", f"about {name}"))
         found.append(Jump("v", "events", container.name, "events", f"of {name}"))

@@ -177,3 +177,18 @@ def test_files_that_never_answer_are_a_gap_and_not_waited_for() -> None:
         finally:
             process.kill()
             end(init, first=signal.SIGKILL)
+
+
+def test_without_capabilities_it_is_said_what_was_not_looked_at() -> None:
+    require("setpriv", "docker")
+    live_docker.start_daemon()
+    with started("docker", "denied", "--network=none") as name:
+        (pid,) = {int(run("docker", "inspect", "-f", "{{.State.Pid}}", name))}
+        argv = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        argv += [sys.executable, "-m", "ctrscope", "audit", f"pid:{pid}", "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        unchecked = {field.removeprefix("security/"): gap for gap in answer["gaps"] for field in gap["fields"]}
+        for rule in ("leaked-directory", "route-localnet", "more-rights-than-init", "setuid-reachable"):
+            assert unchecked[rule]["reason"] in ("denied", "not_collected"), rule

@@ -134,9 +134,10 @@ def _runc(directory: Path, path: str, resources: dict[str, Any]) -> Iterator[int
     config["linux"].update(cgroupsPath=path, resources=resources)
     (directory / "config.json").write_text(json.dumps(config))
     name = f"ctrscope-against-{os.getpid()}"
-    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "timeout": 60}
-    subprocess.run(["runc", "run", "-d", "-b", str(directory), name], check=True, **quiet)
+    # A machine may be emulated; and one that could not be started in time must not be in the way of the next.
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "timeout": 300}
     try:
+        subprocess.run(["runc", "run", "-d", "-b", str(directory), name], check=True, **quiet)
         state = subprocess.run(["runc", "state", name], check=True, capture_output=True).stdout
         yield int(json.loads(state)["pid"])
     finally:

@@ -250,22 +250,47 @@ def version(txid: int) -> bytes:
     return database(leaf(3, [(b"txid", str(txid).encode(), False)]), txid=txid)
 
 
-def committing(path: Path, txids: list[int]) -> Callable[[Bucket], bytes | None]:
-    """Reads as somebody commits one transaction after the other."""
+class Busy(OneFile):
+    """A host where a transaction is committed after that many looks at the file, each a copy or a piece of it."""
 
-    def read(root: Bucket) -> bytes | None:
-        found = root.get(b"txid")
-        if txids:
-            path.write_bytes(version(txids.pop(0)))
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[int]) -> None:
+        super().__init__(version(10))
+        self.txid, self.looks, self.since = 10, looks, 0
+        self.path = path
+        path.write_bytes(version(10))
+        monkeypatch.setattr(os, "pread", self.pread)
+        self.real = os.preadv
+
+    def open_file(self, path: str, *, owner: int | None = None) -> int:
+        return os.open(self.path, os.O_RDONLY)
+
+    def pread(self, handle: int, size: int, at: int) -> bytes:
+        buffer = bytearray(size)
+        found = bytes(buffer[: self.real(handle, [buffer], at)])
+        self.since += 1
+        if self.looks and self.since == self.looks[0]:
+            self.looks.pop(0)
+            self.txid, self.since = self.txid + 1, 0
+            self.path.write_bytes(version(self.txid))
         return found
 
-    return read
+
+#: Every attempt looks at both meta records, at the page or the whole, and at both meta records again.
+META = 2
 
 
-def test_a_torn_read_is_tried_again(tmp_path: Path) -> None:
-    path = tmp_path / "busy.db"
-    path.write_bytes(version(10))
-    assert read_bolt(HostFs(), str(path), committing(path, [11, 12])) == b"12"
+@pytest.mark.parametrize(
+    ("looks", "read"),
+    [
+        ([META], b"11"),  # the page is already the next transaction's
+        ([META + 1], b"11"),
+        ([META + 1, META + META], b"12"),
+        ([META + 1, META + META + 1, META + META + 1], b"13"),
+    ],
+)
+def test_a_torn_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[int], read: bytes) -> None:
+    host = Busy(tmp_path / "busy.db", monkeypatch, looks)
+    assert read_bolt(host, "/busy.db", lambda root: root.get(b"txid")) == read
 
 
 def test_what_makes_no_sense_while_it_is_written_is_tried_again(tmp_path: Path) -> None:
@@ -281,11 +306,9 @@ def test_what_makes_no_sense_while_it_is_written_is_tried_again(tmp_path: Path) 
     assert read_bolt(HostFs(), str(path), read) == b"11"
 
 
-def test_a_database_that_never_stands_still_is_a_gap(tmp_path: Path) -> None:
-    path = tmp_path / "busy.db"
-    path.write_bytes(version(10))
+def test_a_database_that_never_stands_still_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TornReadError) as caught:
-        read_bolt(HostFs(), str(path), committing(path, list(range(11, 20))))
+        read_bolt(Busy(tmp_path / "busy.db", monkeypatch, [3] * 20), "/busy.db", lambda root: root.get(b"txid"))
     gap = gap_of(caught.value, "engine containerd", ("image",), "/busy.db")
     assert gap.reason is Reason.TRUNCATED
     assert gap.source == "/busy.db"

@@ -79,6 +79,8 @@ def _inside(moments: int, seed: int) -> int:
                 *left,
             )
             _clean_by_force()
+        if number % 10 == 9:  # a run that is cut off has shown something, too
+            _say(f"{number + 1} so far, something left {failures} times")
     _say(f"{moments} moments, something left {failures} times")
     return 1 if failures else 0
 

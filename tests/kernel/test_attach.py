@@ -580,9 +580,11 @@ def _state(init: int) -> tuple[object, ...]:
         files += [
             (path, os.lstat(path).st_mtime_ns, os.lstat(path).st_size) for name in names if (path := os.path.join(place, name))
         ]
-    pids = Path("/sys/fs/cgroup/pids") / facts(init).cgroup.partition(":pids:/")[2].split("\n")[0] / "cgroup.procs"
+    own = facts(init).cgroup.partition(":pids:/")[2].split("\n")[0]
+    pids = Path("/sys/fs/cgroup/pids") / own / "cgroup.procs"
     mounts = Path(f"/proc/{init}/mountinfo").read_text()
-    return facts(init), _members(init), sorted(files), mounts, pids.read_text() if pids.exists() else None
+    # In the root are the processes of the whole host, where others come and go.
+    return facts(init), _members(init), sorted(files), mounts, pids.read_text() if own and pids.exists() else None
 
 
 def _without_term(text: bytes) -> list[bytes]:

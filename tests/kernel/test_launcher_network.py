@@ -195,6 +195,20 @@ def test_where_docker_drops_all_that_is_forwarded_the_bridge_is_let_through(host
     assert host.picture() == before
 
 
+def test_where_the_older_iptables_drops_it_is_said_what_lets_the_bridge_through(host: Host) -> None:
+    require("iptables-legacy")
+    host.namespace.run("iptables-legacy", "-P", "FORWARD", "DROP")
+    inside, plan, said = host.add("web", "8080:80")
+    advice = next(one for one in said if "FORWARD of iptables-legacy drops by default" in one)
+    with serving(inside, 80):
+        assert ask(host.wire, "192.0.2.1", 8080) is None
+        host.namespace.run("sh", "-ec", advice.partition(": ")[2].partition(" lets ")[0])
+        assert ask(host.wire, "192.0.2.1", 8080) == "192.0.2.2"
+    _, _, said = host.add("other")
+    assert not any("iptables-legacy" in one for one in said)
+    assert plan.bridge in host.namespace.run("iptables-legacy", "-S", "FORWARD"), "what its user wrote is the user's"
+
+
 def test_with_the_last_container_everything_goes(host: Host) -> None:
     before = host.picture()
     host.add("one", "8080:80", "53/udp")

@@ -7,65 +7,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ctrscope.discovery.event_watcher import EventWatcher
 from ctrscope.discovery.noticing import Noticer
-from ctrscope.discovery.plan import Plan
-from ctrscope.discovery.watcher import Watcher
-from ctrscope.model.event import Event, EventKind
+from ctrscope.model.event import EventKind
 from ctrscope.model.gap import Reason
-from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_connector import Ended, ProcConnector
 from tests.attach.containers import make_rootfs, wait_for
+from tests.kernel.watching import Watching
 from tests.requirements import require, require_root
 
 NAME = f"ev-{os.getpid()}"
 _QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-class Watching:
-    """What the dashboard does once a second, by hand."""
-
-    def __init__(self) -> None:
-        self.noticer = Noticer(HostFs())
-        self.noticer.start()
-        self._events = EventWatcher(HostFs(), self.noticer)
-        self._watcher = Watcher(HostFs(), Plan(addresses=False, stats=True))
-        self._before: Snapshot | None = None
-        self.told: list[Event] = []
-        self.sample()
-
-    def sample(self) -> Snapshot:
-        noticed = self._events.notice()
-        after = self._watcher.look(whole=noticed.whole, limits=noticed.limits)
-        self.told += [event for event in self._events.poll(self._before, after) if NAME in event.name]
-        self._before = after
-        return after
-
-    def until(self, *kinds: EventKind) -> Sequence[Event]:
-        """Sample until events of these kinds were told, and no others; gives them."""
-
-        def is_told() -> bool:
-            self.sample()
-            return len(self.told) >= len(kinds)
-
-        wait_for(f"{kinds}, told: {self.told}", is_told, 30)
-        told, self.told = self.told, []
-        assert [event.kind for event in told] == list(kinds)
-        return told
-
-
 @pytest.fixture
 def watching() -> Iterator[Watching]:
     require_root("watches state directories, and the process connector")
-    made = Watching()
+    made = Watching(NAME)
     yield made
-    made.noticer.close()
+    made.close()
 
 
 @pytest.fixture
@@ -123,6 +88,48 @@ def test_a_limit_changed_by_hand_and_a_process_that_came_in(watching: Watching, 
     (joined,) = watching.until(EventKind.JOINED)
     assert joined.what.startswith("exec'd in: /bin/sleep 0.3 (pid ")
     assert joined.cause.startswith("exit 0 after 0.")
+
+
+def test_a_limit_written_into_the_cgroup_by_nobodys_tool(watching: Watching, run: Callable[..., None]) -> None:
+    run("exec sleep 1000", detached=True)
+    watching.until(EventKind.STARTED)
+    places = [Path(top, NAME, "pids.max") for top in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup")]
+    next(path for path in places if path.exists()).write_text("66")
+    (limit,) = watching.until(EventKind.LIMIT_CHANGED)
+    assert limit.what.endswith(" → 66")
+
+
+def test_what_somebody_isolates_by_hand_and_how_that_ends(watching: Watching, tmp_path: Path) -> None:
+    require("unshare")
+    program = tmp_path / NAME  # whose name the kernel shows
+    shutil.copy("/bin/sh", program)
+    command = ["unshare", "--pid", "--net", "--fork", "--kill-child", str(program), "-c", "read line; exit 5"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        (isolated,) = watching.until(EventKind.NAMESPACE)
+        assert isolated.what == f"isolated by hand, init {isolated.pid}"
+        assert isolated.cause == "own net pid"
+        process.communicate(b"\n", timeout=60)
+        (died,) = watching.until(EventKind.DIED)
+        assert (died.what, died.pid) == ("died, exit 5", isolated.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_network_namespace_that_gets_a_name_and_loses_it(watching: Watching) -> None:
+    require("ip")
+    subprocess.run(
+        ["ip", "netns", "add", NAME], check=True
+    )  # makes /run/netns, if nobody has: that is watched with the next look
+    try:
+        watching.sample()
+    finally:
+        subprocess.run(["ip", "netns", "delete", NAME], check=True)
+    wait_for("its end to be told", lambda: watching.sample() and any("lost" in one.what for one in watching.told), 30)
+    told = [one for one in watching.told if one.kind is EventKind.NAMESPACE]
+    assert {one.name for one in told} == {f"/run/netns/{NAME}"}
+    assert told[-1].what == "the network namespace lost this name"
 
 
 def test_a_container_killed_for_memory_says_whose_limit_and_which_victim(watching: Watching, run: Callable[..., None]) -> None:

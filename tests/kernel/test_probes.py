@@ -1,6 +1,8 @@
 """Probes on namespaces and cgroups made for the purpose, compared with what util-linux and iproute2 say of the same."""
 
+import ctypes
 import errno
+import gc
 import json
 import os
 import subprocess
@@ -152,6 +154,21 @@ def test_the_own_network_namespace_stays_and_nothing_is_left_open(networked: int
 def test_what_goes_wrong_inside_is_raised_outside(networked: int) -> None:
     with pytest.raises(ZeroDivisionError):
         run_in_network_namespace(networked, lambda: 1 // 0)
+
+
+def test_entering_a_network_namespace_again_and_again_leaves_no_classes(networked: int) -> None:
+    def functions() -> int:
+        return len(ctypes._CFuncPtr.__subclasses__())  # type: ignore[attr-defined]
+
+    run_in_network_namespace(networked, int)
+    before = functions()
+    gc.disable()
+    try:
+        for _ in range(3):
+            run_in_network_namespace(networked, int)
+        assert functions() == before
+    finally:
+        gc.enable()
 
 
 def test_a_process_that_is_gone_has_no_network_and_no_gap() -> None:

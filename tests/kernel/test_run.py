@@ -18,7 +18,7 @@ from ctrscope.oci.state import default_root
 from ctrscope.run.removal import image_root
 from tests.images.layouts import archive, file, folder, symlink, write_layout
 from tests.live.machine import wait_for
-from tests.requirements import require, require_root
+from tests.requirements import require, require_root, unmet
 
 PATIENCE = 60.0
 MARK = f"hum-{os.getpid()}"  # of every container that these tests make
@@ -367,6 +367,41 @@ def test_what_was_unpacked_for_nobody_is_swept_away(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_the_hosts_root_is_shown_with_its_disks_and_it_is_said_what_is_left_out(tmp_path: Path) -> None:
+    require_root("mounts")
+    if not Path("/dev/fuse").exists():
+        unmet("there is no /dev/fuse")
+    for one in ("a b", "hidden/below", "far", "other"):
+        (tmp_path / one).mkdir(parents=True)
+    (tmp_path / "other/file").write_text("on a disk\n")
+    source = subprocess.run(("findmnt", "-no", "SOURCE", "-T", tmp_path), capture_output=True, text=True, check=True).stdout
+    if not source.startswith("/dev/"):
+        pytest.skip("files of tests are on no disk here")
+    script = """
+import os, subprocess, sys
+def sh(*words):
+    subprocess.run(words, check=True, close_fds=False)
+sh("mount", "--bind", sys.argv[1], "/mnt")
+sh("mount", "--bind", "/mnt/other", "/mnt/a b")
+sh("mount", "--bind", "/mnt/other", "/mnt/hidden/below")
+sh("mount", "-t", "tmpfs", "none", "/mnt/hidden")
+fuse = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fuse, True)
+sh("mount", "-i", "-t", "fuse.sshfs", "-o", f"fd={fuse},rootmode=40000,user_id=0,group_id=0", "far", "/mnt/far")
+os.execv(sys.executable, (sys.executable, "-m", "ctrscope", "run", "--rm", *sys.argv[2:]))
+"""
+    apart = ("unshare", "--mount", "--propagation", "private", sys.executable, "-c", script, str(tmp_path))
+    command = ("--", "sh", "-c", "cat '/mnt/a b/file'; ls /mnt/hidden /mnt/far")
+    done = subprocess.run((*apart, *command), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, "on a disk\n/mnt/far:\n\n/mnt/hidden:\nbelow\n"), done.stderr
+    assert "may not answer: /mnt/far (fuse.sshfs); -v /mnt/far:/mnt/far shows that one" in done.stderr
+
+
+def test_a_user_namespace_without_a_group_for_terminals_is_made_too() -> None:
+    require_root("maps ids")
+    assert said("--userns", "300000:2", "--", "id", "-u") == "0\n"
+
+
 def test_a_hostile_image_is_refused_before_anything_is_there(tmp_path: Path, name: Callable[[str], str]) -> None:
     image = write_layout(tmp_path / "layout", [archive([file("a/../../escaped", b"!")])])
     done = ctrscope("run", "--name", name("hostile"), "--image", image, "--", "true")
@@ -404,13 +439,25 @@ def test_a_network_is_joined_whosever_it_is(name: Callable[[str], str]) -> None:
         (("-p", "80:80"), 2, "say --net bridge"),
         (("--rootfs", "/no/such"), 2, "--rootfs /no/such: there is no such directory"),
         (("--image", "/no/such:1"), 125, "there is no such image layout"),
-        (("--bundle", "/no/such"), 125, "/no/such/config.json"),
+        (("--bundle", "/no/such"), 125, "/no/such: there is no config.json"),
         (("--name", "a b"), 125, "invalid container id"),
         (("--name", "../x"), 125, "invalid container id"),
         (("-t",), 125, "no terminal"),
         (("--user", "nobody-here"), 2, "no 'nobody-here' in its /etc/passwd"),
         (("--read-only",), 125, "refused under --read-only"),
         (("--json",), 2, "no JSON answer"),
+        (("--cpuset", "99999", "--", "true"), 2, "--cpuset '99999': this host has CPUs 0 to "),
+        (
+            ("--net", "ns:no-such-one", "--", "true"),
+            2,
+            "--net ns:no-such-one: there is no /run/netns/no-such-one; ip netns lists",
+        ),
+        (("--net", "ns:/etc/passwd", "--", "true"), 125, "/etc/passwd is no network namespace"),
+        (("--workdir", "/no/such", "--", "true"), 125, "$.process.cwd: /no/such is not there, and cannot be made: "),
+        (("--security-opt", "seccomp=/no/such", "--", "true"), 125, "/no/such: No such file or directory\n"),
+        (("--hostname", "h" * 65, "--", "true"), 125, "$.hostname: expected at most 64 bytes"),
+        (("--memory", "4k", "--", "true"), 125, "a memory limit below some 4m is too little to start in"),
+        (("alpine", "sh"), 2, "alpine sh: the command stands after --, an image after --image"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], status: int, message: str) -> None:

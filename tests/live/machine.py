@@ -25,7 +25,7 @@ class CommandFailedError(Exception):
     """A command of an engine ended with an error."""
 
 
-def run(*argv: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 90) -> str:
+def run(*argv: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 300) -> str:
     """Run a command with no standard input; its standard output.
 
     A detached container may inherit and keep the output open, so output goes through files, not pipes.

@@ -209,7 +209,7 @@ def test_what_is_no_config_is_said(text: bytes) -> None:
 
 
 def test_a_bundle_without_config_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"config\.json: No such file or directory; a bundle is"):
+    with pytest.raises(SpecError, match=r"there is no config\.json; a bundle is"):
         load_spec(str(tmp_path))
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import subprocess
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrscope.probes.hostfs import HostFs, resolve_in_root
+from tests.requirements import require
 
 
 @pytest.fixture
@@ -249,3 +251,35 @@ def test_a_directory_with_more_files_than_anybody_needs_is_too_big(tree: Path, m
         with pytest.raises(OSError, match="more than 3 files") as caught:
             host.names(path)
         assert caught.value.errno == errno.EFBIG
+
+
+def test_what_a_directory_holds_is_what_du_says(tmp_path: Path) -> None:
+    require("du")
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/file").write_bytes(b"x" * 123_456)
+    (tmp_path / "twice").hardlink_to(tmp_path / "deep/er/file")
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 1 << 30)
+    (tmp_path / "out").symlink_to("/usr")
+    said = subprocess.run(["du", "-sx", "--block-size=1", str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    size, files, trouble = HostFs().disk_usage(str(tmp_path), most=100)
+    assert size == int(said.split()[0])
+    assert (files, trouble) == (5, "")
+    assert HostFs(str(tmp_path)).disk_usage("/", most=100) == (size, files, "")
+
+
+def test_counting_ends_where_there_are_too_many_files_or_levels(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}").touch()
+    _, files, trouble = HostFs().disk_usage(str(tmp_path), most=10)
+    assert (files, trouble) == (10, "more than 10 files")
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(400):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    _, files, trouble = HostFs().disk_usage(str(tmp_path), most=1000)
+    assert "below each other" in trouble
+    assert files < 1000

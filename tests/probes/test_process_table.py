@@ -51,6 +51,7 @@ def test_why_namespaces_cannot_be_read_is_kept(v2_root: Path) -> None:
     found = table.namespaces(1808)
     assert isinstance(found, OSError)
     assert found.errno == errno.EACCES
+    assert found.__traceback__ is None, "its frames hold the table, and the table holds it"
 
 
 def test_conmons_are_found_by_name(v2_host: HostFs) -> None:

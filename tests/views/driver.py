@@ -32,6 +32,21 @@ HOPS = 6
 _FRAMES = 60  # at most, for a layout
 
 
+def unasked(*what: Any) -> Any:
+    """Nobody is to come here."""
+    raise AssertionError("nobody asked for that")
+
+
+def asked_of(
+    log: Callable[[Container], Any] = unasked,
+    files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
+    image: Callable[[Any], Reading[Any]] = unasked,
+    measure: Callable[[Any], Reading[Any]] = unasked,
+) -> Asked:
+    """What can be looked up; what a test does not hand in is not to be asked for."""
+    return Asked(log=log, files=files, image=image, measure=measure)
+
+
 class SilentSource:
     """Blocks until the test is over, as a host that does not answer would."""
 

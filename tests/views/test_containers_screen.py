@@ -1,8 +1,10 @@
 """The table of containers under every key, and when there is little or nothing to show."""
 
 import pytest
+from msgspec import structs
 from textual.events import Key
 
+from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.grouping import Grouping
 from ctrscope.views.sampling import SampleFailed
@@ -121,6 +123,19 @@ async def test_the_cursor_keeps_its_container_while_rows_move() -> None:
         found = list(containers())
         await show(pilot, sample([*found[5:], *found[:5]], second=2))
         assert table.cursor == key
+
+
+@asynchronous
+async def test_the_first_order_that_means_something_has_the_cursor_at_its_top_and_then_it_stays() -> None:
+    first, second, third = structs.replace(sample(), rates={}), sample(second=2), sample(second=3)
+    busy = structs.replace(third, rates=dict.fromkeys(third.rates, Rates(cpu_percent=0.0)) | {APP: Rates(cpu_percent=99.0)})
+    async with dashboard([first]) as pilot:
+        table = table_of(pilot)
+        await show(pilot, second)
+        top = table.row_keys[0]
+        assert table.cursor == top != APP
+        await show(pilot, busy)
+        assert (table.cursor, table.row_keys[0]) == (top, APP)
 
 
 @asynchronous

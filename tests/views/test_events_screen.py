@@ -44,9 +44,11 @@ async def test_events_are_kept_while_another_screen_is_in_front_and_none_is_lost
 async def test_it_follows_until_somebody_scrolls_and_says_so() -> None:
     async with dashboard([structs.replace(sample(), events=many(100))], size=(80, 24)) as pilot:
         await press(pilot, "7")
+        assert "box-99" in body(pilot)
+        assert "not following" not in body(pilot)
         await show(pilot, structs.replace(sample(second=2), events=many(5, 100)))
         assert "box-104" in body(pilot)
-        assert "following" in body(pilot)
+        assert "not following" not in body(pilot)
         await press(pilot, "up", "up")
         await show(pilot, structs.replace(sample(second=4), events=many(50, 105)))
         assert "box-154" not in body(pilot)

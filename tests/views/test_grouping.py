@@ -43,13 +43,15 @@ def test_which_cgroup_a_group_is(grouping: Grouping, path: str, title: str, cgro
 
 def test_by_owner_image_and_network() -> None:
     rows = [
-        row("a", "/a", owner_uid=1000, image="web:1", namespaces=NamespaceSet(net=7)),
-        row("b", "/b", owner_uid=0, image="web:1", namespaces=NamespaceSet(net=7)),
+        row("a", "/a", owner_uid=1000, image="web:1", namespaces=NamespaceSet(net=7), shares={"net": ("b",)}),
+        row("b", "/b", owner_uid=0, image="web:1", namespaces=NamespaceSet(net=7), shares={"net": ("a",)}),
         row("c", "/c", image=None, namespaces=NamespaceSet(net=1), shares={"net": "host"}),
     ]
     assert [group.title for group in group_rows(rows, Grouping.OWNER)] == ["uid 1000", "root"]
     assert [group.title for group in group_rows(rows, Grouping.IMAGE)] == ["web:1", ""]
-    assert [group.title for group in group_rows(rows, Grouping.NETWORK)] == ["net:[7]", "the host's network"]
+    alone = row("d", "/d", namespaces=NamespaceSet(net=9))
+    groups = group_rows([*rows, alone], Grouping.NETWORK)
+    assert [(group.title, len(group.rows)) for group in groups] == [("net:[7]", 2), ("the host's network", 1), ("", 1)]
 
 
 def test_the_cgroups_own_figures_come_before_the_sum() -> None:

@@ -183,7 +183,7 @@ async def test_the_strip_marks_the_screen_that_was_jumped_to() -> None:
 
 def test_a_container_that_does_not_run_has_pages_and_no_namespaces() -> None:
     batch = next(one for one in containers() if one.name == "batch-7")
-    assert "".join(jump.key for jump in jumps_from(Item(batch))) == "omselkwv"
+    assert "".join(jump.key for jump in jumps_from(Item(batch))) == "omselkwdv"
 
 
 def test_a_namespace_without_a_container_leads_to_its_network() -> None:

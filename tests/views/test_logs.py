@@ -22,7 +22,7 @@ from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.widgets.lines_view import LinesView
 from tests.views.builders import APP, HOSTILE_NAMES, NOW, sample
-from tests.views.driver import asynchronous, dashboard, press, screen_lines, settle, show, table_of, until
+from tests.views.driver import asked_of, asynchronous, dashboard, press, screen_lines, settle, show, table_of, until
 
 _START = datetime(2026, 9, 21, 12, tzinfo=UTC)
 
@@ -39,7 +39,7 @@ def _asked(path: Path, format_: LogFormat = LogFormat.CRI, files: Sequence[Confi
     def log(container: Container) -> Log:
         return LogReader(HostFs(), LogSource(paths=(str(path),), format=format_))
 
-    return Asked(log=log, files=lambda container, secrets: tuple(files))
+    return asked_of(log=log, files=lambda container, secrets: tuple(files))
 
 
 async def _open(pilot: Pilot[None], tab: str) -> None:
@@ -114,7 +114,7 @@ def test_a_look_for_newer_lines_that_ends_after_the_screen_was_held_still_is_not
 
     @asynchronous
     async def run() -> None:
-        async with dashboard([sample()], asked=Asked(open_log, lambda container, secrets: ())) as pilot:
+        async with dashboard([sample()], asked=asked_of(open_log, lambda container, secrets: ())) as pilot:
             await _open(pilot, "Logs")
             await until(pilot, "line 11999")
             await show(pilot, sample(second=2))
@@ -260,7 +260,7 @@ def test_without_a_file_the_tab_says_where_the_log_is_read() -> None:
 
     @asynchronous
     async def run() -> None:
-        asked = Asked(log=refuse, files=lambda container, secrets: ())
+        asked = asked_of(log=refuse, files=lambda container, secrets: ())
         async with dashboard([sample()], asked=asked) as pilot:
             await _open(pilot, "Logs")
             await until(pilot, "journald has it: journalctl CONTAINER_ID_FULL=3fca")
@@ -299,7 +299,7 @@ def test_configuration_is_searched_filtered_and_shows_its_secrets_when_asked() -
 
     @asynchronous
     async def run() -> None:
-        async with dashboard([sample()], asked=Asked(log=no_log, files=files)) as pilot:
+        async with dashboard([sample()], asked=asked_of(log=no_log, files=files)) as pilot:
             await _open(pilot, "Config")
             await until(pilot, "/bundle/config.json")
             await _type(pilot, "slash", "token")

@@ -16,10 +16,9 @@ from ctrscope.model.network import NetworkTopology
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Sample
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.views.asking import Asked
 from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, quarter, sample
-from tests.views.driver import asynchronous, dashboard, press, settle, show, table_of, until
+from tests.views.driver import asked_of, asynchronous, dashboard, press, settle, show, table_of, until
 from tests.views.pictures import picture
 from tests.views.world import cgroups, events, forest, full, namespaces, nothing, sources, topology
 
@@ -104,6 +103,7 @@ OTHER_SCREENS = [
     ("5", "network"),
     ("6", "findings"),
     ("8", "host"),
+    ("9", "storage"),
 ]
 #: Situation → the latest sample.
 OTHERS = {"normal": full(), "empty": nothing(), "unprivileged": without_rights()}
@@ -225,7 +225,7 @@ def test_a_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> 
 
     @asynchronous
     async def run() -> None:
-        asked = Asked(log=lambda container: Named(), files=lambda container, secrets: ())
+        asked = asked_of(log=lambda container: Named(), files=lambda container, secrets: ())
         async with dashboard(minute(), size=size, asked=asked) as pilot:
             table_of(pilot).stand_on(APP)
             await press(pilot, "enter", "g", "l")

@@ -22,6 +22,7 @@ SCREENS = {
     "6": ("Findings", "what to do", Focus(findings=True)),
     "7": ("Events", "Nothing happened", Focus()),
     "8": ("Host", "psi memory", Focus(host=True)),
+    "9": ("Storage", "14 kept", Focus(storage=True)),
 }
 
 
@@ -84,7 +85,7 @@ async def test_a_click_on_a_name_shows_that_screen() -> None:
         assert pilot.app.current_mode == "cgroups"
 
 
-@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6", "7", "8"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6", "7", "8", "9"])
 def test_before_a_screen_is_read_it_says_so(key: str) -> None:
     @asynchronous
     async def run() -> None:
@@ -95,7 +96,7 @@ def test_before_a_screen_is_read_it_says_so(key: str) -> None:
     run()
 
 
-@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8", "9"])
 def test_a_screen_that_is_held_still_before_it_was_read_takes_the_first_reading_and_no_other(key: str) -> None:
     @asynchronous
     async def run() -> None:
@@ -111,7 +112,7 @@ def test_a_screen_that_is_held_still_before_it_was_read_takes_the_first_reading_
     run()
 
 
-@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "8", "9"])
 def test_a_sample_that_was_asked_for_by_another_screen_takes_nothing_away(key: str) -> None:
     @asynchronous
     async def run() -> None:

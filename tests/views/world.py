@@ -24,6 +24,7 @@ from ctrscope.model.process import ProcessForest, Role
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
 from ctrscope.model.source import HeldCapability, HostSources, Source
+from ctrscope.model.storage import Image, ImageLayer, KeptNetwork, Kind, Secret, Storage, Usage, Volume
 from tests.views.builders import APP, M, ago, container, containers, detail, host, process, sample, stats
 
 HOST_NET = 4026531833
@@ -321,6 +322,113 @@ def findings() -> tuple[Finding, ...]:
     )
 
 
+# Storage
+
+
+_DOCKER, _ALICES = "/var/lib/docker/image/overlay2", "/home/builder/.local/share/containers/storage"
+_BASE = ImageLayer("sha256:" + "5f" * 32, 74 * M)
+
+
+def storage(found: Sequence[Container] | None = None) -> Storage:
+    """Images in three stores, some of which share a layer; volumes that are mounted, not mounted, unused; networks; secrets."""
+    keys = {one.name: one.key for one in (containers() if found is None else found)}
+
+    def of(*names: str) -> tuple[str, ...]:
+        return tuple(keys[name] for name in names if name in keys)
+
+    k8s: dict[str, Any] = {"engine": EngineName.CONTAINERD, "engine_namespace": "k8s.io", "store": "/var/lib/containerd"}
+    podman: dict[str, Any] = {"engine": EngineName.PODMAN, "owner_uid": 1000, "store": _ALICES}
+    return Storage(
+        images=(
+            _image("postgres:16", 1, (_BASE, ImageLayer("sha256:01", 351 * M)), containers=of("d-db")),
+            _image("nginx:1.27", 2, (_BASE, ImageLayer("sha256:02", 113 * M)), containers=of("d-paused")),
+            _image("jobs/batch:7", 3, (ImageLayer("sha256:03", 40 * M),), containers=of("batch-7")),
+            _image("", 4, (_BASE, ImageLayer("sha256:04", 12 * M))),
+            _image("docker.io/shop/web:1.4", 5, (ImageLayer("sha256:05", 88 * M),), containers=of("app"), **k8s),
+            _image("fedora:41", 6, (ImageLayer("06" * 32, 170 * M),), containers=of("builder"), **podman),
+        ),
+        volumes=(
+            _volume("pgdata", containers=of("d-db"), declared=of("d-db", "migrate")),
+            _volume("cache", declared=of("d-paused")),
+            _volume("b1" * 32, is_anonymous=True),
+            _volume("media", options={"type": "nfs", "o": "addr=10.0.0.9,ro"}, declared=of("batch-7")),
+        ),
+        networks=(
+            _kept_network("bridge", "172.17.0.0/16", "docker0", of("d-db", "d-paused")),
+            _kept_network("shop", "172.18.0.0/16", "br-5f1c", ()),
+        ),
+        secrets=tuple(
+            Secret(source=f"{_ALICES}/secrets/secrets.json", id=id_, name=name, driver="file", created_at=ago(86400), **podman)
+            for id_, name in (("0d9b4a36b4865340f4a767e33", "registry"), ("1d9b4a36b4865340f4a767e33", "signing-key"))
+        ),
+        usage={Kind.IMAGE: Usage(6, 5, 848 * M, 12 * M), Kind.VOLUME: Usage(4, 3)},
+    )
+
+
+def _image(name: str, number: int, layers: Sequence[ImageLayer], **more: Any) -> Image:
+    values: dict[str, Any] = {"engine": EngineName.DOCKER, "store": _DOCKER}
+    return Image(
+        id=f"sha256:{number:02x}" + "7c" * 31,
+        source=f"{_DOCKER}/repositories.json",
+        names=(name,) if name else (),
+        layers=tuple(layers),
+        size=sum(layer.size or 0 for layer in layers),
+        size_source=f"{_DOCKER}/layerdb/sha256/*/size",
+        shared_size=_BASE.size if _BASE in layers else 0,
+        created_at=ago(number * number * 86400),
+        **(values | more),
+    )
+
+
+def _volume(name: str, **more: Any) -> Volume:
+    return Volume(
+        engine=EngineName.DOCKER,
+        store="/var/lib/docker/volumes",
+        source="/var/lib/docker/volumes/metadata.db",
+        created_at=ago(86400),
+        name=name,
+        driver="local",
+        mount_point=f"/var/lib/docker/volumes/{name}/_data",
+        **more,
+    )
+
+
+def _kept_network(name: str, subnet: str, bridge: str, members: tuple[str, ...]) -> KeptNetwork:
+    path = "/var/lib/docker/network/files/local-kv.db"
+    return KeptNetwork(
+        engine=EngineName.DOCKER,
+        store=path,
+        source=path,
+        created_at=ago(40 * 86400),
+        id=f"{name.encode().hex():0<64}",
+        name=name,
+        driver="bridge",
+        subnets=(subnet,),
+        bridge=bridge,
+        containers=members,
+    )
+
+
+def hostile_storage(names: Sequence[str]) -> Storage:
+    """Everything that can be kept, by such names."""
+    docker = EngineName.DOCKER
+    return Storage(
+        images=tuple(
+            Image(engine=docker, store=name, source=name, labels={name: name}, id=f"x{number}", names=(name,))
+            for number, name in enumerate(names)
+        ),
+        volumes=tuple(
+            Volume(engine=docker, store="/", source=name, name=name, driver=name, mount_point=name, options={name: name})
+            for name in names
+        ),
+        networks=tuple(
+            KeptNetwork(engine=None, store=name, source=name, id=name, name=name, driver=name, subnets=(name,), bridge=name)
+            for name in names
+        ),
+        secrets=tuple(Secret(engine=docker, store=name, source=name, id=name, name=name, driver=name) for name in names),
+    )
+
+
 # Processes, events, the host
 
 
@@ -443,6 +551,7 @@ def full(found: Sequence[Container] | None = None, **options: Any) -> Sample:
         cgroup_rates=CGROUP_RATES,
         topology=topology(),
         link_rates=LINK_RATES,
+        storage=storage(found),
     )
 
 
@@ -459,6 +568,7 @@ def nothing() -> Sample:
         namespaces=tuple(one for one in namespaces(()) if one.is_initial),
         cgroups=_node("/", stats(900 * M, None)),
         topology=NetworkTopology(network_namespaces=(wire,)),
+        storage=Storage(),
     )
 
 
@@ -507,6 +617,7 @@ def hostile(names: Sequence[str]) -> Sample:
             for one in namespaces(found)
         ),
         cgroups=CgroupNode(path="/", children=nodes),
+        storage=hostile_storage(names),
         topology=NetworkTopology(
             network_namespaces=(NetworkNamespace(ino=HOST_NET, is_initial=True, containers=tuple(ids), links=links),)
         ),

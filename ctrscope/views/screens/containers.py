@@ -39,6 +39,7 @@ class ContainersScreen(FilteredScreen):
         self.look = Look()
         self._rows: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
+        self._had_rates = False  # was sorted by what the containers do
 
     def on_mount(self) -> None:
         """Begin with the columns that were set."""
@@ -85,6 +86,10 @@ class ContainersScreen(FilteredScreen):
         nothing = "No container on this host, and none was left behind."
         table.empty = self.nothing_matches("container") if self._rows else nothing
         table.show_rows(columns, lines, (self.look.sort, "▼" if self.look.descending else "▲"))
+        # The first look has no rates, so that its order means nothing: until there are some, the cursor is on the first row.
+        if not self._had_rates and not table.was_moved and table.row_keys:
+            table.rest_on(table.row_keys[0])
+        self._had_rates = self._had_rates or bool(sample.rates)
 
     def _columns(self) -> tuple[Column, ...]:
         grouping = self.look.grouping

@@ -240,7 +240,11 @@ class RowTable(ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor in sight."""
-        self.call_after_refresh(self._scroll_to_cursor)
+        self.call_after_refresh(self._bring_into_sight)
+
+    def _bring_into_sight(self) -> None:
+        self._scroll_to_cursor()
+        self.post_message(self.CursorMoved(self.cursor))  # another line of the screen, which words may be about
 
     def render_line(self, y: int) -> Strip:
         """Draw line *y* of the widget: the titles, a row, or nothing."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Said at the right end where there is room: what a newcomer needs first.
 _HINTS = ("app.find", "app.help")
+#: Names that are shorter where they do not fit otherwise.
+_SHORT = {"Namespaces": "NS"}
 
 
 class ScreenStrip(Widget):
@@ -25,9 +27,8 @@ class ScreenStrip(Widget):
 
     def render(self) -> Content:
         """Draw the names, and the hints as far as there is room."""
-        drawn = self._screens(" ", " ")
-        if cell_width(drawn.plain) > self.size.width:
-            drawn = self._screens("", "")
+        looks = (self._screens(" ", " ", {}), self._screens("", "", {}), self._screens("", "", _SHORT))
+        drawn = next((one for one in looks if cell_width(one.plain) <= self.size.width), looks[-1])
         hints = Content("  ").join(
             line((key_names(action)[0], "accent"), (f" {action.title}", "muted")).stylize(
                 Style.from_meta({"@click": action.run})
@@ -37,12 +38,12 @@ class ScreenStrip(Widget):
         space = self.size.width - cell_width(drawn.plain) - cell_width(hints.plain) - 1
         return drawn + " " * space + hints if space > 1 else drawn
 
-    def _screens(self, between: str, after: str) -> Content:
-        """Key and name of each screen; *between* the two, and *after* them."""
+    def _screens(self, between: str, after: str, short: Mapping[str, str]) -> Content:
+        """Key and name of each screen; *between* the two, and *after* them; some names *short*."""
         drawn = Content("")
         shown = self._shown()
         for action in rebound(SCREENS, self._keys()):
-            key, title = key_names(action)[0], action.title
+            key, title = key_names(action)[0], short.get(action.title, action.title)
             if action.title == shown:
                 piece = line((f" {key}{between}{title}{after}", "chosen"))
             else:

@@ -1,0 +1,59 @@
+"""How everything that engines keep beside containers is read: bounded, of the right owner, and what fails is a gap."""
+
+from typing import TypeVar
+
+from ctrscope.engines.bolt import Bucket
+from ctrscope.engines.state_file import USER_LIMIT
+from ctrscope.model.gap import VANISHED, Gap, ParseError, Reason, gap_of
+from ctrscope.probes.hostfs import READ_LIMIT, HostFs
+
+T = TypeVar("T")
+#: Of one list: who has more than that looks at them with something else.
+_MOST = 10_000
+
+
+def values_of(name: bytes, root: Bucket) -> list[tuple[bytes, bytes]]:
+    """Keys and values of one bucket of a BoltDB file, for ``read_bolt``."""
+    bucket = root.bucket(name)
+    return list(bucket.values()) if bucket is not None else []
+
+
+class KeptReader:
+    """Reads the files of one engine's store, and keeps what could not be read.
+
+    *owner*: uid that every file has to belong to; None for root's stores, which only root writes.
+    """
+
+    def __init__(self, host: HostFs, engine: str, owner: int | None, gaps: list[Gap]) -> None:
+        self.host = host
+        self.owner = owner
+        self._subject = f"engine {engine}"
+        self._gaps = gaps
+
+    def read(self, path: str, *, limit: int = READ_LIMIT) -> bytes:
+        """As ``HostFs.read``, of the owner's files only."""
+        return self.host.read(path, limit=limit, owner=self.owner)
+
+    def names(self, path: str) -> list[str]:
+        """Entries of a directory in order, as many as are read of one list; none where there is no such directory."""
+        try:
+            return self.first_of(sorted(self.host.names(path)), path)
+        except OSError as error:
+            self.note(error, path)
+            return []
+
+    def first_of(self, entries: list[T], path: str) -> list[T]:
+        """The entries of one list that are read."""
+        most = USER_LIMIT if self.owner else _MOST
+        if len(entries) > most:
+            detail = f"{len(entries)} entries: {most} were read"
+            self._gaps.append(
+                Gap(subject=self._subject, fields=("storage",), source=path, reason=Reason.TRUNCATED, detail=detail)
+            )
+        return entries[:most]
+
+    def note(self, error: OSError | ParseError, path: str, *, even_vanished: bool = False) -> None:
+        """Keep what could not be read; what is not there is no gap, unless something says that it should be."""
+        is_gone = isinstance(error, NotADirectoryError) or (isinstance(error, OSError) and error.errno in VANISHED)
+        if even_vanished or not is_gone:
+            self._gaps.append(gap_of(error, self._subject, ("storage",), path))
