@@ -5,6 +5,7 @@ follows from it: so whoever is killed, at whatever moment, the next one knows wh
 goes. One at a time changes it: who holds the lock on that directory.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
