@@ -7,6 +7,7 @@ end, which is the caller's; otherwise while there still is the capability that i
 prctl(2) come after it then.
 """
 
+import _signal as signal
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -56,6 +57,31 @@ def write_own(file: str, text: str) -> None:
         os.write(handle, text.encode("utf-8", "surrogateescape"))
     finally:
         os.close(handle)
+
+
+def reset_signals() -> None:
+    """As a new process has them: nothing ignored (Python ignores SIGPIPE), nothing blocked."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except OSError:
+            continue  # EINVAL: a real-time signal that the C library keeps
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def hide() -> None:
+    """No tracing, and /proc/PID is root's. Every change of ids or of the user namespace undoes it."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+
+
+def keep_from_exec(kept: int = 0) -> None:
+    """Close whatever our caller left open (``3<secret``) at exec, too, but the first *kept* of them; our own do so anyway."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), int(name) <= 2 + kept)
+            except OSError:
+                continue  # EBADF: the one that listed them
 
 
 def _drop_bounding(kept: int) -> None:

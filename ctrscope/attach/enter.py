@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from ctrscope.attach import inside, syscalls
+from ctrscope.attach.become import hide, reset_signals
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.attach.inside import ENDED, PIDFD, REFUSED, TERMINAL, WARNING, Report, Target
 from ctrscope.attach.request import AttachPlan, CannotAttach
@@ -110,11 +111,11 @@ def _go_between(plan: AttachPlan, target: Target, likeness: "Likeness | None", r
     """Join the PID namespace, start the entrant there and end as it ends."""
     try:
         signal.set_wakeup_fd(-1)
-        inside.reset_signals()
+        reset_signals()
         os.setsid()  # keys that signal the foreground of our terminal are for us to pass on, once
-        inside.hide()
+        hide()
         joined = inside.join_pid(target)
-        inside.hide()
+        hide()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(ENDED)

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from ctrscope.attach import syscalls
-from ctrscope.attach.become import become, write_own
+from ctrscope.attach.become import become, hide, keep_from_exec, write_own
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.confinement import Confinement, ResourceLimit
 from ctrscope.attach.program import execute
@@ -65,21 +65,6 @@ class Report:
         status = error.status if isinstance(error, CannotAttach) else ENDED
         with suppress(OSError):  # EPIPE: whoever asked is gone
             self.send(REFUSED, status=status, text=str(error) or type(error).__name__)
-
-
-def reset_signals() -> None:
-    """As a new process has them: nothing ignored (Python ignores SIGPIPE), nothing blocked."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except OSError:
-            continue  # EINVAL: a real-time signal that the C library keeps
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def hide() -> None:
-    """No tracing, and /proc/PID is root's. Every change of ids or of the user namespace undoes it."""
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
 
 def join_pid(target: Target) -> tuple[NamespaceType, ...]:
@@ -143,16 +128,6 @@ def become_command(
     except BaseException as error:
         report.refuse(error)
     os._exit(ENDED)
-
-
-def keep_from_exec(kept: int = 0) -> None:
-    """Close whatever our caller left open (``3<secret``) at exec, too, but the first *kept* of them; our own do so anyway."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
-            try:
-                os.set_inheritable(int(name), int(name) <= 2 + kept)
-            except OSError:
-                continue  # EBADF: the one that listed them
 
 
 def _join_cgroups(directories: Sequence[str], report: Report, *, delegated: bool) -> None:

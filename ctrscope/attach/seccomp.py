@@ -127,6 +127,12 @@ def compile_filter(profile: Profile) -> Filter:
         library.seccomp_release(context)
 
 
+def library_version() -> tuple[int, int, int]:
+    """Major, minor and micro version of libseccomp. Errors: OSError."""
+    major, minor, micro = (ctypes.c_uint * 3).from_address(_load().seccomp_version())
+    return major, minor, micro
+
+
 def known_syscalls(architecture: str, last: int) -> tuple[str, ...]:
     """Names of an architecture's system calls from number 0 to *last*, as far as libseccomp knows them. Errors: OSError."""
     library = _load()
@@ -147,6 +153,7 @@ def _load() -> ctypes.CDLL:
     library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_init.argtypes = (ctypes.c_uint32,)
+    library.seccomp_version.restype = ctypes.c_void_p
     library.seccomp_release.argtypes = (ctypes.c_void_p,)
     library.seccomp_arch_resolve_name.restype = ctypes.c_uint32
     library.seccomp_syscall_resolve_num_arch.restype = ctypes.c_void_p

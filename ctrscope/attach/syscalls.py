@@ -40,7 +40,8 @@ MS_REC, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 14, 1 << 17, 1 << 
 MNT_DETACH = 2
 
 #: Numbers of system calls. Those from 424 on are the same on every architecture.
-_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442
+_RESOLVE_IN_ROOT = 0x10
 _MACHINE = os.uname().machine  # now: a personality may change the answer
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
@@ -113,6 +114,12 @@ def unmount(target: str, flags: int) -> None:
 def pivot_root(new: str, old: str) -> None:
     """Make the mount *new* the root, and put the one that was at *old*. Errors: EINVAL, EBUSY."""
     _check(_libc.syscall(_number(_PIVOT_ROOT, "pivot_root"), os.fsencode(new), os.fsencode(old)))
+
+
+def open_in_root(root: int, path: str, flags: int) -> int:
+    """Open a path as a process with that root directory would. Errors: ENOSYS before Linux 5.6, ELOOP for /proc/PID/fd/N."""
+    how = struct.pack("=QQQ", flags, 0, _RESOLVE_IN_ROOT)
+    return _check(_libc.syscall(_OPENAT2, root, os.fsencode(path), how, len(how)))
 
 
 def set_mount_attributes(handle: int, *, given: int, taken: int, recursive: bool) -> None:

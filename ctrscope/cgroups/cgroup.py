@@ -4,16 +4,18 @@
 *Versions:* on hybrid hosts the v2 hierarchy has no controllers and counts as one hierarchy more. cgroup.kill since Linux 5.14.
 """
 
+import _signal as signal
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
 from ctrscope.act.open_cgroup import opened_cgroup, set_frozen
+from ctrscope.cgroups.devices import allow_devices
+from ctrscope.cgroups.limits import apply_limits, plan_limits
 from ctrscope.model.gap import VANISHED
-from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Resources, Spec
 from ctrscope.oci.state import Cgroups
 from ctrscope.probes.cgroupfs import CgroupLayout, find_children, read_layout, read_members
@@ -30,12 +32,9 @@ _HOST = HostFs()
 
 def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     """Decide where; nothing is made. Hierarchies that we may not write are left out. Errors: SpecError, LauncherError."""
-    from ctrscope.cgroups.limits import plan_limits
-
     layout = read_layout(_HOST)
-    plan_limits(
-        spec.linux.resources, is_v2=layout is not None and layout.version == "v2"
-    )  # what cannot be said is an error now
+    is_v2 = layout is not None and layout.version == "v2"
+    plan_limits(spec.linux.resources, is_v2=is_v2)  # what cannot be said is an error now
     if layout is None:
         return Cgroups()
     if systemd:
@@ -46,30 +45,29 @@ def plan_cgroups(spec: Spec, container_id: str, *, systemd: bool) -> Cgroups:
     path = os.path.normpath(spec.linux.cgroups_path or f"{PARENT}/{container_id}")
     if path.lstrip("/") in ("", ".", "..") or path.startswith("../"):
         raise SpecError(f"$.linux.cgroupsPath: expected a path below that of a hierarchy, found {spec.linux.cgroups_path!r}")
+    if os.geteuid() != 0 and not spec.linux.cgroups_path:
+        path = f"ctrscope-{container_id}"  # an ordinary user has no /ctrscope, but perhaps a cgroup that was delegated
     own = read_cgroup(_HOST, os.getpid())
     places = {name: f"{mount}{_base(layout, own, name, path)}/{path.lstrip('/')}" for name, mount in layout.mounts.items()}
-    if os.geteuid() != 0 and not spec.linux.cgroups_path:
-        # An ordinary user has no /ctrscope, but perhaps a cgroup that was delegated.
-        places = {
-            name: f"{mount}{_base(layout, own, name, '')}/ctrscope-{container_id}" for name, mount in layout.mounts.items()
-        }
     for directory in dict.fromkeys(places.values()):
         if os.path.isdir(directory) and (pids := read_members(_HOST, directory)):
             raise LauncherError(f"cgroup {directory} is in use: process {pids[0]} is in it; choose another $.linux.cgroupsPath")
     return Cgroups(directories={name: directory for name, directory in places.items() if _is_writable(directory)})
 
 
-def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
-    """Make them, set the limits, move a process in; returns warnings. Errors: LauncherError, SpecError."""
-    from ctrscope.cgroups.devices import allow_devices
-    from ctrscope.cgroups.limits import apply_limits
+def make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
+    """Make them and set the limits; returns warnings. A scope waits for its process. Errors: LauncherError, SpecError."""
+    return _make(cgroups, resources) if cgroups.scope is None else ()
 
+
+def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
+    """Move a process in, and make the scope that it is to be in; returns warnings. Errors: LauncherError, SpecError."""
+    warnings: tuple[str, ...] = ()
     if cgroups.scope is not None:
         from ctrscope.cgroups.systemd import start_scope
 
         start_scope(cgroups.scope, resources, pid)
-    _create(cgroups)
-    warnings = (*apply_limits(cgroups, resources), *allow_devices(cgroups, resources.devices))
+        warnings = _make(cgroups, resources)
     join(cgroups, pid)
     return warnings
 
@@ -77,16 +75,12 @@ def place(cgroups: Cgroups, resources: Resources, pid: int) -> tuple[str, ...]:
 def join(cgroups: Cgroups, pid: int) -> None:
     """Move a process in. Errors: LauncherError."""
     for directory in cgroups.distinct:
-        try:
-            with opened_cgroup(directory) as cgroup:
-                cgroup.write("cgroup.procs", str(pid))
-        except OSError as error:
-            raise LauncherError(f"joining cgroup {directory}: {error.strerror}") from error
+        with step(f"joining cgroup {directory}"), opened_cgroup(directory) as cgroup:
+            cgroup.write("cgroup.procs", str(pid))
 
 
 def update(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
     """Change limits of a container that runs; devices stay. Returns warnings. Errors: LauncherError, SpecError."""
-    from ctrscope.cgroups.limits import apply_limits
     from ctrscope.oci.validate import validate_resources
 
     validate_resources(resources)
@@ -110,6 +104,13 @@ def thaw(cgroups: Cgroups) -> None:
     """Let them run again. Errors: LauncherError."""
     if not _set_frozen(cgroups, frozen=False):
         raise LauncherError("still frozen: a cgroup above it may be frozen too")
+
+
+def let_go(cgroups: Cgroups | None) -> None:
+    """Kill whoever is left in them, and remove them. Errors: LauncherError."""
+    if cgroups is not None:
+        kill_all(cgroups)
+        remove(cgroups)
 
 
 def read_pids(cgroups: Cgroups) -> tuple[int, ...]:
@@ -158,9 +159,14 @@ def remove(cgroups: Cgroups) -> None:
                 os.rmdir(parent)
 
 
+def _make(cgroups: Cgroups, resources: Resources) -> tuple[str, ...]:
+    _create(cgroups)
+    return (*apply_limits(cgroups, resources), *allow_devices(cgroups, resources.devices))
+
+
 def _create(cgroups: Cgroups) -> None:
     for name, directory in cgroups.directories.items():
-        try:
+        with step(f"making cgroup {directory}"):
             # ENOENT: a container that ended took the parent with it.
             if not _wait(partial(_made, directory)):
                 raise LauncherError(f"cgroup {directory} cannot be made: what is above it goes away")
@@ -168,8 +174,6 @@ def _create(cgroups: Cgroups) -> None:
                 _take_over_cpuset(directory)
             if cgroups.is_v2:
                 _enable_controllers(directory)
-        except OSError as error:
-            raise LauncherError(f"making cgroup {directory}: {error.filename or directory}: {error.strerror}") from error
 
 
 def _made(directory: str) -> bool:
@@ -187,9 +191,9 @@ def _take_over_cpuset(directory: str) -> None:
         with opened_cgroup(directory) as cgroup:
             if cgroup.read(name).strip():
                 continue
-            if not _read(f"{above}/{name}").strip():
+            if not _read(f"{above}/{name}"):
                 _take_over_cpuset(above)
-            cgroup.write(name, _read(f"{above}/{name}").strip())
+            cgroup.write(name, _read(f"{above}/{name}"))
 
 
 def _enable_controllers(directory: str) -> None:
@@ -223,11 +227,8 @@ def _set_frozen(cgroups: Cgroups, *, frozen: bool) -> bool:
     directory = cgroups.directories.get("freezer" if is_v1 else "")
     if directory is None:
         raise LauncherError("it has no cgroup that could be frozen: neither the v1 freezer nor v2 may be written here")
-    try:
-        with opened_cgroup(directory) as cgroup:
-            return set_frozen(cgroup, frozen=frozen, is_v1=is_v1)
-    except OSError as error:
-        raise LauncherError(f"{'freezing' if frozen else 'thawing'} {directory}: {error.strerror}") from error
+    with step(f"{'freezing' if frozen else 'thawing'} {directory}"), opened_cgroup(directory) as cgroup:
+        return set_frozen(cgroup, frozen=frozen, is_v1=is_v1)
 
 
 def _remove_tree(directory: str) -> None:
@@ -260,5 +261,4 @@ def _wait(is_so: Callable[[], bool], patience: float = _PATIENCE) -> bool:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.read()
+    return _HOST.read(path).decode().strip()

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ctrscope.act.open_cgroup import opened_cgroup
 from ctrscope.attach import syscalls
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import step
 from ctrscope.oci.spec import DeviceRule
 from ctrscope.oci.state import Cgroups
 
@@ -45,29 +45,20 @@ def allow_devices(cgroups: Cgroups, rules: Sequence[DeviceRule]) -> tuple[str, .
     forbids = any(not rule.allow for rule in rules)
     rules = [one for rule in (*rules, *_ALWAYS) for one in _of_either_type(rule)]
     directory = cgroups.directories.get("" if cgroups.is_v2 else "devices")
+    missed = ""
     if directory is None:
-        if not forbids:
-            return ()
-        return ("no cgroup hierarchy for devices may be written: what $.linux.resources.devices forbids is not forbidden",)
-    if cgroups.is_v2:
+        missed = "no cgroup hierarchy for devices may be written"
+    elif cgroups.is_v2:
         try:
             _attach(directory, compile_rules(rules))
         except OSError as error:
-            if not forbids:
-                return ()
-            why = error.strerror or "refused"
-            return (
-                f"bpf(2): {why}: what $.linux.resources.devices forbids is not forbidden; it takes CAP_BPF and CAP_NET_ADMIN",
-            )
-        return ()
-    try:
-        with opened_cgroup(directory) as cgroup:
+            missed = f"bpf(2), which takes CAP_BPF and CAP_NET_ADMIN: {error.strerror or 'refused'}"
+    else:
+        with step(f"$.linux.resources.devices: writing to {directory}"), opened_cgroup(directory) as cgroup:
             cgroup.write("devices.deny", "a")
             for rule in rules:
                 cgroup.write("devices.allow" if rule.allow else "devices.deny", line_of(rule))
-    except OSError as error:
-        raise LauncherError(f"$.linux.resources.devices: writing to {directory}: {error.strerror}") from error
-    return ()
+    return (f"{missed}: what $.linux.resources.devices forbids is not forbidden",) if missed and forbids else ()
 
 
 def line_of(rule: DeviceRule) -> str:
@@ -110,7 +101,7 @@ def compile_rules(rules: Sequence[DeviceRule]) -> bytes:
                 *answer,
             ]
         else:
-            action = [_instruction(_IF_ANY_BIT, _WANTED, value=access, offset=1), _jump(2), *answer]
+            action = [_instruction(_IF_ANY_BIT, _WANTED, value=access, offset=1), _instruction(_JUMP, offset=2), *answer]
         for number, (register, value) in enumerate(conditions):
             left = len(conditions) - 1 - number + len(action)
             program.append(_instruction(_IF_DIFFERENT, register, value=value, offset=left))
@@ -143,10 +134,6 @@ def _attach(directory: str, program: bytes) -> None:
 
 def _instruction(code: int, register: int = 0, *, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
     return struct.pack("=BBhI", code, register | source << 4, offset, value)
-
-
-def _jump(offset: int) -> bytes:
-    return _instruction(_JUMP, offset=offset)
 
 
 def _or_any(number: int | None) -> str:

@@ -6,13 +6,11 @@ leaves what is below it alone, but writes the limits of the scope itself anew wh
 """
 
 import os
-import shutil
-import subprocess
 import time
 from contextlib import suppress
 
 from ctrscope.cgroups.limits import weight_of_shares
-from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.errors import LauncherError, SpecError, run_program
 from ctrscope.oci.spec import Resources
 from ctrscope.oci.state import Scope
 from ctrscope.probes.hostfs import HostFs
@@ -57,23 +55,12 @@ def start_scope(scope: Scope, resources: Resources, pid: int) -> None:
         *((f"{one}Accounting", "b", "true") for one in ("CPU", "Memory", "IO", "Tasks")),
         *_limits(resources),
     ]
-    _ask(
-        scope.is_users,
-        "call",
-        *_MANAGER,
-        "StartTransientUnit",
-        "ssa(sv)a(sa(sv))",
-        scope.name,
-        "fail",
-        *_array(properties),
-        "0",
-    )
+    arguments = ("StartTransientUnit", "ssa(sv)a(sa(sv))", scope.name, "fail", *_array(properties), "0")
+    _ask(scope.is_users, "call", *_MANAGER, *arguments)
     host, deadline = HostFs(), time.monotonic() + _PATIENCE
     while not any(path.endswith(f"/{scope.name}") for path in read_cgroup(host, pid).values()):
         if time.monotonic() > deadline:
-            raise LauncherError(
-                f"systemd did not start {scope.name} within {_PATIENCE:g} s: see `systemctl status {scope.name}`"
-            )
+            raise LauncherError(f"systemd did not start {scope.name} in {_PATIENCE:g} s: see `systemctl status {scope.name}`")
         time.sleep(_PAUSE)
 
 
@@ -111,14 +98,9 @@ def _array(properties: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _ask(is_users: bool, *words: str) -> str:
-    busctl = shutil.which("busctl")
-    if busctl is None:
-        raise LauncherError("--systemd-cgroup: there is no busctl, which comes with systemd")
-    argv = [busctl, "--user" if is_users else "--system", "--", *words]  # the root slice is called -.slice
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise LauncherError(f"--systemd-cgroup: {words[-1] if words[0] != 'call' else words[4]}: {done.stderr.strip()}")
-    return done.stdout
+    what = words[-1] if words[0] != "call" else words[4]
+    # busctl comes with systemd; -- because the root slice is called -.slice
+    return run_program(f"--systemd-cgroup: {what}", ("busctl", "--user" if is_users else "--system", "--", *words))
 
 
 def _path_of(slice_: str) -> str:

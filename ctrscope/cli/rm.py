@@ -36,8 +36,8 @@ class Rm:
         refuse_unless_allowed(environment, self.name)
         from ctrscope.act.record import record
         from ctrscope.oci.errors import LauncherError
-        from ctrscope.oci.state import default_root, is_alive
-        from ctrscope.run.removal import find_ours, find_state, remove
+        from ctrscope.oci.state import default_root, find_state, is_alive
+        from ctrscope.run.removal import find_ours, remove
 
         for query in arguments.ids:
             try:

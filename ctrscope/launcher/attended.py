@@ -13,11 +13,8 @@ from ctrscope.oci.spec import Spec
 def run_attached(wish: Wish, spec: Spec, *, warn: Callable[[tuple[str, ...]], None], keep: bool = False) -> int:
     """Run it to its end and delete it, unless *keep* and it began; returns its exit status, 128+N when signal N ended it."""
     with caught_signals() as signals:  # from the beginning: what comes before it runs is passed on then
-        made = lifecycle.create(wish, spec)
-        warn(made.warnings)
+        made = lifecycle.launch(wish, spec, lambda made: warn(made.warnings))
         try:
-            lifecycle.start(wish.root, wish.id)
-            lifecycle.await_program(made)
             status = attend_made(made, signals)
         except BaseException:
             warn(lifecycle.delete(wish.root, wish.id, force=True))

@@ -8,17 +8,16 @@ starts init, as lowering what the host allows takes the host's capabilities; ``t
 import os
 import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from ctrscope.attach import become as attach_become
 from ctrscope.attach import syscalls
 from ctrscope.attach.confinement import Confinement, Filter, ResourceLimit
 from ctrscope.attach.credentials import Credentials
-from ctrscope.attach.seccomp import Profile, compile_filter
-from ctrscope.model.gap import ParseError
+from ctrscope.attach.seccomp import Profile
+from ctrscope.launcher.filters import compile_seccomp
 from ctrscope.model.value import Value
-from ctrscope.oci.errors import LauncherError, SpecError
+from ctrscope.oci.errors import LauncherError, SpecError, step
 from ctrscope.oci.spec import Capabilities, IoPriority, Process
 from ctrscope.probes.capability_names import capability_mask
 from ctrscope.probes.proc_pid_status import CapabilityMasks
@@ -45,7 +44,15 @@ class Confined(Value, frozen=True, kw_only=True):
 
 def plan_confinement(process: Process, seccomp: Profile | None, where: str = "$.process") -> Confined:
     """Decide what it becomes; *where* is the JSON path of *process*. Errors: SpecError."""
-    masks, unknown = _capabilities(process.capabilities or Capabilities())
+    asked = process.capabilities or Capabilities()
+    known = {name: capability_mask(getattr(asked, name)) for name in asked.__struct_fields__}
+    masks = CapabilityMasks(**{name: mask for name, (mask, _) in known.items()})
+    unknown = dict.fromkeys(name for _, names in known.values() for name in names)
+    label = None
+    if process.apparmor_profile:
+        label = "attr/apparmor/exec", f"exec {process.apparmor_profile}"
+    elif process.selinux_label:
+        label = "attr/exec", process.selinux_label
     return Confined(
         credentials=Credentials(
             uid=process.user.uid,
@@ -55,9 +62,12 @@ def plan_confinement(process: Process, seccomp: Profile | None, where: str = "$.
             no_new_privs=process.no_new_privileges,
         ),
         confinement=Confinement(
-            label=_label(process),
+            label=label,
             filter=None if seccomp is None else compile_seccomp(seccomp),
-            limits=tuple(ResourceLimit(_resource(one.type), _amount(one.soft), _amount(one.hard)) for one in process.rlimits),
+            limits=tuple(
+                ResourceLimit(getattr(resource, one.type, _RLIMIT_LOCKS), _amount(one.soft), _amount(one.hard))
+                for one in process.rlimits
+            ),
             oom_score_adj=process.oom_score_adj,
         ),
         umask=_UMASK if process.user.umask is None else process.user.umask,
@@ -81,12 +91,12 @@ def limit(pid: int, confined: Confined, where: str = "$.process") -> tuple[str, 
             ) from error
     if confined.confinement.oom_score_adj is not None:
         try:
-            with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+            with open(f"/proc/{pid}/oom_score_adj", "w", encoding="utf-8") as file:
                 file.write(str(confined.confinement.oom_score_adj))
         except PermissionError:
             warnings.append(f"{where}.oomScoreAdj: to lower it takes CAP_SYS_RESOURCE on the host; it stays as it is")
     if confined.io_priority is not None:
-        with _step(f"{where}.ioPriority"):
+        with step(f"{where}.ioPriority"):
             syscalls.ioprio_set(pid, *confined.io_priority)
     return tuple(warnings)
 
@@ -102,7 +112,7 @@ def take_label(confined: Confined, where: str = "$.process") -> None:
     except OSError as error:
         if not (file.startswith("attr/apparmor/") and isinstance(error, FileNotFoundError)):
             raise LauncherError(f"{where}.{name}: {label.removeprefix('exec ')}: {error.strerror}; is it loaded?") from error
-        with _step(f"{where}.{name}: writing /proc/self/attr/exec, which takes a host with AppArmor"):
+        with step(f"{where}.{name}: writing /proc/self/attr/exec, which takes a host with AppArmor"):
             attach_become.write_own("attr/exec", label)  # as it was before Linux 5.8
 
 
@@ -111,7 +121,7 @@ def become(confined: Confined, where: str = "$.process") -> None:
     credentials = confined.credentials
     _own_standard_streams(credentials.uid)
     os.umask(confined.umask)
-    with _step(f"{where}.user: becoming uid {credentials.uid}, gid {credentials.gid}"):
+    with step(f"{where}.user: becoming uid {credentials.uid}, gid {credentials.gid}"):
         attach_become.become(credentials, confined.confinement.filter)
     if missing := set(credentials.groups) - set(os.getgroups()):
         raise LauncherError(
@@ -129,28 +139,6 @@ def _own_standard_streams(uid: int) -> None:
                 os.fchown(number, uid, -1)
 
 
-def _capabilities(asked: Capabilities) -> tuple[CapabilityMasks, tuple[str, ...]]:
-    found = {name: capability_mask(getattr(asked, name)) for name in asked.__struct_fields__}
-    unknown = dict.fromkeys(name for _, names in found.values() for name in names)
-    return CapabilityMasks(**{name: mask for name, (mask, _) in found.items()}), tuple(unknown)
-
-
-def _label(process: Process) -> tuple[str, str] | None:
-    if process.apparmor_profile:
-        return "attr/apparmor/exec", f"exec {process.apparmor_profile}"
-    return ("attr/exec", process.selinux_label) if process.selinux_label else None
-
-
-def compile_seccomp(profile: Profile) -> Filter:
-    """Compile ``linux.seccomp``. Errors: SpecError, LauncherError without libseccomp."""
-    try:
-        return compile_filter(profile)
-    except ParseError as error:
-        raise SpecError(f"$.linux.{error}") from None
-    except OSError as error:
-        raise LauncherError(f"$.linux.seccomp: libseccomp cannot be used: {error}; install libseccomp2") from error
-
-
 def _io_priority(asked: IoPriority | None, where: str) -> tuple[int, int] | None:
     if asked is None:
         return None
@@ -162,18 +150,5 @@ def _io_priority(asked: IoPriority | None, where: str) -> tuple[int, int] | None
     return _IO_CLASSES[asked.class_], asked.priority
 
 
-def _resource(type_: str) -> int:
-    found: int = getattr(resource, type_, _RLIMIT_LOCKS)
-    return found
-
-
 def _amount(value: int) -> int:
     return resource.RLIM_INFINITY if value == (1 << 64) - 1 else value
-
-
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LauncherError(f"{what}: {error.strerror}") from error

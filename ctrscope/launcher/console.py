@@ -11,17 +11,15 @@ import struct
 import termios
 
 from ctrscope.attach.terminal import open_pty_here
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, step
 from ctrscope.oci.spec import ConsoleSize
 
 
 def connect_console(path: str) -> int:
     """Connect to the socket that waits for the terminal; returns its descriptor. Errors: LauncherError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
-        try:
+        with step(f"--console-socket {path}"):
             console.connect(path)
-        except OSError as error:
-            raise LauncherError(f"--console-socket {path}: {error.strerror}") from None
         return console.detach()
 
 

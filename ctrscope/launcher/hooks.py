@@ -4,33 +4,31 @@
 last of what it said.
 """
 
-import subprocess
-from collections.abc import Iterable
-
 import msgspec
 
 from ctrscope.oci.errors import LauncherError
-from ctrscope.oci.spec import Hook
+from ctrscope.oci.spec import Hook, Spec
 from ctrscope.oci.state import State, container_state
 
+_FIELDS = {"createRuntime": "create_runtime", "createContainer": "create_container", "startContainer": "start_container"}
 _TAIL = 500
 
 
-def run_hooks(kind: str, hooks: Iterable[Hook], state: State, status: str) -> tuple[str, ...]:
+def run_hooks(kind: str, spec: Spec, state: State, status: str) -> tuple[str, ...]:
     """Run them in their order, each when the one before has ended; after the end of the container a failure is a warning."""
-    text = msgspec.json.encode(container_state(state, status))
     warnings = []
-    for number, hook in enumerate(hooks):
-        failure = _run(hook, text)
-        if failure and kind != "poststop":
-            raise LauncherError(f"hook $.hooks.{kind}[{number}], {hook.path}: {failure}")
-        if failure:
+    for number, hook in enumerate(getattr(spec.hooks, _FIELDS.get(kind, kind))):
+        if failure := _run(hook, msgspec.json.encode(container_state(state, status))):
             warnings.append(f"hook $.hooks.{kind}[{number}], {hook.path}: {failure}")
+            if kind != "poststop":
+                raise LauncherError(warnings[-1])
     return tuple(warnings)
 
 
 def _run(hook: Hook, text: bytes) -> str:
     """What went wrong; nothing when nothing did."""
+    import subprocess  # few have hooks
+
     try:
         done = subprocess.run(  # noqa: S603 -- whoever writes the bundle says what is run
             hook.args or (hook.path,),

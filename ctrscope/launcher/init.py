@@ -1,8 +1,7 @@
 """The processes that become a container: a go-between gets the namespaces, its child, init, fills them and becomes the program.
 
 *Source:* OCI runtime specification, runtime.md "Lifecycle" and runtime-linux.md; namespaces(7), pivot_root(2).
-The steps are in ``_become_init`` from top to bottom. What the host has to do for them is asked for (``talk``): to the
-container's cgroup init goes as late as its mounts allow, so that our own memory is not counted as the container's.
+The steps are in ``_become_init`` from top to bottom. What the host has to do for them is asked for (``talk``).
 """
 
 import _socket
@@ -16,19 +15,20 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.become import hide, keep_from_exec, reset_signals
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.credentials import parse_passwd
 from ctrscope.attach.environment import DEFAULT_PATH
-from ctrscope.attach.inside import hide, keep_from_exec, reset_signals
 from ctrscope.attach.program import CANNOT_EXECUTE, NOT_FOUND, candidates, execute
 from ctrscope.launcher import namespaces, nodes
 from ctrscope.launcher.confine import Confined, become, take_label
+from ctrscope.launcher.hooks import run_hooks
 from ctrscope.launcher.mounts import make_readonly, mask, mount_cgroups, mount_inside, parse_options, remount
 from ctrscope.launcher.rootfs import PROPAGATIONS, enter_in_place, make_inside, open_root, pivot
-from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, PID, READY, TERMINAL, ask, await_answer, fail
+from ctrscope.launcher.talk import CGROUPS, HOOKS, IDS, LIMITS, READY, TERMINAL, ask, go_on
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, step
 from ctrscope.oci.spec import Linux, Process, Spec
 from ctrscope.oci.state import Cgroups, State
 
@@ -63,58 +63,47 @@ class Making(Value, frozen=True, kw_only=True):
 
 def begin(making: Making, channel: Channel) -> NoReturn:
     """Be the go-between: get the namespaces, start init in them, end."""
-    try:
-        namespaces.enter(making.spec.linux, making.joined, lambda: ask(channel, IDS))
-        hide()
-        child = os.fork()
-        if child == 0:
-            _become_init(making, channel)
-        channel.send(PID + str(child).encode())  # init, which has this end too, gets the answer
-        os._exit(0)
-    except BaseException as error:
-        fail(channel, error)
+    namespaces.enter(making.spec.linux, making.joined, lambda: ask(channel, IDS))
+    go_on(channel, lambda: _become_init(making, channel))
 
 
 def _become_init(making: Making, channel: Channel) -> NoReturn:
     spec, linux, program = making.spec, making.spec.linux, making.program
-    making = replace(making, state=replace(making.state, pid=int(os.readlink("/proc/self"))))  # as the host counts
-    try:
-        await_answer(channel)
-        import_late(program, has_hooks=bool(spec.hooks.create_container or spec.hooks.start_container))
-        os.setsid()
-        os.umask(0)
-        keep_from_exec(program.preserved)
-        _raise_loopback(linux)
-        is_apart = linux.has_new("mount")
-        root = open_root(making.state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly, is_apart=is_apart)
-        _make_mounts(making, root, channel)
-        _fill_dev(spec, root)
-        _make_directory(root, program.process.cwd)
-        ask(channel, HOOKS)
-        _run_hooks(making, "createContainer", "created")
-        _set_names(spec)
-        for path in linux.readonly_paths:
-            make_readonly(root, path)
-        for path in linux.masked_paths:
-            mask(root, path)
-        take_label(program.confined)
-        pivot(root) if is_apart else enter_in_place(root)
-        _finish_root(spec, root)
-        environment = become_program(program, channel)
-        channel.send(READY)
-        os.read(making.fifo, 1)
-        _run_hooks(making, "startContainer", "created")
-        execute(program.process.args, environment, inside=True, alone=True, last=program.confined.last)
-    except BaseException as error:
-        fail(channel, error)
+    state = replace(making.state, pid=int(os.readlink("/proc/self")))  # as the host counts
+    import_late(program, spec)
+    os.setsid()
+    os.umask(0)
+    keep_from_exec(program.preserved)
+    _raise_loopback(linux)
+    is_apart = linux.has_new("mount")
+    root = open_root(state.rootfs, linux.rootfs_propagation, readonly=spec.root.readonly, is_apart=is_apart)
+    _make_mounts(making, root, channel)
+    _fill_dev(spec, root)
+    with step(f"$.process.cwd: {program.process.cwd} is not there, and cannot be made"):
+        os.close(make_inside(root, program.process.cwd, directory=True))
+    ask(channel, HOOKS)
+    run_hooks("createContainer", spec, state, "created")
+    _set_names(spec)
+    for path in linux.readonly_paths:
+        make_readonly(root, path)
+    for path in linux.masked_paths:
+        mask(root, path)
+    take_label(program.confined)
+    pivot(root) if is_apart else enter_in_place(root)
+    _finish_root(spec, root)
+    environment = become_program(program, channel)
+    channel.send(READY)
+    os.read(making.fifo, 1)
+    run_hooks("startContainer", spec, state, "created")
+    execute(program.process.args, environment, inside=True, alone=True, last=program.confined.last)
 
 
-def import_late(program: Program, *, has_hooks: bool = False) -> None:
+def import_late(program: Program, spec: Spec | None = None) -> None:
     """Import what few need while the host's files are still there."""
     if program.process.terminal:
-        import ctrscope.launcher.console
-    if has_hooks:
-        import ctrscope.launcher.hooks  # noqa: F401
+        import ctrscope.launcher.console  # noqa: F401
+    if spec is not None and (spec.hooks.create_container or spec.hooks.start_container):
+        import subprocess  # noqa: F401
 
 
 def become_program(program: Program, channel: Channel) -> dict[str, str]:
@@ -166,10 +155,8 @@ def _make_mounts(making: Making, root: int, channel: Channel) -> None:
             if not has_joined:
                 join()
             has_joined = True
-            try:
+            with step(f"mount {mount.destination} ({mount.type})"):
                 mount_cgroups(root, mount, making.cgroups.directories, making.hierarchies, own_namespace=cgroup is not None)
-            except OSError as error:
-                raise LauncherError(f"mount {mount.destination} ({mount.type}): {error.strerror}") from error
         else:
             mount_inside(root, mount, making.state.bundle, making.sources.get(number))
     if not has_joined:
@@ -186,32 +173,13 @@ def _fill_dev(spec: Spec, root: int) -> None:
         os.close(make_inside(root, "/dev/console", directory=False))
 
 
-def _make_directory(root: int, path: str) -> None:
-    try:
-        os.close(make_inside(root, path, directory=True))
-    except OSError as error:
-        raise LauncherError(f"$.process.cwd: {path} is not there, and cannot be made: {error.strerror}") from None
-
-
-def _run_hooks(making: Making, kind: str, status: str) -> None:
-    """Those that run in the container's namespaces."""
-    hooks = making.spec.hooks.create_container if kind == "createContainer" else making.spec.hooks.start_container
-    if hooks:
-        from ctrscope.launcher.hooks import run_hooks
-
-        run_hooks(kind, hooks, making.state, status)
-
-
 def _set_names(spec: Spec) -> None:
     """Host name, domain name and what else of /proc/sys namespaces have of their own."""
     syscalls.set_names(spec.hostname, spec.domainname)
     for name, value in spec.linux.sysctl.items():
         path = f"/proc/sys/{name if '/' in name else name.replace('.', '/')}"
-        try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(value)
-        except OSError as error:
-            raise LauncherError(f"$.linux.sysctl[{name!r}]: writing {value!r}: {error.strerror}") from None
+        with step(f"$.linux.sysctl[{name!r}]: writing {value!r}"), open(path, "w", encoding="utf-8") as file:
+            file.write(value)
 
 
 def _finish_root(spec: Spec, root: int) -> None:

@@ -7,13 +7,13 @@ import os
 from typing import NoReturn
 
 from ctrscope.attach import syscalls
+from ctrscope.attach.become import keep_from_exec
 from ctrscope.attach.channel import Channel
-from ctrscope.attach.inside import hide, keep_from_exec
 from ctrscope.attach.program import execute
 from ctrscope.launcher.confine import take_label
 from ctrscope.launcher.init import Program, become_program, import_late
 from ctrscope.launcher.namespaces import become_root
-from ctrscope.launcher.talk import CGROUPS, PID, ask, await_answer, fail
+from ctrscope.launcher.talk import CGROUPS, ask, go_on
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError
@@ -46,32 +46,20 @@ def plan(state: State, program: Program) -> Joining:
 
 def begin(joining: Joining, channel: Channel) -> NoReturn:
     """Be the go-between."""
-    try:
-        import_late(joining.program)
-        keep_from_exec(joining.program.preserved)
-        take_label(joining.program.confined)
-        ask(channel, CGROUPS)
-        syscalls.setns_process(joining.pidfd, joining.types)
-        if NamespaceType.USER in joining.types:
-            become_root()
-        hide()
-        child = os.fork()
-        if child == 0:
-            _become_program(joining.program, channel)
-        channel.send(PID + str(child).encode())  # the child, which has this end too, gets the answer
-        os._exit(0)
-    except BaseException as error:
-        fail(channel, error)
+    import_late(joining.program)
+    keep_from_exec(joining.program.preserved)
+    take_label(joining.program.confined)
+    ask(channel, CGROUPS)
+    syscalls.setns_process(joining.pidfd, joining.types)
+    if NamespaceType.USER in joining.types:
+        become_root()
+    go_on(channel, lambda: _become_program(joining.program, channel))
 
 
 def _become_program(program: Program, channel: Channel) -> NoReturn:
-    try:
-        await_answer(channel)
-        os.setsid()
-        environment = become_program(program, channel)
-        execute(program.process.args, environment, inside=True, last=program.confined.last)
-    except BaseException as error:
-        fail(channel, error)
+    os.setsid()
+    environment = become_program(program, channel)
+    execute(program.process.args, environment, inside=True, last=program.confined.last)
 
 
 def _ino(pid: int, type_: NamespaceType) -> int:

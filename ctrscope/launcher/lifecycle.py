@@ -4,13 +4,14 @@
 to the state before, so that ``delete`` with force removes it, whoever was killed at whatever moment.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -18,21 +19,23 @@ from msgspec.structs import replace
 from ctrscope.attach import syscalls
 from ctrscope.attach.channel import Channel, open_channel
 from ctrscope.cgroups import cgroup
-from ctrscope.launcher import init, join, talk
+from ctrscope.launcher import hooks, init, talk
 from ctrscope.launcher.confine import Confined, limit, plan_confinement
 from ctrscope.launcher.mounts import hierarchy_names, parse_options
 from ctrscope.launcher.namespaces import open_joined, write_maps
 from ctrscope.launcher.rootfs import find_left_out, unmount_in_place
-from ctrscope.model.container import Port
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.model.value import Value
 from ctrscope.oci import state as states
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, run_program, step
 from ctrscope.oci.spec import Process, Resources, Spec
 from ctrscope.oci.state import FIFO, Cgroups, State
 from ctrscope.probes.cgroupfs import read_frozen, read_layout
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_cgroup import read_cgroup
+
+if TYPE_CHECKING:
+    from ctrscope.model.container import Port
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LISTEN_FDS = "LISTEN_FDS"
@@ -49,7 +52,7 @@ class Wish(Value, frozen=True, kw_only=True):
     preserved: int = 0  # descriptors from 3 on
     systemd_cgroup: bool = False
     new_keyring: bool = True
-    ports: tuple[Port, ...] | None = None  # to publish on the launcher's own bridge; None: no such network
+    ports: "tuple[Port, ...] | None" = None  # to publish on the launcher's own bridge; None: no such network
     name: str | None = None
     image: str | None = None
     remove_at_exit: bool = False
@@ -68,9 +71,9 @@ def create(wish: Wish, spec: Spec) -> Made:
     """Make a container that waits for its start. What fails leaves nothing behind."""
     if spec.process is None:
         raise LauncherError("$.process: expected a program to run, found nothing")
-    if states.directory_exists(wish.root, wish.id):
+    if os.path.exists(states.directory_of(wish.root, wish.id)):
         raise LauncherError(f"container with id exists: {wish.id}")
-    confined = plan_confinement(spec.process, spec.linux.seccomp)
+    program = _program(wish, spec.process, plan_confinement(spec.process, spec.linux.seccomp), is_init=True)
     cgroups = cgroup.plan_cgroups(spec, wish.id, systemd=wish.systemd_cgroup)
     rootfs = os.path.realpath(os.path.join(wish.bundle, spec.root.path))
     if not os.path.isdir(rootfs):
@@ -97,37 +100,30 @@ def create(wish: Wish, spec: Spec) -> Made:
                 from ctrscope.network.bridge import plan_network
 
                 plan_network(wish.root, wish.id, wish.ports)
-            return _make(wish, spec, state, confined)
+            return _make(wish, spec, state, program)
         except BaseException:
-            _undo(wish.root, wish.id)
+            _undo(wish.root, wish.id, states.find_state(wish.root, wish.id))
             raise
 
 
-def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
-    assert spec.process is not None
+def _make(wish: Wish, spec: Spec, state: State, program: init.Program) -> Made:
     assert state.cgroups is not None
-    warnings = list(confined.warnings)
-    if not spec.linux.has_new("mount"):
-        warnings.append(
-            "$.linux.namespaces has no new mount namespace: the container's mounts are seen outside until it is deleted"
-        )
-    if state.rootfs == "/" and not spec.linux.has_new("user"):
-        warnings.extend(find_left_out([one.destination for one in spec.mounts]))
-    pid = 0
+    cgroups, resources = state.cgroups, spec.linux.resources
 
-    def became(text: str) -> None:
-        nonlocal pid, state
-        pid = int(text)
+    def became(pid: int) -> None:
+        nonlocal state
         state = replace(state, pid=pid, starttime_ticks=states.read_starttime(pid))
         states.write_state(wish.root, state)
 
-    def run_hooks(_: str) -> None:
+    def run_hooks(pid: int) -> tuple[str, ...]:
+        changed: tuple[str, ...] = ()
         if wish.ports is not None:
             from ctrscope.network.bridge import connect
 
-            warnings.extend(connect(wish.root, wish.id, pid))
-        _run_hooks("prestart", spec, state, "created")
-        _run_hooks("createRuntime", spec, state, "created")
+            changed = connect(wish.root, wish.id, pid)
+        hooks.run_hooks("prestart", spec, state, "created")
+        hooks.run_hooks("createRuntime", spec, state, "created")
+        return changed
 
     fifo = f"{states.directory_of(wish.root, wish.id)}/{FIFO}"
     os.mkfifo(fifo, 0o600)
@@ -135,32 +131,43 @@ def _make(wish: Wish, spec: Spec, state: State, confined: Confined) -> Made:
         making = init.Making(
             spec=spec,
             state=state,
-            program=_program(wish, spec.process, confined, is_init=True),
-            cgroups=state.cgroups,
-            hierarchies=hierarchy_names(state.cgroups.directories),
+            program=program,
+            cgroups=cgroups,
+            hierarchies=hierarchy_names(cgroups.directories),
             joined=open_joined(spec.linux),
             sources=_open_sources(spec, wish.bundle),
             fifo=os.open(fifo, os.O_RDWR | os.O_CLOEXEC),
         )
         for handle in (making.fifo, *making.joined.values(), *making.sources.values()):
             held.callback(os.close, handle)
-        go_between, channel = _fork(lambda theirs: init.begin(making, theirs))
-        terminal = _listen(
-            channel,
-            {
-                talk.IDS: lambda _: write_maps(go_between, spec.linux),
-                talk.PID: became,
-                talk.CGROUPS: lambda _: warnings.extend(cgroup.place(making.cgroups, spec.linux.resources, pid)),
-                talk.HOOKS: run_hooks,
-                talk.LIMITS: lambda _: warnings.extend(limit(pid, confined)),
-            },
-            go_between,
-            end=talk.READY,
-        )
-        if making.program.console is not None:
-            os.close(making.program.console)
-    _write_pid(wish.pid_file, pid)
-    return Made(pid=pid, channel=channel, terminal=terminal, warnings=tuple(warnings))
+        answers = {
+            talk.IDS: lambda pid: write_maps(pid, spec.linux),
+            talk.PID: became,
+            talk.CGROUPS: lambda pid: cgroup.place(cgroups, resources, pid),
+            talk.HOOKS: run_hooks,
+        }
+        begin, meanwhile = partial(init.begin, making), partial(cgroup.make, cgroups, resources)
+        made = _bring_up(wish, program, begin, answers, meanwhile)
+    seen: list[str] = []
+    if not spec.linux.has_new("mount"):
+        seen.append("$.linux.namespaces has no new mount namespace: its mounts are seen outside until it is deleted")
+    if state.rootfs == "/" and not spec.linux.has_new("user"):
+        seen += find_left_out([one.destination for one in spec.mounts])
+    return replace(made, warnings=(*made.warnings, *seen))
+
+
+def launch(wish: Wish, spec: Spec, created: Callable[[Made], None]) -> Made:
+    """Create it and start it; returns once it executes its program. What fails leaves nothing behind."""
+    made = create(wish, spec)
+    try:
+        created(made)
+        start(wish.root, wish.id)
+        with made.channel:
+            talk.listen(made.channel, made.pid, {})  # it says why it did not execute its program
+    except BaseException:
+        delete(wish.root, wish.id, force=True)
+        raise
+    return made
 
 
 def start(root: str, container_id: str) -> None:
@@ -182,7 +189,7 @@ def start(root: str, container_id: str) -> None:
             os.close(handle)
         spec = states.read_spec(root, container_id)
         try:
-            _run_hooks("poststart", spec, state, "running")
+            hooks.run_hooks("poststart", spec, state, "running")
         except LauncherError:
             kill(root, container_id, signal.SIGKILL, everybody=True)
             raise
@@ -195,12 +202,6 @@ def check_preserved(preserved: int) -> None:
             os.fstat(number)
         except OSError:
             raise LauncherError(f"--preserve-fds {preserved}: descriptor {number} is not open") from None
-
-
-def await_program(made: Made) -> None:
-    """After the start: that it executed its program. Errors: LauncherError as it says why it did not."""
-    with made.channel:
-        talk.listen(made.channel, {})
 
 
 def kill(root: str, container_id: str, number: int, *, everybody: bool = False) -> None:
@@ -227,10 +228,11 @@ def kill(root: str, container_id: str, number: int, *, everybody: bool = False) 
 def delete(root: str, container_id: str, *, force: bool) -> tuple[str, ...]:
     """Remove what there is of it; returns warnings. One that runs is killed, with *force* only."""
     with states.locked(root, container_id):
-        status = _find_status(root, container_id)
+        state = states.find_state(root, container_id)
+        status = "stopped" if state is None else states.read_status(root, state)
         if status not in ("stopped", "created") and not force:
             raise LauncherError(f"cannot delete container {container_id} that is not stopped: {status}")
-        return _undo(root, container_id)
+        return _undo(root, container_id, state)
 
 
 def read_status(root: str, state: State) -> str:
@@ -255,12 +257,10 @@ def read_pids(root: str, container_id: str) -> tuple[int, ...]:
 
 def read_process_table(pids: tuple[int, ...], options: tuple[str, ...]) -> list[str]:
     """What ps(1) says of them. Errors: LauncherError."""
-    import subprocess
-
-    done = subprocess.run(["ps", *options], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    head, *lines = done.stdout.splitlines() or [""]
-    if done.returncode or "PID" not in head.split():
-        raise LauncherError(f"ps {' '.join(options)}: {done.stderr.strip() or 'no column PID'}")
+    what = f"ps {' '.join(options)}"
+    head, *lines = run_program(what, ("ps", *options)).splitlines() or [""]
+    if "PID" not in head.split():
+        raise LauncherError(f"{what}: no column PID")
     column, known = head.split().index("PID"), {str(pid) for pid in pids}
     return [head, *(line for line in lines if line.split()[column] in known)]
 
@@ -291,58 +291,49 @@ def update(root: str, container_id: str, resources: Resources) -> tuple[str, ...
 
 def execute(wish: Wish, process: Process) -> Made:
     """Run one program more in a container, as it would be one of its own."""
+    from ctrscope.launcher import join  # whoever makes a container does without
+
     state = states.read_state(wish.root, wish.id)
     status = states.read_status(wish.root, state)
     if status == "stopped" or state.pid is None or state.cgroups is None:
         raise LauncherError(f"cannot exec in a container that is {status}: {wish.id}: container not running")
     spec = states.read_spec(wish.root, wish.id)
-    confined = plan_confinement(process, spec.linux.seccomp)
-    joining = join.plan(state, _program(wish, process, confined, is_init=False))
-    warnings, pid = list(confined.warnings), 0
-
-    def became(text: str) -> None:
-        nonlocal pid
-        pid = int(text)
-
+    program = _program(wish, process, plan_confinement(process, spec.linux.seccomp), is_init=False)
+    joining = join.plan(state, program)
     try:
-        go_between, channel = _fork(lambda theirs: join.begin(joining, theirs))
-        terminal = _listen(
-            channel,
-            {
-                talk.CGROUPS: lambda _: cgroup.join(joining.cgroups, go_between),
-                talk.PID: became,
-                talk.LIMITS: lambda _: warnings.extend(limit(pid, confined)),
-            },
-            go_between,
-            end=b"",
-        )
+        answers = {talk.CGROUPS: lambda pid: cgroup.join(joining.cgroups, pid)}
+        return _bring_up(wish, program, partial(join.begin, joining), answers)
     finally:
         os.close(joining.pidfd)
-    _write_pid(wish.pid_file, pid)
-    return Made(pid=pid, channel=channel, terminal=terminal, warnings=tuple(warnings))
 
 
-def _fork(begin: Callable[[Channel], NoReturn]) -> tuple[int, Channel]:
-    """Start the go-between, whose child will be ours once it has ended."""
+def _bring_up(
+    wish: Wish,
+    program: init.Program,
+    begin: Callable[[Channel], NoReturn],
+    answers: Mapping[bytes, Callable[[int], tuple[str, ...] | None]],
+    meanwhile: Callable[[], tuple[str, ...]] = tuple,
+) -> Made:
+    """Start the go-between, whose child is ours once it has ended, and do what is asked for.
+
+    Errors: LauncherError, after which nobody is left of those that were started.
+    """
     syscalls.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    ours, theirs = open_channel()
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
+    channel, theirs = open_channel()
+    go_between = os.fork()
+    if go_between == 0:
+        try:
             signal.set_wakeup_fd(-1)  # what reaches us is not told to who waits
             states.forget_locks()
-            ours.close()
+            channel.close()
             begin(theirs)
-        os._exit(125)
+        except BaseException as error:
+            talk.fail(theirs, error)
     theirs.close()
-    return child, ours
-
-
-def _listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]], go_between: int, *, end: bytes) -> int | None:
-    """Do what is asked for until *end*. Errors: LauncherError, after which nobody is left of those that were started."""
     try:
-        kind, terminal = talk.listen(channel, answers)
-        if kind != end:
+        warnings = (*program.confined.warnings, *meanwhile())
+        heard = talk.listen(channel, go_between, {talk.LIMITS: lambda pid: limit(pid, program.confined), **answers})
+        if heard.last != (talk.READY if program.is_init else b""):
             raise LauncherError("it was killed while it was being made; a memory limit below some 4m is too little to start in")
     except BaseException:
         channel.close()  # whoever waits for an answer ends
@@ -351,7 +342,11 @@ def _listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]], go
                 os.waitpid(-1, 0)
         raise
     os.waitpid(go_between, 0)
-    return terminal
+    if program.console is not None:
+        os.close(program.console)
+    if wish.pid_file is not None:  # engines wait for it to be there
+        states.write_whole(wish.pid_file, str(heard.pid).encode())
+    return Made(pid=heard.pid, channel=channel, terminal=heard.terminal, warnings=(*warnings, *heard.warnings))
 
 
 def _program(wish: Wish, process: Process, confined: Confined, *, is_init: bool) -> init.Program:
@@ -388,61 +383,39 @@ def _open_sources(spec: Spec, bundle: str) -> dict[int, int]:
     for number, mount in enumerate(spec.mounts):
         options = parse_options(mount.options)
         if options.is_bind:
-            try:
+            with step(f"$.mounts[{number}].source: {mount.source}"):
                 handle = os.open(os.path.join(bundle, mount.source), os.O_PATH | os.O_CLOEXEC)
-            except OSError as error:
-                raise LauncherError(f"$.mounts[{number}].source: {mount.source}: {error.strerror}") from None
             found[number] = syscalls.open_tree(handle, recursive=bool(options.flags & syscalls.MS_REC))
             os.close(handle)
     return found
 
 
-def _run_hooks(kind: str, spec: Spec, state: State, status: str) -> tuple[str, ...]:
-    hooks = {
-        "prestart": spec.hooks.prestart,
-        "createRuntime": spec.hooks.create_runtime,
-        "poststart": spec.hooks.poststart,
-        "poststop": spec.hooks.poststop,
-    }[kind]
-    if not hooks:
-        return ()
-    from ctrscope.launcher.hooks import run_hooks
-
-    return run_hooks(kind, hooks, state, status)
-
-
-def _undo(root: str, container_id: str) -> tuple[str, ...]:
+def _undo(root: str, container_id: str, state: State | None) -> tuple[str, ...]:
     """Remove everything that there may be, each whether or not it is there; the state goes last. Returns warnings."""
-    try:
-        state = states.read_state(root, container_id)
-    except LauncherError:  # it was killed before there was anything to write down
+    if state is None:
         states.remove_directory(root, container_id)
         return ()
     if states.is_alive(state) and state.pid is not None:
         with suppress(ProcessLookupError):
             os.kill(state.pid, signal.SIGKILL)
-    if state.cgroups is not None:
-        cgroup.kill_all(state.cgroups)
-        cgroup.remove(state.cgroups)
-    if os.path.exists(f"{root}/network.json"):
-        from ctrscope.network.bridge import disconnect
-
-        disconnect(root, container_id)
+    let_go(root, state)
     warnings: tuple[str, ...] = ()
     if os.path.exists(f"{states.directory_of(root, container_id)}/config.json"):
         spec = states.read_spec(root, container_id)
         if spec.linux.find_namespace("mount") is None:
             unmount_in_place(state.rootfs)
-        warnings = _run_hooks("poststop", spec, state, "stopped")
+        warnings = hooks.run_hooks("poststop", spec, state, "stopped")
     states.remove_directory(root, container_id)
     return warnings
 
 
-def _find_status(root: str, container_id: str) -> str:
-    try:
-        return states.read_status(root, states.read_state(root, container_id))
-    except LauncherError:
-        return "stopped"  # it has a directory and no state: what made it was killed
+def let_go(root: str, state: State) -> None:
+    """Take away what only a running container needs."""
+    cgroup.let_go(state.cgroups)
+    if os.path.exists(f"{root}/network.json"):
+        from ctrscope.network.bridge import disconnect  # few have one
+
+        disconnect(root, state.id)
 
 
 def _running(root: str, container_id: str) -> Cgroups:
@@ -450,12 +423,3 @@ def _running(root: str, container_id: str) -> Cgroups:
     if not states.is_alive(state) or state.cgroups is None:
         raise LauncherError(f"container not running: {container_id}")
     return state.cgroups
-
-
-def _write_pid(path: str | None, pid: int) -> None:
-    if path is not None:
-        # In one piece: engines wait for the file to be there.
-        new = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}.new"
-        with open(new, "w", encoding="ascii") as file:
-            file.write(str(pid))
-        os.rename(new, path)

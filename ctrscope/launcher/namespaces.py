@@ -7,13 +7,13 @@ has no power over them afterwards; what is refused then is tried again after, as
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.model.namespace import OCI_TYPES, NamespaceType
-from ctrscope.oci.errors import LauncherError
-from ctrscope.oci.spec import IdMapping, Linux
+from ctrscope.oci.errors import LauncherError, run_program, step
+from ctrscope.oci.spec import Linux
 from ctrscope.probes.nsfs import identify
 
 
@@ -22,11 +22,8 @@ def open_joined(linux: Linux) -> dict[NamespaceType, int]:
     handles = {}
     for number, one in enumerate(linux.namespaces):
         if one.path:
-            try:
-                handle = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            except OSError as error:
-                raise LauncherError(f"$.linux.namespaces[{number}].path: {one.path}: {error.strerror}") from None
-            handles[OCI_TYPES[one.type]] = handle
+            with step(f"$.linux.namespaces[{number}].path: {one.path}"):
+                handles[OCI_TYPES[one.type]] = handle = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             if not _is_of_type(handle, OCI_TYPES[one.type]):
                 for handle in handles.values():
                     os.close(handle)
@@ -60,7 +57,7 @@ def enter(linux: Linux, joined: Mapping[NamespaceType, int], ask_for_ids: Callab
     new = {OCI_TYPES[one.type] for one in linux.namespaces if not one.path} - {NamespaceType.USER, NamespaceType.CGROUP}
     syscalls.unshare(*new)
     for name, offset in linux.time_offsets.items():
-        with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+        with open("/proc/self/timens_offsets", "w", encoding="utf-8") as file:
             file.write(f"{name} {offset.secs} {offset.nanosecs}")
 
 
@@ -76,39 +73,18 @@ def become_root() -> None:
 def write_maps(pid: int, linux: Linux) -> None:
     """Map the ids of the user namespace that *pid* has just got. Errors: LauncherError."""
     for kind, mappings, own in (("uid", linux.uid_mappings, os.geteuid()), ("gid", linux.gid_mappings, os.getegid())):
-        is_own = len(mappings) == 1 and mappings[0].size == 1 and mappings[0].host_id == own
-        if os.geteuid() == 0 or is_own:
+        lines = [(str(one.container_id), str(one.host_id), str(one.size)) for one in mappings]
+        if os.geteuid() == 0 or (len(lines) == 1 and mappings[0].size == 1 and mappings[0].host_id == own):
             if os.geteuid() != 0 and kind == "gid":
                 _write(f"/proc/{pid}/setgroups", "deny")
-            _write(f"/proc/{pid}/{kind}_map", "".join(f"{' '.join(line)}\n" for line in _lines(mappings)))
-        else:
-            _run_mapper(f"new{kind}map", pid, mappings)
-
-
-def _lines(mappings: Sequence[IdMapping]) -> list[tuple[str, str, str]]:
-    return [(str(one.container_id), str(one.host_id), str(one.size)) for one in mappings]
+            _write(f"/proc/{pid}/{kind}_map", "".join(f"{' '.join(line)}\n" for line in lines))
+        else:  # more than one's own id: that takes the package uidmap
+            run_program(f"new{kind}map", (f"new{kind}map", str(pid), *(word for line in lines for word in line)))
 
 
 def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-    except OSError as error:
-        raise LauncherError(f"mapping ids, {path}: {error.strerror}; mapped was: {text.strip() or 'nothing'}") from None
-
-
-def _run_mapper(program: str, pid: int, mappings: Sequence[IdMapping]) -> None:
-    import subprocess
-
-    words = [word for line in _lines(mappings) for word in line]
-    try:
-        done = subprocess.run([program, str(pid), *words], capture_output=True, text=True, check=False)  # noqa: S603
-    except FileNotFoundError:
-        raise LauncherError(
-            f"{program} is not installed: it takes that to map more than one's own id (package uidmap)"
-        ) from None
-    if done.returncode:
-        raise LauncherError(f"{program}: {done.stderr.strip()}")
+    with step(f"mapping ids, {path}", f"; mapped was: {text.strip() or 'nothing'}"), open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _join(type_: NamespaceType, handle: int, *, final: bool = False) -> bool:

@@ -29,11 +29,15 @@ def make_nodes(root: int, devices: Iterable[Device]) -> None:
     for path, device in ({device.path: device for device in _DEFAULT} | asked).items():
         parent = make_inside(root, os.path.dirname(path), directory=True)
         try:
-            _make_node(parent, os.path.basename(path), device)
+            name, mode = os.path.basename(path), 0o666 if device.file_mode is None else device.file_mode & 0o7777
+            os.mknod(name, _KINDS[device.type] | mode, os.makedev(device.major, device.minor), dir_fd=parent)
+            os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
         except FileExistsError:
             continue
         except PermissionError:
-            _bind_node(root, device)  # EPERM: in a user namespace nobody makes device nodes
+            target = make_inside(root, device.path, directory=False)  # EPERM: in a user namespace nobody makes device nodes
+            syscalls.mount(device.path, path_of(target), None, syscalls.MS_BIND)
+            os.close(target)
         except OSError as error:  # EROFS: it is the host's own /dev, below its root
             what = f"$.linux.devices: {path} cannot be made: {error.strerror}"
             raise LauncherError(f"{what}; have $.mounts put a tmpfs on {os.path.dirname(path)}") from error
@@ -54,17 +58,3 @@ def make_links(root: int) -> None:
                 os.symlink(target, name, dir_fd=parent)
     finally:
         os.close(parent)
-
-
-def _make_node(parent: int, name: str, device: Device) -> None:
-    mode = 0o666 if device.file_mode is None else device.file_mode & 0o7777
-    os.mknod(name, _KINDS[device.type] | mode, os.makedev(device.major, device.minor), dir_fd=parent)
-    os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
-
-
-def _bind_node(root: int, device: Device) -> None:
-    target = make_inside(root, device.path, directory=False)
-    try:
-        syscalls.mount(device.path, path_of(target), None, syscalls.MS_BIND)
-    finally:
-        os.close(target)

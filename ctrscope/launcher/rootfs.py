@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from ctrscope.attach import syscalls
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import step
 from ctrscope.probes.hostfs import resolve_in_root
 from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 
@@ -34,7 +34,7 @@ _ATTR_RDONLY = 1
 
 def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) -> int:
     """Mount the root file system over itself; returns its descriptor. *is_apart*: this mount namespace is all ours."""
-    try:
+    with step(f"$.root.path: mounting {rootfs} over itself"):
         if is_apart:
             # What is unbindable could not be copied: that comes once it is the root.
             first = "rslave" if not propagation or "unbindable" in propagation else propagation
@@ -45,8 +45,6 @@ def open_root(rootfs: str, propagation: str, *, readonly: bool, is_apart: bool) 
             return _open_own_root(readonly=readonly)
         root = _copy_of(rootfs, recursive=True, readonly=False)
         syscalls.move_mount(root, rootfs)
-    except OSError as error:
-        raise LauncherError(f"$.root.path: mounting {rootfs} over itself: {error.strerror}") from error
     return root
 
 
@@ -121,6 +119,8 @@ def _copy_of(path: str, *, recursive: bool, readonly: bool) -> int:
 
 def find_inside(root: int, path: str, *, follow: bool = True) -> int:
     """Open a path of the container as O_PATH. Errors: OSError as resolve_in_root."""
+    with suppress(OSError):  # ENOSYS before Linux 5.6, EXDEV at links of /proc: the walk has the last word
+        return syscalls.open_in_root(root, path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     return resolve_in_root(path_of(root), path, follow=follow)
 
 
@@ -160,12 +160,8 @@ def pivot(root: int) -> None:
     """Make it the root of this mount namespace, and let go of the old one. Nothing leads back: no chroot(2) is involved."""
     old = os.open("/", os.O_PATH | os.O_CLOEXEC)
     os.fchdir(root)
-    try:
+    with step("pivot_root", "; it takes a root of the host that can be moved, not a ramdisk"):
         syscalls.pivot_root(".", ".")
-    except OSError as error:
-        raise LauncherError(
-            f"pivot_root: {error.strerror}; it takes a root of the host that can be moved, not a ramdisk"
-        ) from error
     # The old root lies over the new one: by name it is the new one's mounts that would change, those to be shared too.
     os.fchdir(old)
     os.close(old)

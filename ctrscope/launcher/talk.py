@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
+from ctrscope.attach.become import hide
 from ctrscope.attach.channel import Channel
 from ctrscope.attach.request import CannotAttach
+from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError
 
 #: Map my ids; this PID is init; put me into the cgroups; run the hooks of the runtime; set my limits: each is answered.
-IDS, PID, CGROUPS, HOOKS, LIMITS = b"I", b"P", b"C", b"H", b"L"
+IDS, PID, CGROUPS, HOOKS, LIMITS = _ASKED = b"I", b"P", b"C", b"H", b"L"
 #: Here is the terminal; I wait for the start; I failed: not answered.
 TERMINAL, READY, FAILED = b"T", b"R", b"F"
 _LIMIT = 8192
@@ -34,6 +36,21 @@ def await_answer(channel: Channel) -> None:
     os._exit(1)
 
 
+def go_on(channel: Channel, become: Callable[[], NoReturn]) -> NoReturn:
+    """Go on as a child, whose PID we tell before we end. It waits until that is known."""
+    hide()
+    child = os.fork()
+    if child == 0:
+        try:
+            await_answer(channel)
+            become()
+        except BaseException as error:
+            fail(channel, error)
+    with suppress(BrokenPipeError):  # whoever made us gave up
+        channel.send(PID + str(child).encode())
+    os._exit(0)
+
+
 def fail(channel: Channel, error: BaseException) -> NoReturn:
     """Report why it went no further, and end."""
     status = error.status if isinstance(error, (LauncherError, CannotAttach)) else 125
@@ -48,21 +65,41 @@ def fail(channel: Channel, error: BaseException) -> NoReturn:
     os._exit(status)
 
 
-def listen(channel: Channel, answers: Mapping[bytes, Callable[[str], None]]) -> tuple[bytes, int | None]:
-    """Do what is asked for until it waits for the start, or executes its program; returns the last kind and the terminal.
+class Heard(Value, frozen=True, kw_only=True):
+    """What came of it, once it waits for the start, executes its program, or is gone."""
+
+    last: bytes  # the kind of the last message; empty: the other end was closed
+    pid: int  # who it is by now
+    terminal: int | None
+    warnings: tuple[str, ...]
+
+
+def listen(channel: Channel, pid: int, answers: Mapping[bytes, Callable[[int], tuple[str, ...] | None]]) -> Heard:
+    """Do what is asked for, each once, for the process that asks; *pid* is the first, and each answer returns warnings.
 
     Errors: LauncherError as it was reported, or as an answer raised it.
+    *Kernel:* moving a process to another cgroup waits for a grace period, 5 ms and more: init is moved once it is known
+    rather than when it asks, and mounts meanwhile.
     """
-    terminal: int | None = None
+    left, warnings, terminal = dict(answers), list[str](), None
+
+    def answer(kind: bytes) -> None:
+        if kind in left:
+            warnings.extend(left.pop(kind)(pid) or ())
+
     while True:
         message, handle = channel.receive(_LIMIT)
         kind, text = message[:1], message[1:]
+        if kind == FAILED:
+            raise LauncherError(text[1:].decode("utf-8", "replace"), text[0])
         if kind == TERMINAL:
             terminal = handle
-        elif kind == FAILED:
-            raise LauncherError(text[1:].decode("utf-8", "replace"), text[0])
-        elif kind in answers:
-            answers[kind](text.decode())
+            continue
+        if kind not in _ASKED:
+            return Heard(last=kind, pid=pid, terminal=terminal, warnings=tuple(warnings))
+        pid = int(text or pid)
+        answer(kind)
+        with suppress(BrokenPipeError):  # it was killed: there is nothing more to be heard, then
             channel.send(b".")
-        else:
-            return kind, terminal
+        if kind == PID:
+            answer(CGROUPS)

@@ -14,8 +14,8 @@ import msgspec
 
 from ctrscope.model.container import Port
 from ctrscope.model.value import Value
-from ctrscope.oci.errors import LauncherError
-from ctrscope.oci.state import held
+from ctrscope.oci.errors import LauncherError, step
+from ctrscope.oci.state import held, write_whole
 
 _FILE = "network.json"
 _FORWARD = "/proc/sys/net/ipv4/ip_forward"
@@ -78,9 +78,9 @@ def plan_network(root: str, container_id: str, ports: Iterable[Port]) -> Network
     """Set an address and ports aside for a container, whose directory below *root* has to be there. Errors: LauncherError."""
     from ipaddress import IPv4Network
 
-    from ctrscope.network.nat import require_nft
+    from ctrscope.network.nat import find_nft
 
-    require_nft()
+    find_nft()
     if os.geteuid() != 0:
         raise LauncherError("--net bridge needs root: use --net none or --net host")
     with held(root):
@@ -116,13 +116,15 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
         plan = network.containers.get(container_id) if network else None
         if network is None or plan is None:
             raise LauncherError(f"container {container_id} was removed while it was being made")
-        make_bridge(plan.bridge, f"{plan.gateway}/{_prefix(plan)}")
+        make_bridge(plan.bridge, f"{plan.gateway}/{plan.address.partition('/')[2]}")
         _write_sysctl(f"/proc/sys/net/ipv4/conf/{plan.bridge}/route_localnet", "1")
         make_pair(plan.link, plan.bridge, plan.address, pid)
         configure(pid, plan.address, plan.gateway)
         said = []
         dropping = find_dropping()
-        if _read_sysctl(_FORWARD) == "0":
+        with open(_FORWARD, "rb") as file:
+            forwards = file.read().strip() != b"0"
+        if not forwards:
             network = msgspec.structs.replace(network, forwarding_was="0")
             said.append(f"net.ipv4.ip_forward is 1 now, and 0 again once no container is on {plan.bridge}")
         for chain in dropping:
@@ -225,10 +227,6 @@ def _take_port(port: Port, address: str, others: Mapping[str, NetworkPlan]) -> P
         return msgspec.structs.replace(port, container_ip=address, host_port=probe.getsockname()[1])
 
 
-def _prefix(plan: NetworkPlan) -> str:
-    return plan.address.partition("/")[2]
-
-
 def _ports(network: _Network) -> list[Port]:
     return [port for plan in network.containers.values() for port in plan.ports]
 
@@ -244,19 +242,9 @@ def _read(root: str) -> _Network | None:
 
 
 def _write(root: str, network: _Network) -> None:
-    with open(f"{root}/.{_FILE}", "wb") as file:
-        file.write(msgspec.json.encode(network))
-    os.rename(f"{root}/.{_FILE}", f"{root}/{_FILE}")
-
-
-def _read_sysctl(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.read().strip()
+    write_whole(f"{root}/{_FILE}", msgspec.json.encode(network))
 
 
 def _write_sysctl(path: str, value: str) -> None:
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(value)
-    except OSError as error:
-        raise LauncherError(f"network: {path} cannot be set to {value}: {error.strerror}") from None
+    with step(f"network: setting {path} to {value}"), open(path, "w", encoding="utf-8") as file:
+        file.write(value)

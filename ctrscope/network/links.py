@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, step
 from ctrscope.probes.netlink import attribute, messages_of
 from ctrscope.probes.netns import run_in_network_namespace
 
@@ -74,14 +74,11 @@ def _change(what: str, kind: int, body: bytes, flags: int = _CREATE_NEW, fine: i
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as connection:
         connection.bind((0, 0))
         head = _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ACKNOWLEDGE | flags, 1, 0)
-        try:
+        with step(f"network: {what}"):
             connection.send(head + body)
-            while True:
+            sender = None
+            while sender != 0:  # but another process
                 packet, (sender, _) = connection.recvfrom(65536)
-                if sender == 0:  # not from another process
-                    break
-        except OSError as error:
-            raise LauncherError(f"network: {what}: {error.strerror}") from None
     for answered, _, _, payload in messages_of(packet):
         code = -struct.unpack_from("=i", payload)[0] if answered == _NLMSG_ERROR else 0
         if code not in (0, fine):

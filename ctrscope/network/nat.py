@@ -8,12 +8,12 @@ table drops what comes in from the bridge for 127.0.0.0/8. So no proxy has to ru
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterable
+from typing import Any
 
 from ctrscope.model.container import Port
 from ctrscope.model.gap import ParseError
-from ctrscope.oci.errors import LauncherError
+from ctrscope.oci.errors import LauncherError, run_program
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.iptables_legacy import read_iptables_legacy
 from ctrscope.probes.nftables import FAMILIES, read_chain_heads
@@ -24,9 +24,12 @@ ForeignChain = tuple[str, str, str]
 _PATIENCE = 30
 
 
-def require_nft() -> None:
-    """Look for the program. Errors: LauncherError where there is none."""
-    _program()
+def find_nft() -> str:
+    """The program. Errors: LauncherError where there is none."""
+    found = shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin")  # not everybody's PATH has it
+    if found is None:
+        raise LauncherError("a bridge needs the program nft for its rules: install nftables, or use --net none or --net host")
+    return found
 
 
 def write_rules(bridge: str, subnet: str, ports: Iterable[Port], lock: int) -> None:
@@ -121,33 +124,19 @@ def rules_text(bridge: str, subnet: str, ports: Iterable[Port]) -> str:
 
 def _ours(bridge: str, chain: ForeignChain) -> list[int]:
     """Handles of our rules in a chain of others."""
-    listed = _run(("-j", "-a", "list", "chain", *chain))
-    if listed.returncode:
+    try:
+        listed = _run(("-j", "-a", "list", "chain", *chain))
+    except LauncherError:
         return []  # the chain is gone, and they with it
-    rules = (one["rule"] for one in json.loads(listed.stdout)["nftables"] if "rule" in one)
+    rules = (one["rule"] for one in json.loads(listed)["nftables"] if "rule" in one)
     return [rule["handle"] for rule in rules if rule.get("comment") == bridge]
 
 
 def _nft(commands: str, lock: int) -> None:
-    done = _run(("-f", "-"), commands, lock)
-    if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if line.strip()), f"status {done.returncode}")
-        raise LauncherError(f"network: nft refused the rules: {said}; are nf_tables and its NAT in this kernel?")
-
-
-def _run(arguments: tuple[str, ...], text: str = "", lock: int = -1) -> subprocess.CompletedProcess[str]:
     # It inherits the lock: were we killed meanwhile, nobody else would touch the table before it is done.
-    held = (lock,) if lock >= 0 else ()
-    try:
-        return subprocess.run(  # noqa: S603
-            (_program(), *arguments), input=text, capture_output=True, text=True, timeout=_PATIENCE, pass_fds=held, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LauncherError(f"network: nft: {error}") from None
+    _run(("-f", "-"), input=commands, pass_fds=(lock,))
 
 
-def _program() -> str:
-    found = shutil.which("nft", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin")  # not everybody's PATH has it
-    if found is None:
-        raise LauncherError("a bridge needs the program nft for its rules: install nftables, or use --net none or --net host")
-    return found
+def _run(arguments: tuple[str, ...], **options: Any) -> str:
+    what = "network: nft (are nf_tables and its NAT in this kernel?)"
+    return run_program(what, (find_nft(), *arguments), timeout=_PATIENCE, **options)

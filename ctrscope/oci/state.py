@@ -100,19 +100,9 @@ def default_root() -> str:
 
 def directory_of(root: str, container_id: str) -> str:
     """The state directory of that ID. Errors: LauncherError for what is no ID."""
-    if (
-        not container_id
-        or len(container_id) > _ID_LIMIT
-        or not _LETTERS.issuperset(container_id)
-        or container_id in (".", "..")
-    ):
+    if not 0 < len(container_id) <= _ID_LIMIT or not _LETTERS.issuperset(container_id) or container_id in (".", ".."):
         raise LauncherError(f"invalid container id {container_id!r}: letters, digits and _ + - . make one")
     return f"{root}/{container_id}"
-
-
-def directory_exists(root: str, container_id: str) -> bool:
-    """Whether there is anything of that container."""
-    return os.path.isdir(directory_of(root, container_id))
 
 
 def make_directory(root: str, container_id: str) -> None:
@@ -160,12 +150,12 @@ def forget_locks() -> None:
 
 def write_state(root: str, state: State) -> None:
     """Put it in place of what was known before, in one piece."""
-    _write(f"{directory_of(root, state.id)}/state.json", msgspec.json.encode(state))
+    write_whole(f"{directory_of(root, state.id)}/state.json", msgspec.json.encode(state))
 
 
 def write_spec(root: str, container_id: str, spec: Spec) -> None:
     """Keep what was validated: the bundle may change or go."""
-    _write(f"{directory_of(root, container_id)}/config.json", msgspec.json.encode(spec))
+    write_whole(f"{directory_of(root, container_id)}/config.json", msgspec.json.encode(spec))
 
 
 def read_state(root: str, container_id: str) -> State:
@@ -178,6 +168,14 @@ def read_state(root: str, container_id: str) -> State:
         raise _missing(container_id) from None
     except msgspec.MsgspecError as error:
         raise LauncherError(f"{path}: {error}") from None
+
+
+def find_state(root: str, container_id: str) -> State | None:
+    """What is known of it; None where who made it was killed before there was anything to write down."""
+    try:
+        return read_state(root, container_id)
+    except LauncherError:
+        return None
 
 
 def read_spec(root: str, container_id: str) -> Spec:
@@ -251,7 +249,9 @@ def _is_locked(directory: str) -> bool:
     return False
 
 
-def _write(path: str, content: bytes) -> None:
-    with open(f"{path}.new", "wb") as file:
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file that is there with all of its content or not at all."""
+    new = f"{os.path.dirname(path) or '.'}/.{os.path.basename(path)}.new"
+    with open(new, "wb") as file:
         file.write(content)
-    os.rename(f"{path}.new", path)
+    os.rename(new, path)

@@ -44,8 +44,6 @@ _MASKED = (
     "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
 )  # fmt: skip
 _READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-#: Character devices that a container may use: those that it gets in /dev, and terminals of its own.
-_DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 #: What of the host's own root has to be writable, with its mode. /run has the sockets of the host's daemons, too.
 _WRITABLE = (("/run", "755"), ("/tmp", "1777"), ("/var/tmp", "1777"), ("/root", "700"))  # noqa: S108
 _PROPAGATIONS = frozenset(("shared", "rshared", "slave", "rslave", "private", "rprivate"))
@@ -282,9 +280,6 @@ def _seccomp(has_filter: bool, file: str, capabilities: tuple[str, ...]) -> Prof
 
 
 def _resources(wanted: Wanted) -> Resources:
-    refused = DeviceRule(allow=False, access="rwm")
-    made = (DeviceRule(allow=True, type=type_, access="m") for type_ in "cb")
-    used = (DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm") for major, minor in _DEVICES)
     cpu = Cpu(
         shares=_number("--cpu-shares", wanted.cpu_shares, 2, 262_144),
         quota=None if wanted.cpus is None else int(_quantity("--cpus", wanted.cpus, parse_cpus) * _PERIOD),
@@ -295,8 +290,8 @@ def _resources(wanted: Wanted) -> Resources:
     pids = _number("--pids", wanted.pids, 1, 1 << 22)
     weight = _number("--io-weight", wanted.io_weight, 10, 1000)
     return Resources(
-        # An ordinary user gets no device that is not shown already, and may load no rules.
-        devices=(refused, *made, *used) if os.geteuid() == 0 else (),
+        # None but those that every container has. An ordinary user gets none that is not shown already, and may load no rules.
+        devices=(DeviceRule(allow=False, access="rwm"),) if os.geteuid() == 0 else (),
         memory=None if memory is None else Memory(limit=memory),
         cpu=None if cpu == Cpu() else cpu,
         pids=None if pids is None else Pids(limit=pids),

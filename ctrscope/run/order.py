@@ -6,14 +6,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ctrscope.attach.session import is_interactive
 from ctrscope.images.settings import ImageSettings
 from ctrscope.launcher import attended
-from ctrscope.launcher.lifecycle import Wish, await_program, create, start
-from ctrscope.model.container import Port
+from ctrscope.launcher.lifecycle import Wish, launch
 from ctrscope.model.value import Value
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import Spec, load_spec
@@ -22,6 +22,9 @@ from ctrscope.oci.validate import validate
 from ctrscope.run.build import Wanted, build_spec
 from ctrscope.run.removal import note_end, remove, unpacked
 from ctrscope.run.users import find_user
+
+if TYPE_CHECKING:
+    from ctrscope.model.container import Port
 
 
 class Order(Value, frozen=True, kw_only=True):
@@ -45,7 +48,8 @@ def run_attached(order: Order, say: Callable[[tuple[str, ...]], None]) -> int:
         assert spec.process is not None
         has_terminal = spec.process.terminal and is_interactive()
         if not has_terminal and not order.interactive:
-            _take_nothing_for(0)
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), 0)
         spec = replace(spec, process=replace(spec.process, terminal=has_terminal))
         status = attended.run_attached(wish, spec, warn=say, keep=True)
         finish(wish, status)
@@ -61,17 +65,10 @@ def run_detached(order: Order) -> str:
 
         def supervise(tell_started: Callable[[], None]) -> None:
             with redirected() as output:
-                made = create(wish, spec)
-            try:
-                _note_monitor(wish)
-                log = Log(f"{directory_of(wish.root, wish.id)}/log")
-                for warning in made.warnings:
-                    log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
-                start(wish.root, wish.id)
-                await_program(made)
-            except BaseException:
-                remove(wish.root, wish.id)
-                raise
+                made = launch(wish, spec, lambda _: _note_monitor(wish))
+            log = Log(f"{directory_of(wish.root, wish.id)}/log")
+            for warning in made.warnings:
+                log.write("stderr", f"ctrscope: {warning}\n".encode("utf-8", "surrogateescape"))
             tell_started()
             finish(wish, keep(made.pid, log, output, made.terminal))
 
@@ -113,7 +110,10 @@ def prepared(order: Order) -> Iterator[tuple[Wish, Spec]]:
         remove_at_exit=order.remove,
     )
     if order.bundle is not None:
-        yield wish, _bundled(order.bundle, wanted.command)
+        spec = load_spec(order.bundle)
+        if wanted.command and spec.process is not None:
+            spec = replace(spec, process=replace(spec.process, args=wanted.command))
+        yield wish, spec
     elif order.image is not None:
 
         def build(image: ImageSettings) -> tuple[Spec, str]:
@@ -128,13 +128,6 @@ def prepared(order: Order) -> Iterator[tuple[Wish, Spec]]:
         yield wish, _completed(own or "/", *build_spec(wanted, container_id, own, ImageSettings()))
 
 
-def _bundled(bundle: str, command: tuple[str, ...]) -> Spec:
-    spec = load_spec(bundle)
-    if command and spec.process is not None:
-        spec = replace(spec, process=replace(spec.process, args=command))
-    return spec
-
-
 def _completed(rootfs: str, spec: Spec, user: str) -> Spec:
     """The specification with what only the files of the container tell."""
     assert spec.process is not None
@@ -147,7 +140,7 @@ def _completed(rootfs: str, spec: Spec, user: str) -> Spec:
     return spec
 
 
-def _ports(order: Order) -> tuple[Port, ...] | None:
+def _ports(order: Order) -> "tuple[Port, ...] | None":
     if order.wanted.network != "bridge":
         if order.ports:
             raise LauncherError("-p: a port is published from the bridge: say --net bridge, too", 2)
@@ -155,9 +148,3 @@ def _ports(order: Order) -> tuple[Port, ...] | None:
     from ctrscope.network.bridge import parse_port
 
     return tuple(parse_port(text) for text in order.ports)
-
-
-def _take_nothing_for(handle: int) -> None:
-    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    os.dup2(nothing, handle)
-    os.close(nothing)

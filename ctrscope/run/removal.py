@@ -4,9 +4,9 @@ An image is unpacked below ``/var/lib``, because programs cannot be executed bel
 container's id and is locked until the container's state is there: one that is neither known nor locked belongs to nobody.
 """
 
+import _signal as signal
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,14 +14,13 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from ctrscope.attach.channel import open_channel
-from ctrscope.cgroups import cgroup
 from ctrscope.images.settings import ImageSettings
-from ctrscope.launcher.lifecycle import delete
+from ctrscope.launcher.lifecycle import delete, let_go
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import IdMapping, Linux, Spec
-from ctrscope.oci.state import State, default_root, held, list_ids, locked, read_starttime, read_state, write_state
+from ctrscope.oci.state import State, default_root, find_state, held, list_ids, locked, read_starttime, read_state, write_state
 
 _PATIENCE = 5000  # milliseconds that a supervisor gets to notice that its container is gone
 
@@ -83,26 +82,12 @@ def find_ours(query: str) -> str | None:
     return found[0] if found else None
 
 
-def find_state(root: str, container_id: str) -> State | None:
-    """What is known of it; None where its making was interrupted before anything was."""
-    try:
-        return read_state(root, container_id)
-    except LauncherError:
-        return None
-
-
 def note_end(root: str, container_id: str, status: int) -> None:
     """Write down how it ended, and let go of what only a running one needs. Unless somebody has removed it."""
     with suppress(LauncherError, FileNotFoundError), locked(root, container_id):
         state = read_state(root, container_id)
         write_state(root, msgspec.structs.replace(state, exit_status=status, finished=rfc3339(time.time())))
-        if state.cgroups is not None:
-            cgroup.kill_all(state.cgroups)
-            cgroup.remove(state.cgroups)
-        if os.path.exists(f"{root}/network.json"):
-            from ctrscope.network.bridge import disconnect  # few have one
-
-            disconnect(root, container_id)
+        let_go(root, state)
 
 
 def remove(root: str, container_id: str) -> tuple[str, ...]:

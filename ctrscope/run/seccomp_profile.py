@@ -45,13 +45,8 @@ _NEVER = (
     "sysfs uselib userfaultfd ustat vm86 vm86old vmsplice"
 )
 _NAMESPACES = (0x00020000, *(1 << bit for bit in range(25, 31)))  # CLONE_NEWNS; NEWCGROUP to NEWNET
-_PERSONALITIES = (
-    0,
-    0x8,
-    0x20000,
-    0x20008,
-    0xFFFFFFFF,
-)  # of Linux and Linux 32, with another uname(2); the question which it is
+#: Linux and Linux of 32 bits, each with another uname(2); the question which it is.
+_PERSONALITIES = (0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 _AF_ALG, _AF_VSOCK = 38, 40
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
 
@@ -65,15 +60,16 @@ def default_seccomp(capabilities: Collection[str] = ()) -> Profile:
     given = {name for one, names in _CAPABILITIES.items() if one in capabilities for name in names.split()}
     refused = {name for names in (*_CAPABILITIES.values(), _NEVER) for name in names.split()} - given
     special = {"personality", "socket"}
-    rules = [_refuse(tuple(sorted(refused & set(known))))]
+    rules = [_refuse(*sorted(refused & set(known)))]
     if "CAP_SYS_ADMIN" not in capabilities:
         special |= {"clone", "clone3"}  # clone3 says its flags in memory: ENOSYS makes the C library call clone
-        rules += [_allow("clone", 0, sum(_NAMESPACES), "MASKED_EQ")]
-        rules += [_refuse(("clone",), argument=(0, flag, "MASKED_EQ", flag)) for flag in _NAMESPACES]
-    rules += [_allow("personality", 0, number) for number in _PERSONALITIES]
+        rules += [_allow("clone", Argument(0, sum(_NAMESPACES), "SCMP_CMP_MASKED_EQ"))]
+        rules += [_refuse("clone", on=Argument(0, flag, "SCMP_CMP_MASKED_EQ", flag)) for flag in _NAMESPACES]
+    rules += [_allow("personality", Argument(0, number, "SCMP_CMP_EQ")) for number in _PERSONALITIES]
     # Sockets of virtual machines lead past the network namespace; AF_ALG is the kernel's cryptography.
-    rules += [_allow("socket", 0, _AF_ALG, "LT"), _allow("socket", 0, 39), _allow("socket", 0, _AF_VSOCK, "GT")]
-    rules += [_refuse(("socket",), _EAFNOSUPPORT, (0, family, "EQ", 0)) for family in (_AF_ALG, _AF_VSOCK)]
+    families = ("LT", _AF_ALG), ("EQ", 39), ("GT", _AF_VSOCK)
+    rules += [_allow("socket", Argument(0, family, f"SCMP_CMP_{operator}")) for operator, family in families]
+    rules += [_refuse("socket", number=_EAFNOSUPPORT, on=Argument(0, one, "SCMP_CMP_EQ")) for one in (_AF_ALG, _AF_VSOCK)]
     allowed = Rule(names=tuple(name for name in (*known, *_FAR) if name not in refused | special), action="SCMP_ACT_ALLOW")
     return Profile(
         defaultAction="SCMP_ACT_ERRNO",
@@ -83,13 +79,9 @@ def default_seccomp(capabilities: Collection[str] = ()) -> Profile:
     )
 
 
-def _allow(name: str, index: int, value: int, operator: str = "EQ") -> Rule:
-    return Rule(names=(name,), action="SCMP_ACT_ALLOW", args=(Argument(index, value, f"SCMP_CMP_{operator}"),))
+def _allow(name: str, on: Argument) -> Rule:
+    return Rule(names=(name,), action="SCMP_ACT_ALLOW", args=(on,))
 
 
-def _refuse(names: tuple[str, ...], number: int = _EPERM, argument: tuple[int, int, str, int] | None = None) -> Rule:
-    arguments = None
-    if argument is not None:
-        index, value, operator, other = argument
-        arguments = (Argument(index, value, f"SCMP_CMP_{operator}", other),)
-    return Rule(names=names, action="SCMP_ACT_ERRNO", errnoRet=number, args=arguments)
+def _refuse(*names: str, number: int = _EPERM, on: Argument | None = None) -> Rule:
+    return Rule(names=names, action="SCMP_ACT_ERRNO", errnoRet=number, args=None if on is None else (on,))

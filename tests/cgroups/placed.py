@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ctrscope.cgroups.cgroup import kill_all, place, plan_cgroups, remove, thaw
+from ctrscope.cgroups.cgroup import kill_all, make, place, plan_cgroups, remove, thaw
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import Resources, Spec
 from ctrscope.oci.state import Cgroups
@@ -60,7 +60,7 @@ def placed(name: str, program: str = _SLEEPS, *, path: str = "", systemd: bool =
         text=True,
     )
     try:
-        warnings = place(cgroups, spec.linux.resources, process.pid)
+        warnings = make(cgroups, spec.linux.resources) + place(cgroups, spec.linux.resources, process.pid)
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()

@@ -10,9 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from ctrscope.attach.confinement import Filter
 from ctrscope.attach.program import execute
-from ctrscope.attach.seccomp import Profile
+from ctrscope.attach.seccomp import Profile, Rule
+from ctrscope.attach.seccomp import compile_filter as real
 from ctrscope.launcher.confine import become, limit, plan_confinement, take_label
+from ctrscope.launcher.filters import compile_seccomp
 from ctrscope.oci.errors import LauncherError, SpecError
 from ctrscope.oci.spec import Process
 from tests.requirements import require, require_root
@@ -222,3 +225,26 @@ def test_capabilities_that_nobody_knows_are_left_out_and_said() -> None:
 def test_an_io_priority_that_is_none_is_refused(io: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=r"^\$\.process\.ioPriority: expected"):
         plan_confinement(process(ioPriority=io), None)
+
+
+def test_the_last_filter_is_remembered_and_taken_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctrscope.launcher.filters._cache", lambda: str(tmp_path / "cache"))
+    compiled: list[Profile] = []
+
+    def compile_filter(profile: Profile) -> Filter:
+        compiled.append(profile)
+        return real(profile)
+
+    monkeypatch.setattr("ctrscope.launcher.filters.compile_filter", compile_filter)
+    one, other = (
+        Profile(defaultAction="SCMP_ACT_ALLOW", syscalls=(Rule(("mount",), action),))
+        for action in ("SCMP_ACT_TRAP", "SCMP_ACT_LOG")
+    )
+    expected = real(one)
+    assert [compile_seccomp(one), compile_seccomp(one)] == [expected, expected]
+    assert compiled == [one]
+    assert compile_seccomp(other) == real(other) != expected
+    remembered = tmp_path / "cache/seccomp.filter"
+    remembered.write_bytes(remembered.read_bytes()[:-8])  # half written
+    assert compile_seccomp(other) == real(other)
+    assert compiled == [one, other, other]

@@ -1,5 +1,6 @@
 """``start``, ``state``, ``kill``, ``delete``, ``pause`` and ``resume``."""
 
+import os
 import signal
 import sys
 
@@ -8,7 +9,7 @@ import msgspec
 from ctrscope.cli.oci.arguments import Arguments
 from ctrscope.launcher import lifecycle
 from ctrscope.oci.errors import LauncherError
-from ctrscope.oci.state import container_state, default_root, directory_exists, read_state
+from ctrscope.oci.state import container_state, default_root, directory_of, read_state
 
 
 def start(arguments: Arguments) -> int:
@@ -35,7 +36,7 @@ def kill(arguments: Arguments) -> int:
 def delete(arguments: Arguments) -> int:
     """Remove what there is of a container."""
     force, root = arguments.has("force"), _root(arguments)
-    if force and not directory_exists(root, arguments.id):
+    if force and not os.path.isdir(directory_of(root, arguments.id)):
         return 0
     for warning in lifecycle.delete(root, arguments.id, force=force):
         print(f"ctrscope-oci: {warning}", file=sys.stderr)  # noqa: T201

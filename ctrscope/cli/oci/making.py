@@ -34,14 +34,7 @@ def run(arguments: Arguments) -> int:
     if arguments.has("detach"):
         if spec.process is not None and spec.process.terminal and wish.console_socket is None:
             raise LauncherError("--detach with $.process.terminal takes --console-socket, where the terminal is sent")
-        made = lifecycle.create(wish, spec)
-        _warn(made.warnings)
-        try:
-            lifecycle.start(wish.root, wish.id)
-            lifecycle.await_program(made)
-        except BaseException:
-            lifecycle.delete(wish.root, wish.id, force=True)
-            raise
+        lifecycle.launch(wish, spec, lambda made: _warn(made.warnings))
         return 0
     return run_attached(wish, spec, warn=_warn, keep=arguments.has("keep"))
 
