@@ -360,7 +360,7 @@ def test_namespaces_are_joined_by_their_path(bundle: Bundle, state: Path, runtim
         spec["linux"]["namespaces"][0]["path"] = f"/proc/{pid}/ns/net"
 
     bundle.write("true", edit=wrong)
-    assert "joining the pid namespace" in refused(state, "run", "--bundle", str(bundle.path), f"{ID}-2")
+    assert "is no pid namespace" in refused(state, "run", "--bundle", str(bundle.path), f"{ID}-2")
 
 
 def test_a_terminal_is_sent_to_the_socket_that_waits_for_it(bundle: Bundle, state: Path, runtime: Callable[..., str]) -> None:
