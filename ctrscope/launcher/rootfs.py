@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from ctrscope.attach import syscalls
 from ctrscope.oci.errors import step
-from ctrscope.probes.hostfs import resolve_in_root
+from ctrscope.probes.in_root import resolve_in_root
 from ctrscope.probes.proc_pid_mountinfo import parse_mountinfo
 
 PROPAGATIONS = {

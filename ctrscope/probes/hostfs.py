@@ -14,12 +14,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
+
+from ctrscope.probes.in_root import resolve_in_root
 
 #: No state file, /proc file or cgroup file that we parse is larger; a larger one is somebody's joke.
 READ_LIMIT = 16 * 1024 * 1024
-_MAX_SYMLINKS = 40  # as the kernel: MAXSYMLINKS in include/linux/namei.h
 _CHUNK = 65536
 #: seq_file, which writes the files of /proc and cgroups, fills a page before it hands out less than was asked for, and a
 #: record of theirs takes less than half of one: what is shorter than this is the whole file. The second read that would say
@@ -29,9 +29,6 @@ _ONE_PIECE = 2048
 _LONG_RECORDS = ("mountinfo", "mounts")
 #: No engine keeps that many files in one directory; whoever owns it may.
 _MOST_NAMES = 500_000
-#: Directories below each other that are gone through; each takes a descriptor.
-_DEEPEST = 256
-_BLOCK = 512  # what st_blocks counts, whatever the file system's own; stat(2)
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _PATH_FOLLOWED = os.O_PATH | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -203,11 +200,10 @@ class HostFs:
         The third is why it is not all: "" when it is. Symlinks are not followed, and nothing is opened but directories.
         Errors: OSError when the directory itself cannot be listed.
         """
+        from ctrscope.probes.disk_usage import measure
+
         with self._opened_path(path) as handle:
-            found = os.fstat(handle)
-            measuring = _Measuring(found.st_dev, most)
-            measuring.walk(os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-            return measuring.size + found.st_blocks * _BLOCK, measuring.files, measuring.trouble
+            return measure(handle, most)
 
     @_on_any_path
     def files(self, path: str, *, most: int) -> Iterator[tuple[str, os.stat_result]]:
@@ -401,66 +397,6 @@ def _nsfs_device() -> int:
     return os.stat("/proc/self/ns/mnt").st_dev
 
 
-def resolve_in_root(root: str, path: str, *, follow: bool = True) -> int:
-    """Open *path* as a process whose root directory is *root* would find it; returns an O_PATH descriptor.
-
-    ``..`` stops at the root, absolute symlinks start again at the root. *follow* is about the last component.
-    Errors: ENOENT, ENOTDIR, EACCES as from open(2); ELOOP after 40 symlinks.
-    """
-    with _Descent(root) as descent:
-        waiting = _components(path)
-        links = 0
-        while waiting:
-            name = waiting.pop(0)
-            if name == "..":
-                descent.up()
-                continue
-            handle = os.open(name, _PATH, dir_fd=descent.here)
-            if stat.S_ISLNK(os.fstat(handle).st_mode) and (waiting or follow):
-                try:
-                    target = os.readlink("", dir_fd=handle)
-                finally:
-                    os.close(handle)
-                links += 1
-                if links > _MAX_SYMLINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-                if target.startswith("/"):
-                    descent.to_root()
-                waiting[:0] = _components(target)
-                continue
-            descent.down(handle)
-        return os.dup(descent.here)
-
-
-class _Descent:
-    """The directories from the root to where we stand, each held open, so that ``..`` never asks the file system."""
-
-    def __init__(self, root: str) -> None:
-        self._held = [os.open(root, os.O_PATH | os.O_CLOEXEC)]
-
-    def __enter__(self) -> "_Descent":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for handle in self._held:
-            os.close(handle)
-
-    @property
-    def here(self) -> int:
-        return self._held[-1]
-
-    def down(self, handle: int) -> None:
-        self._held.append(handle)
-
-    def up(self) -> None:
-        if len(self._held) > 1:
-            os.close(self._held.pop())
-
-    def to_root(self) -> None:
-        while len(self._held) > 1:
-            os.close(self._held.pop())
-
-
 class _ProcDir:
     """ProcDir over a directory descriptor."""
 
@@ -517,73 +453,6 @@ def _listed(directory: int | str, path: str) -> list[str]:
     if len(names) > _MOST_NAMES:
         raise OSError(errno.EFBIG, f"more than {_MOST_NAMES} files", path)
     return names
-
-
-class _Measuring:
-    """Goes through a directory that others change meanwhile: each is opened from the one above it, no link is followed."""
-
-    def __init__(self, device: int, most: int) -> None:
-        self._device = device
-        self._most = most
-        self._seen: set[int] = set()  # inodes with several names
-        self.size = self.files = 0
-        self.trouble = ""
-
-    def walk(self, top: int) -> None:
-        """Add what is below a directory. *top*: a descriptor of it, which is closed."""
-        waiting = [(top, self._list(top))]
-        try:
-            while waiting:
-                here, names = waiting[-1]
-                if not names or self.files >= self._most:
-                    os.close(waiting.pop()[0])
-                elif len(waiting) > _DEEPEST:
-                    self.trouble = f"more than {_DEEPEST} directories below each other"
-                    names.clear()
-                else:
-                    self._descend(here, names.pop(), waiting)
-        finally:
-            for left, _ in waiting:
-                os.close(left)
-        if self.files >= self._most:
-            self.trouble = f"more than {self._most} files"
-
-    def _descend(self, here: int, name: str, waiting: list[tuple[int, list[str]]]) -> None:
-        try:
-            below = os.open(name, _OPEN | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # it went away, or is another file now
-                self.trouble = f"{name}: {error.strerror}"
-            return
-        try:
-            waiting.append((below, self._list(below)))
-        except OSError as error:
-            os.close(below)
-            self.trouble = f"{name}: {error.strerror}"
-
-    def _list(self, directory: int) -> list[str]:
-        """Count the entries of one directory; the names of those that are directories."""
-        below = []
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue  # it went away meanwhile
-                is_directory = stat.S_ISDIR(found.st_mode)
-                if found.st_dev != self._device or found.st_ino in self._seen or self.files >= self._most:
-                    continue
-                if found.st_nlink > 1 and not is_directory:
-                    self._seen.add(found.st_ino)
-                self.size += found.st_blocks * _BLOCK
-                self.files += 1
-                if is_directory:
-                    below.append(entry.name)
-        return below
-
-
-def _components(path: str) -> list[str]:
-    return [name for name in path.split("/") if name not in ("", ".")]
 
 
 def _check_regular(handle: int, path: str, owner: int | None) -> int:

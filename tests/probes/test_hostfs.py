@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrscope.probes.hostfs import HostFs, resolve_in_root
+from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.in_root import resolve_in_root
 from tests.requirements import require
 
 
