@@ -259,10 +259,10 @@ DEFECTS: dict[str, Audited] = {
     "lxcfs-writable": change(
         uid=0, mounts=(*MOUNTS, AuditedMount(mount_point="/var/lib/lxcfs", host_path=None, fs_type="fuse.lxcfs"))
     ),
+    "writable-root": change(mounts=(msgspec.structs.replace(ROOT, is_writable=True),)),
     "block-device": change(devices=(AuditedDevice(path="sda", is_block=True),)),
     "host-device": change(devices=(AuditedDevice(path="mem"),)),
     "all-devices-allowed": change(all_devices=True),
-    "writable-root": change(mounts=(msgspec.structs.replace(ROOT, is_writable=True),)),
     "no-memory-limit": limited(memory=_HOSTS),
     "no-pids-limit": limited(pids=_HOSTS),
     "no-cpu-limit": limited(cpus=_HOSTS),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ctrscope.findings.security import combined, drift, exposure, files, isolation, privileges, processes, resources
+from ctrscope.findings.security import combined, devices, drift, exposure, files, isolation, privileges, processes, resources
 from ctrscope.findings.security.host import HOST_RULES
 from ctrscope.findings.security.rule import Defect, HostRule, Rule
 from ctrscope.model.audited import Audited, AuditedHost
@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     *privileges.RULES,
     *isolation.RULES,
     *files.RULES,
+    *devices.RULES,
     *resources.RULES,
     *exposure.RULES,
     *processes.RULES,

@@ -1,6 +1,6 @@
 """What of the host's files a container has, and what of its own it may change.
 
-*Source:* proc_pid_mountinfo(5), mount_namespaces(7), kernel documents admin-guide/devices.txt and cgroup-v1/devices.
+*Source:* proc_pid_mountinfo(5), mount_namespaces(7), cgroups(7).
 """
 
 from collections.abc import Iterator
@@ -94,52 +94,6 @@ _CREDENTIALS = (
 )
 _HOME_CREDENTIALS = ("/.ssh", "/.kube", "/.aws", "/.azure", "/.config/gcloud", "/.docker", "/.gnupg")
 _TOKEN = "/serviceaccount"  # noqa: S105 -- where it is
-#: Nodes that every engine makes, terminals among them.
-_USUAL_DEVICES = frozenset(
-    [
-        "null",
-        "zero",
-        "full",
-        "random",
-        "urandom",
-        "tty",
-        "console",
-        "ptmx",
-        "core",
-        "fuse",
-        "net/tun",
-        "pts/ptmx",
-        "initctl",
-        "lxc/console",
-        "lxc/tty1",
-        "lxc/tty2",
-        "lxc/tty3",
-        "lxc/tty4",
-        "tty1",
-        "tty2",
-        "tty3",
-        "tty4",
-        "tty5",
-        "tty6",
-    ]
-)
-#: Character devices that reach the machine's memory, its kernel or its disks.
-_DANGEROUS_DEVICES = frozenset(
-    [
-        "mem",
-        "kmem",
-        "port",
-        "kmsg",
-        "mapper/control",
-        "loop-control",
-        "btrfs-control",
-        "vhost-net",
-        "sgx_enclave",
-        "cuse",
-        "uinput",
-        "kvm",
-    ]
-)
 _INTERFACES = frozenset({"debugfs", "tracefs", "securityfs", "bpf", "configfs", "efivarfs", "pstore"})
 
 
@@ -147,14 +101,14 @@ def _shown(mount: AuditedMount) -> str:
     return f"{mount.host_path} at {mount.mount_point}, {'writable' if mount.is_writable else 'read-only'}, {mount.fs_type}"
 
 
-def _has_hosts_root(audited: Audited) -> bool:
+def has_hosts_root(audited: Audited) -> bool:
     """Whether its root directory is the host's: then every mount is the host's, and one finding says it all."""
     return any(mount.mount_point == "/" and mount.host_path == "/" for mount in audited.mounts or ())
 
 
 def of_the_host(audited: Audited) -> Iterator[AuditedMount]:
     """Mounts of the host's files, without the root itself and what its engine keeps for it."""
-    if _has_hosts_root(audited):
+    if has_hosts_root(audited):
         return
     for mount in audited.mounts or ():
         if mount.host_path is not None and mount.mount_point != "/":
@@ -176,7 +130,7 @@ def host_root(audited: Audited) -> Iterator[Defect]:
 
 def shared_root(audited: Audited) -> Iterator[Defect]:
     """Isolated by hand, and nothing was done about files."""
-    if _has_hosts_root(audited) and audited.container.engine is EngineName.UNCLAIMED:
+    if has_hosts_root(audited) and audited.container.engine is EngineName.UNCLAIMED:
         yield Defect("its root directory is the host's", (evidence(audited, "mounts", "/ is the host's /"),))
 
 
@@ -237,7 +191,7 @@ def service_account(audited: Audited) -> Iterator[Defect]:
 
 def kernel_files(audited: Audited) -> Iterator[Defect]:
     """The host's own procfs or sysfs at another place, where nothing of it is masked."""
-    if _has_hosts_root(audited):
+    if has_hosts_root(audited):
         return
     for mount in audited.mounts or ():
         usual = mount.mount_point == "/proc" or mount.mount_point == "/sys" or mount.mount_point.startswith(("/proc/", "/sys/"))
@@ -252,7 +206,7 @@ def kernel_files(audited: Audited) -> Iterator[Defect]:
 
 def interfaces(audited: Audited) -> Iterator[Defect]:
     """File systems that are doors into the kernel."""
-    if _has_hosts_root(audited):
+    if has_hosts_root(audited):
         return
     found = sorted({f"{one.fs_type} at {one.mount_point}" for one in audited.mounts or () if one.fs_type in _INTERFACES})
     if found and acts_on_host(audited):
@@ -302,7 +256,7 @@ def sysfs(audited: Audited) -> Iterator[Defect]:
 
 def cgroupfs(audited: Audited) -> Iterator[Defect]:
     """release_agent of v1 is run by the kernel; on v2 the container may move its own limits."""
-    if not acts_on_host(audited) or _has_hosts_root(audited):
+    if not acts_on_host(audited) or has_hosts_root(audited):
         return
     writable = [one for one in audited.mounts or () if one.fs_type in ("cgroup", "cgroup2") and one.is_writable]
     # Only the root of a hierarchy has a release_agent.
@@ -329,42 +283,11 @@ def lxcfs(audited: Audited) -> Iterator[Defect]:
         )
 
 
-def block_devices(audited: Audited) -> Iterator[Defect]:
-    """Disks."""
-    found = [one.path for one in audited.devices or () if one.is_block]
-    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
-        names = ", ".join(f"/dev/{name}" for name in found[:6]) + (", …" if len(found) > 6 else "")
-        title = f"block devices are there: {names}; what is written to a disk passes by every file system"
-        yield Defect(title, (evidence(audited, "devices", names),))
-
-
-def char_devices(audited: Audited) -> Iterator[Defect]:
-    """What engines do not make by themselves."""
-    names = [one.path for one in audited.devices or () if not one.is_block and one.path not in _USUAL_DEVICES]
-    found = [name for name in names if not name.startswith("pts/")]
-    if found and acts_on_host(audited) and not is_privileged(audited) and not _has_hosts_root(audited):
-        bad = [name for name in found if name in _DANGEROUS_DEVICES]
-        shown = ", ".join(f"/dev/{name}" for name in (bad + [one for one in found if one not in bad])[:6])
-        title = f"{len(found)} devices of the host are there: {shown}{', …' if len(found) > 6 else ''}"
-        yield Defect(title, (evidence(audited, "devices", shown),), Severity.HIGH if bad else Severity.MEDIUM)
-
-
-def all_devices(audited: Audited) -> Iterator[Defect]:
-    """No rule of the cgroup says no."""
-    if audited.all_devices and acts_on_host(audited) and not is_privileged(audited):
-        can = "mknod and" if "CAP_MKNOD" in (audited.capabilities or ()) else "whoever gets a node may"
-        yield Defect(
-            f"its cgroup allows every device: {can} open any disk of the host",
-            (evidence(audited, "all_devices", "a *:* rwm"),),
-            Severity.HIGH if "CAP_MKNOD" in (audited.capabilities or ()) else Severity.MEDIUM,
-        )
-
-
 def writable_root(audited: Audited) -> Iterator[Defect]:
     """Programs inside can be replaced."""
     asked = audited.specified.root_readonly if audited.specified is not None else None
     at_root = next((one for one in audited.mounts or () if one.mount_point == "/"), None)
-    if (at_root.is_writable if at_root is not None else asked is False) and not _has_hosts_root(audited):
+    if (at_root.is_writable if at_root is not None else asked is False) and not has_hosts_root(audited):
         kind = at_root.fs_type if at_root is not None else "root"
         yield Defect("its root file system is writable", (evidence(audited, "mounts", f"{kind} at /, rw"),))
 
@@ -511,33 +434,6 @@ RULES = (
         lxcfs,
         "mount single files of it, read-only",
         (nist("4.4.3"),),
-    ),
-    Rule(
-        "security/block-device",
-        Severity.HIGH,
-        "A disk can be read and changed past all permissions.",
-        ("devices",),
-        block_devices,
-        "no --device of a disk: mount a directory of it",
-        (cis("18"), nist("4.4.3")),
-    ),
-    Rule(
-        "security/host-device",
-        Severity.MEDIUM,
-        "Devices of the host.",
-        ("devices",),
-        char_devices,
-        "give the one device that it needs, without m",
-        (cis("18"), nist("4.4.3")),
-    ),
-    Rule(
-        "security/all-devices-allowed",
-        Severity.HIGH,
-        "The cgroup's list of devices is what keeps a node from working.",
-        ("all_devices",),
-        all_devices,
-        "start it with a device list: what engines do unless --privileged; for runc resources.devices",
-        (cis("18"), "cgroups(7)"),
     ),
     Rule(
         "security/writable-root",
