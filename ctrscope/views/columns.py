@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row
-from ctrscope.render.safe import cell_width
+from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import NOT_APPLICABLE, format_bytes
 from ctrscope.views.widgets.row_table import Column
 
@@ -39,6 +39,42 @@ NET = Field(
 )
 
 
+def _disk(row: Row, now: float) -> str:
+    rates = row.rates
+    if rates is None or rates.read_bytes is None or rates.write_bytes is None:
+        return "" if row.container.is_running else NOT_APPLICABLE
+    return f"{format_bytes(rates.read_bytes)}/{format_bytes(rates.write_bytes)}"
+
+
+DISK = Field(
+    "disk",
+    "DISK R/W",
+    "right",
+    11,
+    _disk,
+    lambda row, now: -1.0 if row.rates is None else (row.rates.read_bytes or 0) + (row.rates.write_bytes or 0),
+    "Bytes a second that its cgroup reads from and writes to block devices.",
+)
+ADDRESSES = Field(
+    "addresses",
+    "ADDRESSES",
+    "left",
+    18,
+    lambda row, now: inert(", ".join(row.container.addresses)),
+    lambda row, now: row.container.addresses,
+    "Addresses that its engine gave it; the Network tab has those that the kernel knows.",
+)
+RESTARTS = Field(
+    "restarts",
+    "RESTARTS",
+    "right",
+    8,
+    lambda row, now: "" if row.container.restart_count is None else str(row.container.restart_count),
+    lambda row, now: -1 if row.container.restart_count is None else row.container.restart_count,
+    "How often its engine has started it again.",
+)
+
+
 class _Place(NamedTuple):
     key: str
     from_width: int  # of the screen, in cells
@@ -66,14 +102,14 @@ _PLACES = (
     _Place("note", 50),
 )
 #: Least and most of the texts that are shown to those who choose them.
-_WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30)}
+_WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30), "addresses": (10, 30)}
 _NOTE_LEAST, _NOTE_MOST = 12, 44  # what texts are cut for, when notes are that long
 _AIRY = 160  # from this width on, columns stand two cells apart
 _APART = frozenset({"cpu", "throttled", "memory_percent", "age"})  # these always do, for their marks
 MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
-FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET)}
+FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, ADDRESSES, RESTARTS)}
 #: As those who choose among them see them.
 EVERY_COLUMN = {key: Column(key, field.title, field.align, field.width, field.help) for key, field in FIELDS.items()}
 

@@ -8,10 +8,10 @@ from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.container import Container, ContainerStatus
 from ctrscope.model.finding import Severity
 from ctrscope.model.sample import Sample
-from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row, bound_above, engine_text, short_id, status_sign
+from ctrscope.render.fields import Field, Row, bound_above, engine_text, short_id, status_sign
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes
-from ctrscope.views.columns import FIELDS, NET
+from ctrscope.views.columns import FIELDS, LAST_MINUTE
 from ctrscope.views.filtering import matches, parse_filter
 from ctrscope.views.grouping import Group, Grouping, group_rows, roll_up, traffic
 from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
@@ -54,7 +54,9 @@ def rows_of(sample: Sample) -> tuple[Row, ...]:
 def container_fields(row: Row, now: float) -> dict[str, str | float | None]:
     """What a filter may ask of a container: every column, shown or not."""
     fields: dict[str, str | float | None] = {}
-    for field in (*CONTAINER_FIELDS, NET):
+    for field in FIELDS.values():
+        if field is LAST_MINUTE:
+            continue
         if field.align == "left":
             fields[field.key] = field.get(row, now)
         else:

@@ -2,8 +2,11 @@
 
 import pytest
 
-from ctrscope.views.columns import MARGIN, SCROLLBAR, fit_columns
-from ctrscope.views.rows import rows_of
+from ctrscope.model.rates import Rates
+from ctrscope.render.fields import Row
+from ctrscope.views.columns import FIELDS, MARGIN, SCROLLBAR, fit_columns
+from ctrscope.views.filtering import matches, parse_filter
+from ctrscope.views.rows import container_fields, rows_of
 from tests.views.builders import HOSTILE_NAMES, NOW, container, sample
 
 ROWS = rows_of(sample())
@@ -49,3 +52,22 @@ def test_a_column_that_nobody_fills_is_left_out() -> None:
 
 def test_the_column_that_a_heading_says_already_is_left_out() -> None:
     assert "engine" not in [column.key for column in fit_columns(120, ROWS, NOW, without={"engine"})]
+
+
+def test_columns_that_somebody_chose_say_what_the_engine_counted_and_the_disk_did() -> None:
+    told = container("db", restart_count=3, addresses=("10.88.0.7/16", "fd00::7/64"))
+    row = Row(told, rates=Rates(read_bytes=2048.0, write_bytes=0.0))
+    columns = fit_columns(200, (row,), NOW, chosen=("restarts", "addresses", "disk"))
+    assert {column.key: FIELDS[column.key].get(row, NOW) for column in columns if column.key not in ("sign", "name")} == {
+        "restarts": "3",
+        "addresses": "10.88.0.7/16, fd00::7/64",
+        "disk": "2K/0",
+    }
+    assert matches(parse_filter("restarts>2 addresses:10.88"), container_fields(row, NOW))
+    assert not matches(parse_filter("disk>1M"), container_fields(row, NOW))
+
+
+def test_what_no_engine_counted_is_not_zero() -> None:
+    row = Row(container("db"))
+    assert [FIELDS[key].get(row, NOW) for key in ("restarts", "addresses", "disk")] == ["", "", ""]
+    assert container_fields(row, NOW)["restarts"] is None
