@@ -49,7 +49,6 @@ def test_a_name_means_what_argparse_says(line: str) -> None:
         "run -v",
         "run -m --rm",
         "run --image x --rootfs y",
-        "run web",
     ],
 )
 def test_what_argparse_refuses_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:

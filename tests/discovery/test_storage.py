@@ -63,8 +63,9 @@ def captured(v2_root: Path) -> tuple[Snapshot, Storage]:
     snapshot = discover(host, PLAN)
     found, gaps = read_storage(host, snapshot)
     assert found is not None
-    # The capture left out the images of Docker and containerd's meta.db.
-    assert [gap for gap in gaps if "meta.db" not in gap.source] == []
+    # The capture left out the images of Docker and containerd's meta.db; a user's store is believed if it is that user's.
+    unread = ("meta.db",) if os.geteuid() == 0 else ("meta.db", "/home/alice/")
+    assert [gap for gap in gaps if not any(one in gap.source for one in unread)] == []
     return snapshot, found
 
 
