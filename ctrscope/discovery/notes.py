@@ -25,6 +25,8 @@ def note_of(container: Container) -> str | None:
         return f"{count} {by_hand}, no engine's"
     if container.status is ContainerStatus.PAUSED:
         return PAUSED_NOTE
+    if container.health == "unhealthy":
+        return "unhealthy: its engine's check fails"
     if container.status is ContainerStatus.STOPPED:
         if container.oom_killed:
             return "OOM-killed" if container.exit_code is None else f"OOM-killed, exit {container.exit_code}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ctrscope.engines.health import Health
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import ContainerStatus, Port
 
@@ -19,6 +20,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 class State(msgspec.Struct, rename="pascal"):
     """``State``."""
 
+    health: Health | None = None
     running: bool = False
     paused: bool = False
     restarting: bool = False
@@ -144,6 +146,7 @@ def declared_fields(config: ContainerConfig, host_config: HostConfig | None) -> 
         "networks": tuple(settings.networks or ()),
         "log_path": config.log_path or None,
         "restart_count": config.restart_count,
+        "health": state.health.word if running and state.health is not None else None,
     }
 
 

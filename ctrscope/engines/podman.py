@@ -19,6 +19,7 @@ from ctrscope.engines.conmon import (
 )
 from ctrscope.engines.containers_storage import Store, StoredContainer, find_stores, read_stored_containers
 from ctrscope.engines.engine import Survey
+from ctrscope.engines.health import parse_health
 from ctrscope.engines.oci_config import OciConfig, read_oci_config
 from ctrscope.engines.oci_state import OciState
 from ctrscope.engines.podman_database import FIELDS, PodmanContainer, PodmanDatabase, default_tmpdir, read_database
@@ -160,6 +161,7 @@ class _StoreReader:
             networks=container.networks,
             log_path=config.log_path or None,
             restart_count=state.restart_count,
+            health=self._health(container) if status in _LIVE else None,
             group=next((labels[key] for key in _COMPOSE_PROJECT if labels.get(key)), None),
             evidence=tuple(evidence),
             status=status,
@@ -249,6 +251,20 @@ class _StoreReader:
     def _recorded_exit(self, container_id: str) -> tuple[int, Evidence] | None:
         paths = (f"{self._tmpdir}/exits/{container_id}", f"{self._tmpdir}/persist/{container_id}/exit")
         return find_exit(self._host, paths, self._store.owner)
+
+    def _health(self, container: PodmanContainer) -> str | None:
+        """What the last check found; None where there is none, or where nothing ran it yet."""
+        directory = container.state.run_dir.rpartition("/")[0]
+        if container.config.healthcheck is None or not directory:
+            return None
+        path = f"{directory}/healthcheck.log"
+        try:
+            return parse_health(self._host.read(path, owner=self._store.owner), path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ParseError) as error:
+            self._gaps.append(gap_of(error, self._subject(container.config.id), ("health",), path))
+            return None
 
     def _ports(self, container: PodmanContainer) -> tuple[Port, ...]:
         try:

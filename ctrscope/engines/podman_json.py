@@ -67,6 +67,7 @@ class ContainerConfig(msgspec.Struct, rename="camel"):
     log_path: str = ""
     runtime: str = ""
     is_infra: bool = msgspec.field(name="pause", default=False)
+    healthcheck: dict[str, Any] | None = None
     network_of: str = msgspec.field(name="netNsCtr", default="")
     port_mappings: list[PortMapping] | None = msgspec.field(name="newPortMappings", default=None)
     cni_port_mappings: list[CniPortMapping] | None = msgspec.field(name="portMappings", default=None)
@@ -114,6 +115,7 @@ class ContainerState(msgspec.Struct, rename="camel"):
     state: int = 0
     config_path: str = ""
     mount_point: str = ""
+    run_dir: str = ""
     started_time: str | None = None
     finished_time: str | None = None
     exit_code: int = 0

@@ -104,6 +104,7 @@ class Declared(Value, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()  # names, where the state says so
     log_path: str | None = None
     restart_count: int | None = None
+    health: str | None = None  # "starting", "healthy", "unhealthy": what the engine's own check found last
     group: str | None = None  # compose project, or None
     evidence: tuple[Evidence, ...] = ()
 

@@ -89,6 +89,7 @@ def _identity(container: Container) -> list[str]:
         *_line("started", inert(container.started_at or "")),
         *_line("finished", inert(container.finished_at or "")),
         *_line("exit status", exit_code and exit_code + (", OOM-killed" if container.oom_killed else "")),
+        *_line("health", container.health),
         *_line("restarts", str(container.restart_count) if container.restart_count else None),
         *_line("bundle", inert(container.bundle or "")),
         *_line("root", inert(container.rootfs or "")),

@@ -73,6 +73,15 @@ RESTARTS = Field(
     lambda row, now: -1 if row.container.restart_count is None else row.container.restart_count,
     "How often its engine has started it again.",
 )
+HEALTH = Field(
+    "health",
+    "HEALTH",
+    "left",
+    9,
+    lambda row, now: row.container.health or "",
+    lambda row, now: row.container.health or "",
+    "What the engine's own check found last: starting, healthy or unhealthy; nothing where it has no check.",
+)
 
 
 class _Place(NamedTuple):
@@ -102,14 +111,16 @@ _PLACES = (
     _Place("note", 50),
 )
 #: Least and most of the texts that are shown to those who choose them.
-_WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30), "addresses": (10, 30)}
+_WIDTHS = {"status": (8, 10), "id": (12, 20), "command": (12, 40), "ports": (10, 30), "addresses": (10, 30), "health": (9, 9)}
 _NOTE_LEAST, _NOTE_MOST = 12, 44  # what texts are cut for, when notes are that long
 _AIRY = 160  # from this width on, columns stand two cells apart
 _APART = frozenset({"cpu", "throttled", "memory_percent", "age"})  # these always do, for their marks
 MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
-FIELDS: Mapping[str, Field] = {field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, ADDRESSES, RESTARTS)}
+FIELDS: Mapping[str, Field] = {
+    field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, ADDRESSES, RESTARTS, HEALTH)
+}
 #: As those who choose among them see them.
 EVERY_COLUMN = {key: Column(key, field.title, field.align, field.width, field.help) for key, field in FIELDS.items()}
 

@@ -263,6 +263,35 @@ def test_a_malformed_file_costs_one_container_its_name(root: Path, text: bytes) 
     assert (records[ID].name, records[ID].pid, records[ID].status) == (ID, 1288, ContainerStatus.RUNNING)
 
 
+@pytest.mark.parametrize(
+    ("health", "word"),
+    [
+        ({"Status": "healthy", "FailingStreak": 0, "Log": [{"ExitCode": 0, "Output": "fine"}]}, "healthy"),
+        ({"Status": "unhealthy", "FailingStreak": 3, "Log": []}, "unhealthy"),
+        ({"Status": "starting"}, "starting"),
+        ({"Status": "none"}, None),  # HEALTHCHECK NONE
+        ({"Status": "\x1b[31mhealthy"}, None),
+        (None, None),
+    ],
+)
+def test_what_the_last_check_of_health_found(root: Path, health: object, word: str | None) -> None:
+    config = json.loads(config_of(root).read_text())
+    config["State"]["Health"] = health
+    config_of(root).write_text(json.dumps(config))
+    reading = read(HostFs(str(root)))
+    assert {record.id: record.health for record in reading.records}[ID] == word
+    assert reading.gaps == ()
+
+
+def test_a_container_that_ended_has_no_health(root: Path) -> None:
+    stopped = next(record.id for record in read(HostFs(str(root))).records if record.name == "d-exit7")
+    path = root / f"var/lib/docker/containers/{stopped}/config.v2.json"
+    config = json.loads(path.read_text())
+    config["State"]["Health"] = {"Status": "healthy"}  # as it stays there
+    path.write_text(json.dumps(config))
+    assert {record.id: record.health for record in read(HostFs(str(root))).records}[stopped] is None
+
+
 def test_a_directory_in_place_of_a_file_is_a_gap(root: Path) -> None:
     config_of(root).unlink()
     config_of(root).mkdir()

@@ -310,6 +310,37 @@ class TestDatabase:
         assert _by_id(_read(rooted))[WEB].oom_killed is True
 
     @pytest.mark.parametrize(
+        ("text", "word"),
+        [
+            ('{"Status":"healthy","FailingStreak":0,"Log":[{"Start":"","End":"","ExitCode":0,"Output":""}]}', "healthy"),
+            ('{"Status":"unhealthy","FailingStreak":4,"Log":null}', "unhealthy"),
+            ('{"Status":"starting","FailingStreak":0,"Log":[]}', "starting"),
+            (None, None),
+        ],
+    )
+    def test_what_the_last_check_of_health_found(self, rooted: Path, text: str | None, word: str | None) -> None:
+        directory = rooted / f"run/containers/storage/overlay-containers/{WEB}"
+        _change_config(rooted, healthcheck={"Test": ["CMD-SHELL", "true"]})
+        _change_state(rooted, runDir=f"/run/containers/storage/overlay-containers/{WEB}/userdata")
+        if text is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "healthcheck.log").write_text(text)
+        reading = _read(rooted)
+        assert _by_id(reading)[WEB].health == word
+        assert reading.gaps == ()
+
+    def test_a_result_that_is_cut_off_is_a_gap_and_one_without_a_check_is_not_read(self, rooted: Path) -> None:
+        directory = rooted / f"run/containers/storage/overlay-containers/{WEB}"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "healthcheck.log").write_text('{"Status":"hea')
+        _change_state(rooted, runDir=f"{directory.relative_to(rooted)}/userdata")
+        assert _read(rooted).gaps == ()
+        _change_config(rooted, healthcheck={"Test": ["CMD", "true"]})
+        _change_state(rooted, runDir=f"/{directory.relative_to(rooted)}/userdata")
+        (gap,) = _read(rooted).gaps
+        assert (gap.fields, gap.reason) == (("health",), Reason.MALFORMED)
+
+    @pytest.mark.parametrize(
         ("number", "status"),
         [
             (1, ContainerStatus.CREATED),

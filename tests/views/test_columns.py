@@ -55,19 +55,20 @@ def test_the_column_that_a_heading_says_already_is_left_out() -> None:
 
 
 def test_columns_that_somebody_chose_say_what_the_engine_counted_and_the_disk_did() -> None:
-    told = container("db", restart_count=3, addresses=("10.88.0.7/16", "fd00::7/64"))
+    told = container("db", restart_count=3, health="unhealthy", addresses=("10.88.0.7/16", "fd00::7/64"))
     row = Row(told, rates=Rates(read_bytes=2048.0, write_bytes=0.0))
-    columns = fit_columns(200, (row,), NOW, chosen=("restarts", "addresses", "disk"))
+    columns = fit_columns(200, (row,), NOW, chosen=("restarts", "addresses", "disk", "health"))
     assert {column.key: FIELDS[column.key].get(row, NOW) for column in columns if column.key not in ("sign", "name")} == {
         "restarts": "3",
         "addresses": "10.88.0.7/16, fd00::7/64",
         "disk": "2K/0",
+        "health": "unhealthy",
     }
-    assert matches(parse_filter("restarts>2 addresses:10.88"), container_fields(row, NOW))
+    assert matches(parse_filter("restarts>2 addresses:10.88 health:unhealthy"), container_fields(row, NOW))
     assert not matches(parse_filter("disk>1M"), container_fields(row, NOW))
 
 
 def test_what_no_engine_counted_is_not_zero() -> None:
     row = Row(container("db"))
-    assert [FIELDS[key].get(row, NOW) for key in ("restarts", "addresses", "disk")] == ["", "", ""]
+    assert [FIELDS[key].get(row, NOW) for key in ("restarts", "addresses", "disk", "health")] == [""] * 4
     assert container_fields(row, NOW)["restarts"] is None
