@@ -145,7 +145,8 @@ def _await_start(plan: AttachPlan, child: int, ours: Channel, signals: int, stac
     poll.register(ours, select.POLLIN)
     poll.register(signals, select.POLLIN)
     while True:
-        if signals in dict(poll.poll()):
+        # What the entrant says comes first: a signal that came after its exec is for the command, which has it from attend.
+        if ours.fileno() not in dict(poll.poll()):
             for number in os.read(signals, _MESSAGE_LIMIT):
                 if number in FORWARDED:
                     os.kill(child, signal.SIGKILL)

@@ -105,7 +105,7 @@ def test_the_columns_of_lsns_say_the_same(many: None) -> None:
 def _table(*command: str) -> dict[int, tuple[str, ...]]:
     """Inode number → the other cells; blanks in a command are not told apart from those between columns."""
     text = subprocess.run(command, capture_output=True, check=True, text=True).stdout.replace("\\x20", " ")
-    rows = [line.replace("'", "").split() for line in text.splitlines()]
+    rows = [line.translate({ord("'"): None, ord("\\"): None}).split() for line in text.splitlines()]  # how each quotes
     return {int(row[0]): tuple(row[1:]) for row in rows if row[0].isdecimal()}
 
 

@@ -304,6 +304,20 @@ def test_signals_reach_the_command(box: int, number: signal.Signals) -> None:
         assert process.wait(20) == 42
 
 
+def test_a_signal_that_comes_once_the_command_runs_is_the_commands_even_if_we_have_not_heard_yet(box: int) -> None:
+    command = attach_command(box, "sh", "-c", "trap 'exit 42' TERM; echo go; while :; do sleep 0.1; done")
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text():
+            assert process.poll() is None
+        process.send_signal(signal.SIGSTOP)
+        assert process.stdout.readline() == b"go\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == 42
+
+
 def test_the_command_dies_with_us(box: int) -> None:
     with subprocess.Popen(attach_command(box, "sleep", "1000"), stdin=subprocess.DEVNULL) as process:
         entrant = entrant_of(process.pid)
