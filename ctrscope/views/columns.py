@@ -137,7 +137,8 @@ def fit_columns(
     """Columns for a screen of *width* cells, texts as wide as what is in them; the note gets what is left.
 
     Columns of text in which no row has anything are left out, and those of *without*. Figures keep their width, so that
-    they never jump. Names get *indent* cells more. *chosen*: the columns that somebody wants, as far as they fit.
+    they never jump. Names get *indent* cells more. *chosen*: the columns that somebody wants, as far as they fit, also
+    while there is nothing in them.
     """
     room = width - SCROLLBAR
     widths: dict[str, int] = {}
@@ -150,7 +151,7 @@ def fit_columns(
             widths[place.key] = margin + max(field.width, cell_width(field.title))
             continue
         content = max((cell_width(field.get(row, now)) for row in rows), default=0)
-        if content or not rows or place.key == "name":
+        if content or chosen or not rows or place.key == "name":
             spare = indent if place.key == "name" else 0
             widths[place.key] = min(place.most, max(content + spare, cell_width(field.title) + 1))
     notes = max((cell_width(FIELDS["note"].get(row, now)) for row in rows), default=0)
