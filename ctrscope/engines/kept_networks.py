@@ -2,7 +2,7 @@
 
 *Source:* moby libnetwork network.go (``docker/network/v1.0/network/ID`` of ``local-kv.db``: an index of 8 bytes and JSON, in
 which ``ipamV4Info`` is JSON in a string, and ``IPAMData`` once more); netavark and containers-common ``libnetwork/types``
-(``networks/NAME.json``; the default network 10.88.0.0/16 has a file only where it was changed); CNI specification, section 1.
+(``networks/NAME.json``; the default network 10.88.0.0/16 has a file only where it was changed); ``cni_configuration``.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from ctrscope.engines import cni_configuration
 from ctrscope.engines.bolt import read_bolt
 from ctrscope.engines.containers_storage import Store
 from ctrscope.engines.kept import KeptReader, values_of
@@ -64,34 +65,11 @@ class _PodmanNetwork(msgspec.Struct):
     labels: dict[str, str] | None = None
 
 
-class _Range(msgspec.Struct):
-    subnet: str = ""
-    gateway: str = ""
-
-
-class _Ipam(msgspec.Struct):
-    ranges: list[list[_Range]] | None = None
-    subnet: str = ""
-    gateway: str = ""
-
-
-class _Plugin(msgspec.Struct):
-    type: str = ""
-    bridge: str = ""
-    ipam: _Ipam | None = None
-
-
-class _Conflist(msgspec.Struct):
-    name: str = ""
-    plugins: list[_Plugin] | None = None
-
-
 _docker_decoder = msgspec.json.Decoder(_DockerNetwork)
 _bridge_decoder = msgspec.json.Decoder(_Bridge)
 _pools_decoder = msgspec.json.Decoder(list[_Pool] | None)
 _pool_decoder = msgspec.json.Decoder(_PoolData)
 _podman_decoder = msgspec.json.Decoder(_PodmanNetwork)
-_conflist_decoder = msgspec.json.Decoder(_Conflist)
 
 
 def read_docker_kept_networks(reader: KeptReader, root: str) -> tuple[KeptNetwork, ...]:
@@ -186,16 +164,15 @@ def read_podman_kept_networks(reader: KeptReader, store: Store) -> tuple[KeptNet
 def read_cni_kept_networks(reader: KeptReader) -> tuple[KeptNetwork, ...]:
     """Networks of CNI's configuration."""
     found = []
-    directory = "/etc/cni/net.d"
-    for path, text in _files(reader, directory, (".conflist",)):
+    directory = cni_configuration.DIRECTORY
+    for path, text in _files(reader, directory, cni_configuration.ENDINGS):
         try:
-            record = parse_json(_conflist_decoder, text, path)
+            record = cni_configuration.parse_cni_configuration(text, path)
         except ParseError as error:
             reader.note(error, path)
             continue
-        plugin = (record.plugins or [_Plugin()])[0]
-        ipam = plugin.ipam or _Ipam()
-        ranges = [_Range(ipam.subnet, ipam.gateway), *(one for few in ipam.ranges or () for one in few)]
+        # Others only add to what the one that makes the bridge did, or the first where none does.
+        plugin = next((one for one in record.chain if one.bridge_name), record.chain[0])
         found.append(
             KeptNetwork(
                 engine=None,
@@ -204,9 +181,9 @@ def read_cni_kept_networks(reader: KeptReader) -> tuple[KeptNetwork, ...]:
                 id="",
                 name=record.name,
                 driver=plugin.type or None,
-                subnets=tuple(one.subnet for one in ranges if one.subnet),
-                gateways=tuple(one.gateway for one in ranges if one.gateway),
-                bridge=plugin.bridge or None,
+                subnets=tuple(one.subnet for one in plugin.ranges if one.subnet),
+                gateways=tuple(one.gateway for one in plugin.ranges if one.gateway),
+                bridge=plugin.bridge_name or None,
             )
         )
     return tuple(found)

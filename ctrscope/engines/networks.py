@@ -1,23 +1,25 @@
 """Networks as engines write them down: their names, the bridges that they made for them, who got which.
 
 *Source:* moby libnetwork ``local-kv.db`` (BoltDB; a value is an index of 8 bytes and JSON); netavark and containers-common
-``libnetwork/types`` (``networks/NAME.json``); CNI specification, section 1 (``*.conflist``), and libcni's cache of results.
+``libnetwork/types`` (``networks/NAME.json``); libcni's cache of results.
 *Versions:* libcni writes ``cniCacheV1`` since 0.7. Podman's default network is built in: it has no file unless it was changed.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
+from ctrscope.engines import cni_configuration
 from ctrscope.engines.bolt import read_bolt
+from ctrscope.engines.kept import values_of
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import EngineName
 from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
 from ctrscope.probes.hostfs import HostFs
 
 _CNI_RESULTS = "/var/lib/cni/results"
-_CNI_CONFIGURATIONS = "/etc/cni/net.d"
 _PODMAN_NETWORKS = "/etc/containers/networks"
 _FILE_LIMIT = 1024 * 1024
 _MOST_FILES = 5_000
@@ -55,18 +57,6 @@ class _PodmanNetwork(msgspec.Struct):
     network_interface: str = ""
 
 
-class _Plugin(msgspec.Struct):
-    type: str = ""
-    bridge: str = ""
-
-
-class _Conflist(msgspec.Struct):
-    name: str = ""
-    plugins: list[_Plugin] | None = None
-    type: str = ""  # of a file with one plug-in alone
-    bridge: str = ""
-
-
 class _Interface(msgspec.Struct):
     name: str = ""
     sandbox: str = ""  # the network namespace it is in; "" is the host's
@@ -85,7 +75,6 @@ class _CniResult(msgspec.Struct, rename="camel"):
 _bridge_decoder = msgspec.json.Decoder(_Subnetwork)
 _docker_decoder = msgspec.json.Decoder(_DockerNetwork)
 _podman_decoder = msgspec.json.Decoder(_PodmanNetwork)
-_conflist_decoder = msgspec.json.Decoder(_Conflist)
 _result_decoder = msgspec.json.Decoder(_CniResult)
 
 
@@ -93,7 +82,7 @@ def read_docker_networks(host: HostFs, root: str, gaps: list[Gap]) -> tuple[Brid
     """Networks with a bridge, below Docker's data root."""
     path = f"{root}/network/files/local-kv.db"
     try:
-        pairs = read_bolt(host, path, lambda root: list(bucket.values()) if (bucket := root.bucket(b"libnetwork")) else [])
+        pairs = read_bolt(host, path, partial(values_of, b"libnetwork"))
         return tuple(parse_docker_networks(pairs, path))
     except (OSError, ParseError) as error:
         _note(gaps, error, EngineName.DOCKER, path)
@@ -136,15 +125,14 @@ def read_podman_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, 
 def read_cni_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
     """Networks of the CNI configurations at their usual place."""
     found = []
-    for path, text in _files(host, "cni", _CNI_CONFIGURATIONS, (".conflist", ".conf", ".json"), gaps):
+    for path, text in _files(host, "cni", cni_configuration.DIRECTORY, cni_configuration.ENDINGS, gaps):
         try:
-            network = parse_json(_conflist_decoder, text, path)
+            network = cni_configuration.parse_cni_configuration(text, path)
         except ParseError as error:
             _note(gaps, error, "cni", path)
             continue
-        plugins = network.plugins or [_Plugin(type=network.type, bridge=network.bridge)]
-        bridges = [plugin.bridge or "cni0" for plugin in plugins if plugin.type == "bridge" and network.name]
-        found += [BridgeNetwork("cni", network.name, bridge) for bridge in bridges]
+        bridges = [plugin.bridge_name for plugin in network.chain if network.name]
+        found += [BridgeNetwork("cni", network.name, bridge) for bridge in bridges if bridge]
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from tests.live.docker import IMAGE
 from tests.live.machine import children, end, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
 from tests.live.podman import podman
-from tests.requirements import require, require_root
+from tests.requirements import require, require_root, unmet
 
 _SLEEP = ("sleep", "100000")
 
@@ -164,7 +164,7 @@ input()
 def test_files_that_never_answer_are_a_gap_and_not_waited_for() -> None:
     require("unshare")
     if not os.path.exists("/dev/fuse"):
-        pytest.skip("no /dev/fuse")
+        unmet("no /dev/fuse")
     argv = ["unshare", "--pid", "--net", "--mount", "--fork", sys.executable, "-c", _UNSERVED]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         (init,) = wait_for("its child", lambda: children(process.pid))

@@ -298,6 +298,17 @@ def test_podmans_own_network_is_there_without_a_file_and_cni_has_lists(tmp_path:
     assert gaps == []
 
 
+def test_a_cni_network_has_the_bridge_of_the_plug_in_that_makes_it_and_files_without_a_list_count(tmp_path: Path) -> None:
+    tree, gaps = HostTree(tmp_path), list[Gap]()
+    plugins = [{"type": "tuning"}, {"type": "bridge", "ipam": {"subnet": "10.2.0.0/16"}}]
+    tree.file("/etc/cni/net.d/10-late.conflist", json.dumps({"name": "late", "plugins": plugins}))
+    tree.file("/etc/cni/net.d/20-old.conf", '{"name": "old", "type": "bridge", "bridge": "old0"}')
+    tree.file("/etc/cni/net.d/30-far.conflist", '{"name": "far", "plugins": [{"type": "calico"}]}')
+    found = [(one.name, one.driver, one.bridge, one.subnets) for one in read_cni_kept_networks(reader(tree, gaps, "cni"))]
+    assert found == [("late", "bridge", "cni0", ("10.2.0.0/16",)), ("old", "bridge", "old0", ()), ("far", "calico", None, ())]
+    assert gaps == []
+
+
 def test_of_a_secret_only_its_name_is_read(tmp_path: Path) -> None:
     tree, gaps = HostTree(tmp_path), list[Gap]()
     record = {"name": "db", "id": "0d9b", "createdAt": "2026-11-22T11:55:00Z", "updatedAt": "0001-01-01T00:00:00Z"}
