@@ -103,6 +103,7 @@ class CtrscopeApp(App[None]):
         asked: Asked | None = None,
         preferences: Preferences | None = None,
         complaints: Sequence[str] = (),
+        here: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
@@ -121,6 +122,7 @@ class CtrscopeApp(App[None]):
         self.events = EventLog()
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
+        self.here = here  # address by which the terminal reaches this host; None: no links
         self.clock = clock
         self.asked = asked  # None: what is shown is not this host, live
         self._acts = acts  # None: what is shown is not this host, live

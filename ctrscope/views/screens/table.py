@@ -229,14 +229,19 @@ class TableScreen(SampleScreen):
         rows = (self.table.row(key) for key in self.table.row_keys)
         return [row for row in rows if row is not None]
 
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """What of a row may be copied: what it is, and its text."""
+        row = self.table.row(key)
+        cells = zip(self.table.columns, row.cells, strict=True) if row is not None else ()
+        return [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+
     def action_copy(self) -> None:
         """Ask what of the line, then copy it: everything as JSON, or one value."""
         row, value = self.table.row(self.table.cursor or ""), self.row_value()
         if row is None:
             return
         values = [("JSON", json_text(value))] if value is not None else []
-        cells = zip(self.table.columns, row.cells, strict=True)
-        values += [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+        values += self.values_of(row.key)
 
         def chosen(place: str | None) -> None:
             if place is not None:
