@@ -38,6 +38,7 @@ from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.events import EventsScreen
 from ctrscope.views.screens.export import ExportScreen
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.help import HelpScreen
@@ -455,7 +456,8 @@ def exported(screen: SampleScreen, as_json: bool) -> str:
 
 def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:
     """(key of config.toml, what is wrong with it) of everything that there is not here."""
-    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS))
+    filtered = [name for name, screen in _SCREENS.items() if issubclass(screen, FilteredScreen)]
+    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS, filtered))
 
 
 def _signal_columns(width: int) -> tuple[Column, ...]:
