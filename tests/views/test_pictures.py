@@ -220,7 +220,7 @@ def test_a_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> 
             super().__init__(HostFs(), LogSource(paths=(str(path),), format=LogFormat.CRI))
             self.source = LogSource(paths=("/var/log/pods/shop_web-0_6f1c/app/0.log",), format=LogFormat.CRI)
 
-        def _notice_rotation(self) -> None:
+        def notice_rotation(self) -> None:
             """Nobody rotates it."""
 
     @asynchronous
