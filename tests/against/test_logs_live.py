@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def _texts(name: str) -> list[str]:
     back = reader.before(None, 10_000)
     assert [one.text for one in back.lines] == [one.text for one in page.lines]
     return [one.text for one in page.lines]
+
+
+def _has_said(command: tuple[str, ...], text: str) -> bool:
+    return text in run(*command)
 
 
 def _said(text: str) -> list[str]:
@@ -136,7 +141,7 @@ def test_a_merged_log_has_the_lines_of_the_engines_own_commands_in_the_order_of_
         expected = []
         for name, engine in engines.items():
             command = (engine, "logs", "-t", name)
-            wait_for("the last line", lambda command=command: "said 40" in run(*command))
+            wait_for("the last line", partial(_has_said, command, "said 40"))
             for line in run(*command).splitlines():
                 at, _, text = line.partition(" ")
                 expected.append((unix_time(at) or 0.0, name, text))
