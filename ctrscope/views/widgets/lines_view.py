@@ -116,6 +116,11 @@ class LinesView(ScrollView, can_focus=True):
             self.to_end()
         self.refresh()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Put the scrollbar where the lines are: it was not there yet when they were moved."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def toggle_wrap(self) -> None:
         """Wrap lines, or cut them."""
         self.wrap = not self.wrap
