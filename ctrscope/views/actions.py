@@ -154,6 +154,7 @@ CONTAINERS = (
     Action(
         "containers.group", "t", "group", "group", "Group by the next thing: engine, pod or project, unit, slice.", "Table", 5
     ),
+    Action("containers.running", "r", "running", "only running", "Show only containers that run, or all again.", "Table", 17),
     Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),

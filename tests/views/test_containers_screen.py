@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 from textual.events import Key
 
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.grouping import Grouping
@@ -11,7 +12,7 @@ from ctrscope.views.sampling import SampleFailed
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.help import HelpScreen
-from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, host, minute, sample
+from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, host, minute, sample, stopped
 from tests.views.driver import (
     app_of,
     asynchronous,
@@ -205,6 +206,42 @@ async def test_letters_typed_faster_than_the_filter_opens_go_into_it() -> None:
             pilot.app.post_message(Key(key, character))
         await settle(pilot)
         assert set(names_of(pilot)) == {"pause", "d-paused"}
+
+
+@asynchronous
+async def test_r_leaves_out_what_does_not_run_and_the_heading_says_so() -> None:
+    async with dashboard([sample()], size=(80, 24)) as pilot:
+        everything = names_of(pilot)
+        await press(pilot, "r")
+        assert sorted(set(everything) - set(names_of(pilot))) == ["batch-7", "ghost", "migrate"]
+        heading, *_, words, _keys = screen_lines(pilot)
+        assert "ONLY RUNNING" in heading
+        assert "11 shown" in words
+        await press(pilot, "2")
+        assert "ONLY RUNNING" not in screen_lines(pilot)[0]
+        await press(pilot, "1")
+        assert "ONLY RUNNING" in screen_lines(pilot)[0]
+        await press(pilot, "slash", *"alp", "enter")
+        assert names_of(pilot) == ["alpine"]
+        await press(pilot, "escape", "r")
+        assert names_of(pilot) == everything
+        assert "ONLY RUNNING" not in screen_lines(pilot)[0]
+
+
+@asynchronous
+async def test_where_nothing_runs_it_says_that_there_is_more() -> None:
+    async with dashboard([sample([stopped("batch-7")])], preferences=Preferences(only_running=True)) as pilot:
+        assert "No container runs; those that do not are left out." in text_of(screen_lines(pilot))
+        await press(pilot, "r")
+        assert names_of(pilot) == ["batch-7"]
+
+
+@asynchronous
+async def test_the_help_names_what_a_filter_may_ask_besides_what_is_shown() -> None:
+    async with dashboard([sample()], size=(120, 120)) as pilot:
+        await press(pilot, "question_mark")
+        text = " ".join(text_of(screen_lines(pilot)).split())
+        assert "label" in text[text.index("a filter may ask them as well") :]
 
 
 @asynchronous

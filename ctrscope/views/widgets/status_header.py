@@ -32,6 +32,7 @@ class HeaderState(NamedTuple):
     error: str = ""  # why the last sample failed
     paused: bool = False
     read_only: bool = False
+    badge: str = ""  # what the screen leaves out, in capitals
 
 
 class _Piece(NamedTuple):
@@ -114,6 +115,8 @@ def _figure_pieces(state: HeaderState) -> list[_Piece]:
     pieces = [*_totals(state), *_counts(state.sample.findings or ())] if state.sample else []
     if state.read_only:
         pieces.append(_Piece(_ALWAYS, ((" READ-ONLY ", "badge"),)))
+    if state.badge:
+        pieces.append(_Piece(_ALWAYS, ((f" {state.badge} ", "badge"),)))
     if state.paused:
         pieces.append(_Piece(_ALWAYS, ((" PAUSED ", "badge"),)))
     if state.error:
