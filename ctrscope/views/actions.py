@@ -174,6 +174,15 @@ CONTAINER = (
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
     Action(
+        "container.earlier",
+        "P",
+        "earlier",
+        "earlier",
+        "Read the log of the attempt before, from before its last start; after the oldest comes the present one.",
+        "Page",
+        36,
+    ),
+    Action(
         "container.merged",
         "m",
         "merged",

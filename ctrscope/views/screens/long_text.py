@@ -80,6 +80,11 @@ class LongTextScreen(SampleScreen):
             self.logs.ask_time()
             self.show_actions()
 
+    def action_earlier(self) -> None:
+        """Show what was written before the start."""
+        if self.logs is not None:
+            self.logs.show_earlier()
+
     def action_follow(self) -> None:
         """Go to the end of the log, and stay there."""
         if self.logs is not None:
