@@ -214,6 +214,24 @@ LONG_TEXT = (
 
 LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action(
+        "text.ago",
+        "b",
+        "go_back",
+        "1 min ago",
+        "Go back to 1 minute ago; again: 5, 15, 60 minutes, a day.",
+        "Logs and files",
+        37,
+    ),
+    Action(
+        "text.layout",
+        "J",
+        "layout",
+        "JSON",
+        "Lay out lines that are JSON: when, how grave, what, then the rest; or as they are.",
+        "Logs and files",
+        38,
+    ),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32

@@ -16,8 +16,9 @@ from textual.widgets import Static
 
 from ctrscope.model.log import LogLine, LogPage, LogSource, Place
 from ctrscope.model.timestamp import unix_time
+from ctrscope.render.json_line import lay_out
 from ctrscope.render.safe import cell_width, inert, pad, shorten
-from ctrscope.render.units import format_bytes
+from ctrscope.render.units import format_bytes, format_duration
 from ctrscope.views.acting import Done, reason_text, run_aside
 from ctrscope.views.asking import Keep, Log
 from ctrscope.views.expression import Expression
@@ -31,6 +32,7 @@ _WINDOW = 5000  # lines that are kept
 _PAGE = 500  # lines of one look
 _NEAR = 100  # lines to the edge of the window at which it is moved
 _ENOUGH = 200  # lines that a filter looks for by itself
+_STEPS = (60, 300, 900, 3600, 86400)  # seconds ago
 _SIGN = 2  # cells of what is left of a line without its time
 _WITH_DATE = 100  # cells from which on the date stands beside the time
 _NAME = 20  # cells of the longest name before a line, where there is room for the date; else half of it
@@ -69,6 +71,8 @@ class LogsPane(TextPane):
         self._shown: list[TextLine] = []
         self._following = True
         self._with_times = True
+        self._laid_out = False  # lines that are JSON
+        self._ago = -1  # which of _STEPS was gone back to last
         self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
         self._next: tuple[str, Callable[[], object]] | None = None
@@ -171,7 +175,13 @@ class LogsPane(TextPane):
 
     def _keep(self, pattern: re.Pattern[str] | None = None) -> Keep | None:
         wanted: list[Expression | re.Pattern[str]] = [one for one in (self.filter, pattern) if one is not None]
-        return (lambda found: all(one.search(clean(found.text)) for one in wanted)) if wanted else None
+        text_of = self._text_of
+        return (lambda found: all(one.search(text_of(found)) for one in wanted)) if wanted else None
+
+    @property
+    def _text_of(self) -> Callable[[LogLine], str]:
+        """What is shown of a line, and searched. Not inert."""
+        return _laid_out if self._laid_out else _as_it_is
 
     # The window
 
@@ -253,8 +263,9 @@ class LogsPane(TextPane):
             self._do("older", partial(self._log.before, page.start, _PAGE, self._keep()))
 
     def _drawn(self, lines: Iterable[LogLine]) -> list[TextLine]:
+        text_of = self._text_of
         return [
-            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
+            TextLine(inert(text_of(one)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
             for one in lines
         ]
 
@@ -342,8 +353,29 @@ class LogsPane(TextPane):
         self._with_times = not self._with_times
         self._draw()
 
+    def toggle_layout(self) -> None:
+        """Lay lines out that are JSON, or show them as they were written."""
+        self._laid_out = not self._laid_out
+        if self.filter is not None:
+            self.filtered()  # it is about what is shown
+        elif self._page is not None:
+            self._shown = self._drawn(self._page.lines)
+            self._draw()
+            if self._following:
+                self.view.to_end()
+
+    def go_back(self) -> None:
+        """Go to a minute ago; once more to five, and so on."""
+        if self._log is None:
+            return
+        self._ago = (self._ago + 1) % len(_STEPS)
+        seconds = _STEPS[self._ago]
+        self.say(f"looking for {format_duration(seconds)} ago …")
+        self._turn_to("time", partial(self._log.find_time, self._now() - seconds))
+
     def follow(self) -> None:
         """Go to the end, and stay there."""
+        self._ago = -1
         self._to_end()
 
     def to_beginning(self) -> None:
@@ -444,6 +476,8 @@ class LogsPane(TextPane):
             left.append(("following" if self._following else "the end: G", "accent" if self._following else "muted"))
         if not page.lines and page.is_first and page.is_last and page.unfinished is None:
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
+        if self._laid_out:
+            left.append(("  JSON laid out", "muted"))
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
         size = log.size()
         return left, f"{inert(log.where)}, {format_bytes(size) if size else 'empty'}"
@@ -452,6 +486,14 @@ class LogsPane(TextPane):
 def clean(text: str) -> str:
     """Without colours, which are not the text; and with tabs as spaces."""
     return _COLOURS.sub("", text).expandtabs() if "\x1b" in text or "\t" in text else text
+
+
+def _as_it_is(found: LogLine) -> str:
+    return clean(found.text)
+
+
+def _laid_out(found: LogLine) -> str:
+    return clean(lay_out(found.text))
 
 
 def _last(log: Log, keep: Keep | None) -> _Around:
