@@ -8,15 +8,17 @@ from ctrscope.model.timestamp import unix_time
 from ctrscope.render.units import format_duration
 from ctrscope.views.moments import stamp
 
+_DAY = 86400
+
 
 def attempt_words(source: LogSource, container: Container, containers: Iterable[Container], now: float) -> str:
     """One line about *source*, which is from before the start of *container*. Inert, but for a name of a file."""
     started, ended = unix_time(container.started_at), unix_time(container.finished_at)
     if source.until is not None:
-        words = f"all from before the start of {stamp(started, with_date=True)}" if started is not None else "all from before"
-        if started is not None and ended is not None and ended < started:
-            return f"{words}; that ended {stamp(ended, with_date=True)}, its exit status is not kept"
-        return f"{words}; how that ended is not kept"
+        words = f"before the start of {stamp(started, with_date=True)}" if started is not None else "before the last start"
+        if started is None or ended is None or ended > started:
+            return f"{words}: how it ended is not kept"
+        return f"{words}: ended {stamp(ended, with_date=started - ended > _DAY)}, exit status not kept"
     path = source.paths[-1]
     words = f"attempt {_attempt(path)}, before attempt {_attempt(container.log_path or '')}"
     earlier = next((one for one in containers if one.log_path == path and one.engine == container.engine), None)

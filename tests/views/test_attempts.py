@@ -108,7 +108,7 @@ def test_lines_that_an_engine_kept_from_before_a_restart_are_shown_alone(tmp_pat
             await press(pilot, "enter", "g", "l")
             await until(pilot, "after")
             await press(pilot, "P")
-            text = await until(pilot, "all from before the start of 09-21 12:00:10; that ended 09-21 12:00:05")
+            text = await until(pilot, "before the start of 09-21 12:00:10: ended 12:00:05, exit status not kept")
             assert "12:00:00   before" in text
             assert "  after" not in text
 
