@@ -146,6 +146,8 @@ TABLE = (
 #: Of every table of which the columns can be chosen.
 COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
 
+HOST = (Action("host.who", "enter", "who", "who uses it", "List who uses most of what the host has, and open one.", "Page", 1),)
+
 #: Of every page.
 PAGE = (Action("page.copy", "Y", "copy", "copy", "Copy everything that the page is made of, as JSON.", "Page", 22),)
 

@@ -149,6 +149,18 @@ async def test_the_plots_of_a_container_look_like_their_picture(size: tuple[int,
         compare(SNAPSHOTS / f"plots-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_charts_of_the_host_look_like_their_picture(size: tuple[int, int]) -> None:
+    async with dashboard(quarter(), size=size) as pilot:
+        await press(pilot, "8")
+        await show(pilot, full())
+        await pilot.pause()
+        pilot.app.screen.refresh(layout=True)  # the scroll bar of a page lags behind the text it is about
+        await pilot.pause()
+        compare(SNAPSHOTS / f"host-charts-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
 #: Name → the keys that open a box.
 BOXES = {
     "picked": ("3", "down", "x", "right", "x"),
