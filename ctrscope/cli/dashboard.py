@@ -101,19 +101,22 @@ def _attach(environment: Environment, container: Container, types: Sequence[Name
     return enter_container(environment, container, AttachRequest(namespaces=tuple(types)))
 
 
-def _open_log(host: HostFs, container: Container) -> "Log":
-    """The log of a container. Errors: Refused, which says where it is read instead."""
+def _open_log(host: HostFs, container: Container, back: int) -> "Log":
+    """The log of a container, or that of *back* starts before. Errors: Refused, which says where it is read instead."""
     from ctrscope.discovery.log_reader import LogReader
-    from ctrscope.engines.log_source import find_log
+    from ctrscope.engines.log_source import find_earlier_log, find_log
     from ctrscope.views.acting import Refused
 
-    source = find_log(host, container)
+    source = find_earlier_log(host, container, back) if back else find_log(host, container)
     if not source.paths:
         raise Refused(source.elsewhere)
     try:
-        return LogReader(host, source)
+        log = LogReader(host, source)
     except OSError as error:
         raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+    if back and log.end() == log.beginning:
+        raise Refused(f"{source.paths[-1]} has nothing from before this start")
+    return log
 
 
 def _open_logs(host: HostFs, containers: Mapping[str, Container]) -> "Log":

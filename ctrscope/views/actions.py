@@ -177,6 +177,15 @@ CONTAINER = (
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
     Action(
+        "container.earlier",
+        "P",
+        "earlier",
+        "earlier",
+        "Read the log of the attempt before, from before its last start; after the oldest comes the present one.",
+        "Page",
+        36,
+    ),
+    Action(
         "container.merged",
         "m",
         "merged",
@@ -208,6 +217,24 @@ LONG_TEXT = (
 
 LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action(
+        "text.ago",
+        "b",
+        "go_back",
+        "1 min ago",
+        "Go back to 1 minute ago; again: 5, 15, 60 minutes, a day.",
+        "Logs and files",
+        37,
+    ),
+    Action(
+        "text.layout",
+        "J",
+        "layout",
+        "JSON",
+        "Lay out lines that are JSON: when, how grave, what, then the rest; or as they are.",
+        "Logs and files",
+        38,
+    ),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32

@@ -43,9 +43,16 @@ def asked_of(
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
     logs: Callable[[Mapping[str, Container]], Any] = unasked,
+    earlier: Callable[[Container, int], Any] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, logs=logs, files=files, image=image, measure=measure)
+    return Asked(
+        log=lambda container, back: earlier(container, back) if back else log(container),
+        logs=logs,
+        files=files,
+        image=image,
+        measure=measure,
+    )
 
 
 class SilentSource:
