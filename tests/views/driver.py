@@ -42,9 +42,10 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    changes: Callable[[Container], Reading[Any]] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, files=files, image=image, measure=measure)
+    return Asked(log=log, files=files, changes=changes, image=image, measure=measure)
 
 
 class SilentSource:

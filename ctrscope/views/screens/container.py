@@ -1,6 +1,6 @@
 """Container: one container, opened; a line that says what it is, and tabs for everything known about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -18,10 +18,12 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.actions import CHANGES, CONTAINER, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.change_rows import FIELDS
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
 from ctrscope.views.panes import PANES, Pane, draw_pane
+from ctrscope.views.panes.changes import ChangesPane
 from ctrscope.views.panes.config import ConfigPane
 from ctrscope.views.panes.logs import LogsPane
 from ctrscope.views.panes.opened import Opened
@@ -39,7 +41,7 @@ class TabStrip(Static):
     def show(self, panes: Iterable[Pane], chosen: int, width: int) -> None:
         """Draw the names, the short ones where the long ones do not fit."""
         titles = [pane.title for pane in panes]
-        if sum(map(cell_width, titles)) + 3 * len(titles) > width:
+        if sum(map(cell_width, titles)) + 2 * len(titles) > width:
             titles = [pane.short for pane in panes]
         drawn = Content("")
         for index, title in enumerate(titles):
@@ -80,7 +82,7 @@ class PaneView(VerticalScroll):
 class ContainerScreen(SampleScreen):
     """Everything known about one container."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *PAGE)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *CHANGES, *PAGE)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
 
@@ -100,6 +102,7 @@ class ContainerScreen(SampleScreen):
         yield PaneView()
         yield LogsPane(self.ctrscope.asked)
         yield ConfigPane(self.ctrscope.asked)
+        yield ChangesPane(self.ctrscope.asked)
 
     def on_mount(self) -> None:
         """Give the keys to the tab."""
@@ -120,17 +123,24 @@ class ContainerScreen(SampleScreen):
         kind = {"Logs": LogsPane, "Config": ConfigPane}.get(PANES[self.tab].title)
         return self.query_one(kind) if kind is not None else None
 
+    @property
+    def changes(self) -> ChangesPane | None:
+        """The tab in front, if it is that of the changes."""
+        return self.query_one(ChangesPane) if PANES[self.tab].title == "Changes" else None
+
     def selected(self) -> Container | None:
         """Get the opened container."""
         return self._opened.container if self._opened else None
 
     def offers(self, action: Action) -> bool:
         """Keys for long text take some; while something is typed, every key is a letter of it."""
-        text = self.text
-        if text is not None and text.is_typing:
+        text, front = self.text, self.text or self.changes
+        if front is not None and front.is_typing:
             return action.id == "container.back"
         if action.id == "app.back":
             return False  # the page's own
+        if action.id.startswith("changes."):
+            return self.changes is not None
         if action.id.startswith("text."):
             return text is not None and (
                 action.id not in ("text.follow", "text.time", "text.times") or isinstance(text, LogsPane)
@@ -141,8 +151,12 @@ class ContainerScreen(SampleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that do nothing on this tab are not taken from anybody."""
-        found = next((one for one in LONG_TEXT if one.run.partition("(")[0] == action), None)
-        return (self.text is not None and self.offers(found)) if found is not None else True
+        found = next((one for one in (*LONG_TEXT, *CHANGES) if one.run.partition("(")[0] == action), None)
+        return self.offers(found) if found is not None else True
+
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns of the changes."""
+        return tuple((field.title, field.help) for field in FIELDS.values()) if self.changes is not None else ()
 
     def shown_value(self) -> object:
         """Everything that is known about the container; what looks secret only while it is shown."""
@@ -158,11 +172,14 @@ class ContainerScreen(SampleScreen):
             "rates": opened.rates,
             "effective": opened.effective,
             "findings": [*opened.findings, *(opened.security or ())],
+            **({"changes": self.changes.changes} if self.changes is not None else {}),
         }
 
     def shown_lines(self) -> Iterable[str]:
         """What is above the tabs, and the tab in front."""
-        if self.text is not None:
+        if self.changes is not None:
+            shown = self.changes.lines()
+        elif self.text is not None:
             shown = [f"{one.before()[0]} {one.text}" if one.before is not None else one.text for one in self.text.view.lines]
         else:
             shown = plain_lines(self.query_one("#pane", Static))
@@ -221,6 +238,8 @@ class ContainerScreen(SampleScreen):
             text.show(container, self.ctrscope.paused)
         elif isinstance(text, ConfigPane):
             text.show(container, self.secrets)
+        elif self.changes is not None:
+            self.changes.show(container, self.ctrscope.paused)
         else:
             lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
             self.query_one("#pane", Static).update(Content("\n").join(lines))
@@ -241,15 +260,21 @@ class ContainerScreen(SampleScreen):
         self.ctrscope.request_sample()  # the tab may need what was not read for the one before
 
     def _bring_forward(self) -> None:
-        text = self.text
-        self.query_one(PaneView).display = text is None
-        for pane in self.query(TextPane):
-            pane.display = pane is text
-        self.set_focus(self.query_one(PaneView) if text is None else text.view)
+        text, changes = self.text, self.changes
+        self.query_one(PaneView).display = text is None and changes is None
+        for pane in (*self.query(TextPane), *self.query(ChangesPane)):
+            pane.display = pane in (text, changes)
+        front: Widget = self.query_one(PaneView)
+        if text is not None:
+            front = text.view
+        elif changes is not None:
+            front = changes.table
+        self.set_focus(front)
 
     def action_back(self) -> None:
         """Close what is open on the tab, else go back to where the page was opened."""
-        if self.text is None or not self.text.step_back():
+        front = self.text or self.changes
+        if front is None or not front.step_back():
             self.app.pop_screen()
         else:
             self.show_actions()
@@ -259,6 +284,21 @@ class ContainerScreen(SampleScreen):
         self.secrets = not self.secrets
         self._draw()
         self.ctrscope.request_sample()
+
+    def action_filter_changes(self) -> None:
+        """Open the filter of the changes."""
+        if self.changes is not None:
+            self.changes.ask()
+
+    def action_sort_changes(self) -> None:
+        """Sort them by the next column."""
+        if self.changes is not None:
+            self.changes.sort()
+
+    def action_reverse_changes(self) -> None:
+        """Turn their order around."""
+        if self.changes is not None:
+            self.changes.reverse()
 
     def action_search(self) -> None:
         """Open the field for a search."""
