@@ -250,7 +250,7 @@ def stacked(above: Path) -> Iterator[tuple[Layers, Path]]:
         yield layers, merged
     finally:
         subprocess.run(["umount", str(merged)], check=False, capture_output=True)
-        subprocess.run(["umount", str(above)], check=False)
+        subprocess.run(["umount", "-l", str(above)], check=True)  # fuse-overlayfs takes a moment to end
 
 
 def tree(top: Path) -> dict[str, tuple[int, ...]]:
@@ -291,7 +291,7 @@ def test_it_says_what_comparing_both_trees_says(by: str, tmp_path: Path) -> None
             mkdir gone; echo x > gone/x; rm -r gone
         """
         subprocess.run(["sh", "-ec", script], cwd=merged, check=True)
-        has_files = any(path.name.startswith(".wh.") for path in upper.rglob("*"))
+        has_files = (upper / "a" / ".wh.two").exists()
         assert has_files is bool(environment)
         expected = said_of(old, tree(merged))
         assert set(layers.said(marks)) == expected
