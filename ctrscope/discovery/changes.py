@@ -13,8 +13,8 @@ from ctrscope.model.storage import WritableLayer
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.overlay_changes import FUSE, KERNEL, KERNEL_OF_USER, OverlayWalk
 
-#: Changes that are listed; those beyond are counted. Files that are looked at: a minute's work on a slow disk.
-_MOST_LISTED, _MOST_FILES = 20_000, 2_000_000
+#: Changes that are listed, as many as are sorted while nobody notices; those beyond are counted. Files that are looked at.
+_MOST_LISTED, _MOST_FILES = 10_000, 2_000_000
 _MARKS = {"kernel": KERNEL, "user": KERNEL_OF_USER, "fuse": FUSE}
 #: What Podman and CRI-O put into every container, and ``podman diff`` leaves out, too; libpod diff.go.
 _PUT_THERE = frozenset(

@@ -47,6 +47,7 @@ class ChangesPane(Vertical):
         self._changes: Sequence[Change] = ()
         self._totals: ChangePiece | None = None  # of what is shown
         self._coming: list[Change] = []  # of the reading that goes on
+        self._shown = 0  # of the changes
         self._gaps: Sequence[Gap] = ()
         self._trouble = ""  # why nothing was read; inert
         self._busy = False
@@ -91,7 +92,11 @@ class ChangesPane(Vertical):
                 self._layer = value.value.layer
                 self._go_on(value.value)
         elif isinstance(value, tuple):
-            self._take(*value)
+            changes, piece = value
+            self._take(changes, piece)
+            if not piece.changes and not piece.is_last:
+                self._draw_heading()
+                return
         self.draw()
 
     def _go_on(self, changes: Changes) -> None:
@@ -100,7 +105,7 @@ class ChangesPane(Vertical):
     def _take(self, changes: Changes, piece: ChangePiece) -> None:
         self._coming += piece.changes
         if piece.is_last or not self._is_whole:  # the first time, what there is; later nothing goes away and comes back
-            self._changes, self._totals = tuple(self._coming), piece
+            self._changes, self._totals = self._coming, piece
         if piece.is_last:
             self._is_whole = True
             self._end("")
@@ -144,12 +149,16 @@ class ChangesPane(Vertical):
         if width <= 0:
             return
         columns = change_columns(width, self._changes)
-        self.query_one(".totals", Static).update(self._heading(len(shown)))
+        self._shown = len(shown)
+        self._draw_heading()
         self.table.empty = self._nothing()
         self.table.show_rows(columns, change_rows(shown, columns, now), self._order)
         self._draw_words()
 
-    def _heading(self, shown: int) -> Content:
+    def _draw_heading(self) -> None:
+        self.query_one(".totals", Static).update(self._heading())
+
+    def _heading(self) -> Content:
         width = self.size.width
         if self._gaps or self._trouble:
             said = [line(" ", (shorten(self._trouble, width - 2), "watch"))] if self._trouble else []
@@ -158,7 +167,7 @@ class ChangesPane(Vertical):
         if totals is None or layer is None:
             return line(" ", ("reading …", "muted"))
         parts: list[Part] = [" ", (totals_text(totals), "strong")]
-        parts += [(f"  {shown} shown", "accent")] if self.field.value else []
+        parts += [(f"  {self._shown} shown", "accent")] if self.field.value else []
         parts += [("  reading …", "muted")] if not totals.is_last else []
         beside = [f"in {inert(layer.upper)}"]
         if totals.by_engine:
