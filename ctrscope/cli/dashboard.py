@@ -4,7 +4,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -72,6 +72,7 @@ class Dashboard:
             _write,
             asked=Asked(
                 log=partial(_open_log, environment.host),
+                logs=partial(_open_logs, environment.host),
                 files=partial(_config_files, environment.host),
                 changes=partial(_changes, environment.host),
                 image=partial(_image_config, environment.host),
@@ -112,6 +113,17 @@ def _open_log(host: HostFs, container: Container) -> "Log":
         return LogReader(host, source)
     except OSError as error:
         raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+
+
+def _open_logs(host: HostFs, containers: Mapping[str, Container]) -> "Log":
+    """The logs of several containers as one. Errors: Refused, when there is none."""
+    from ctrscope.discovery.merged_log import open_logs
+    from ctrscope.views.acting import Refused
+
+    try:
+        return open_logs(host, containers)
+    except OSError as error:
+        raise Refused(str(error)) from error
 
 
 def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Sequence[ConfigFile]":

@@ -222,6 +222,10 @@ class _Gatherer:
             with self._hostfs.inside(pid) as inside:
                 found[field] = find(inside)
 
+        def find_setuid(inside: HostFs) -> tuple[str, ...]:
+            root = next((line.outside for line in read_id_map(self._hostfs, pid, "uid_map") if line.inside == 0), None)
+            return () if root is None else find_setuid_programs(inside, root)
+
         self._attempt(lambda: look("devices", "/dev", find_audited_devices), f"/proc/{pid}/root/dev", "devices")
         if "devices" in found and found["devices"] is None:
             self._gap(f"/proc/{pid}/root/dev", Reason.TRUNCATED, "more entries than any container needs", "devices")
@@ -231,7 +235,7 @@ class _Gatherer:
             found["setuid_programs"] = ()
         elif status is not None:
             source = f"/proc/{pid}/root/usr/bin"
-            self._attempt(lambda: look("setuid_programs", "/usr/bin", find_setuid_programs), source, "setuid_programs")
+            self._attempt(lambda: look("setuid_programs", "/usr/bin", find_setuid), source, "setuid_programs")
         return found
 
     def _take_localnet(self, known: Mapping[int, tuple[str, ...] | Exception]) -> dict[str, Any]:

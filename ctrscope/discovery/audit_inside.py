@@ -24,8 +24,8 @@ def find_audited_devices(inside: HostFs) -> tuple[AuditedDevice, ...] | None:
     return found if is_complete else None
 
 
-def find_setuid_programs(inside: HostFs) -> tuple[str, ...]:
-    """Programs that make root of whoever starts them."""
+def find_setuid_programs(inside: HostFs, root: int) -> tuple[str, ...]:
+    """Programs that make *root*, the container's uid 0, of whoever starts them."""
     seen = set()
     found = []
     for directory in _PROGRAMS:
@@ -35,7 +35,7 @@ def find_setuid_programs(inside: HostFs) -> tuple[str, ...]:
                 continue
             seen.add((itself.st_dev, itself.st_ino))
             for name, one in inside.files(directory, most=_MOST_PROGRAMS):
-                if one.st_mode & stat.S_ISUID and one.st_mode & 0o111 and one.st_uid == itself.st_uid:
+                if one.st_mode & stat.S_ISUID and one.st_mode & 0o111 and one.st_uid == root:
                     found.append(f"{directory}/{name}")
         except OSError:
             continue  # there is none, or it is closed to us

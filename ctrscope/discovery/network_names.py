@@ -5,46 +5,48 @@ from typing import NamedTuple
 
 import msgspec
 
-from ctrscope.engines.networks import (
-    BridgeNetwork,
-    read_cni_attachments,
-    read_cni_networks,
-    read_docker_networks,
-    read_podman_networks,
-)
+from ctrscope.engines.cni_results import read_cni_attachments
+from ctrscope.engines.kept import KeptReader
+from ctrscope.engines.networks import read_cni_networks, read_docker_networks, read_podman_networks
 from ctrscope.model.container import EngineName
 from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.network import Link, NetworkNamespace, NetworkTopology
 from ctrscope.model.snapshot import Snapshot
+from ctrscope.model.storage import KeptNetwork
 from ctrscope.probes.hostfs import HostFs
 
 
 class NetworkNames(NamedTuple):
     """Names of networks."""
 
-    bridges: Mapping[str, tuple[BridgeNetwork, ...]]  # by name of the bridge in the host's network namespace
+    bridges: Mapping[str, tuple[str, ...]]  # "docker network shop" by name of the bridge in the host's network namespace
     containers: Mapping[str, tuple[str, ...]]  # by id of a container, or of a pod's sandbox
 
 
 def read_network_names(hostfs: HostFs, snapshot: Snapshot) -> Reading[NetworkNames]:
     """What root's engines wrote down; users' engines make their bridges elsewhere. *Cost:* a few small files."""
     gaps: list[Gap] = []
-    networks: list[BridgeNetwork] = []
+    networks: list[KeptNetwork] = []
+
+    def reader(engine: str) -> KeptReader:
+        return KeptReader(hostfs, engine, None, gaps, "network_namespaces.networks")
+
     for engine in snapshot.engines:
         if engine.engine is EngineName.DOCKER and engine.found:
             for root in engine.state_roots:
                 if not _is_of_a_user(root):
-                    networks += read_docker_networks(hostfs, root, gaps)
+                    networks += read_docker_networks(reader(engine.engine), root)
         elif engine.engine is EngineName.PODMAN and engine.found:
-            networks += read_podman_networks(hostfs, gaps)
-    networks += read_cni_networks(hostfs, gaps)
+            networks += read_podman_networks(reader(engine.engine), "/var/lib/containers/storage")
+    networks += read_cni_networks(reader("cni"))
+    named = [(one.bridge, f"{one.engine or 'cni'} network {one.name}") for one in networks if one.name and one.bridge]
     containers: dict[str, tuple[str, ...]] = {}
-    for attachment in read_cni_attachments(hostfs, gaps):
+    for attachment in read_cni_attachments(reader("cni")):
         containers[attachment.container] = (*containers.get(attachment.container, ()), attachment.network)
-        networks += [BridgeNetwork("cni", attachment.network, link) for link in attachment.host_links]
-    bridges: dict[str, tuple[BridgeNetwork, ...]] = {}
-    for network in dict.fromkeys(networks):
-        bridges[network.bridge] = (*bridges.get(network.bridge, ()), network)
+        named += [(link, f"cni network {attachment.network}") for link in attachment.host_links]
+    bridges: dict[str, tuple[str, ...]] = {}
+    for bridge, name in dict.fromkeys(named):
+        bridges[bridge] = (*bridges.get(bridge, ()), name)
     return Reading(NetworkNames(bridges, containers), tuple(gaps))
 
 
@@ -69,8 +71,7 @@ def _named_link(link: Link, names: NetworkNames) -> Link:
     found = names.bridges.get(link.name, ()) if link.kind == "bridge" else ()
     if not found:
         return link
-    text = ", ".join(dict.fromkeys(f"{one.engine} network {one.name}" for one in found))
-    return msgspec.structs.replace(link, details={**link.details, "network": text})
+    return msgspec.structs.replace(link, details={**link.details, "network": ", ".join(found)})
 
 
 def _is_of_a_user(root: str) -> bool:

@@ -12,15 +12,15 @@ import msgspec
 from ctrscope.discovery.volume_mounts import find_mounted
 from ctrscope.discovery.writable_layers import find_writable_layer
 from ctrscope.engines import containerd_root, docker_root
+from ctrscope.engines.cni_results import read_cni_attachments
 from ctrscope.engines.containerd_images import read_containerd_images
 from ctrscope.engines.containers_storage import Store, find_stores
 from ctrscope.engines.containers_storage_images import read_stored_images
 from ctrscope.engines.docker_images import read_docker_images
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.kept import KeptReader
-from ctrscope.engines.kept_networks import read_cni_kept_networks, read_docker_kept_networks, read_podman_kept_networks
 from ctrscope.engines.kept_secrets import read_podman_secrets
-from ctrscope.engines.networks import read_cni_attachments
+from ctrscope.engines.networks import read_cni_networks, read_docker_networks, read_podman_networks
 from ctrscope.engines.users import read_users
 from ctrscope.engines.volumes import VolumeRecord, read_docker_volumes, read_podman_volumes
 from ctrscope.model.container import Container, EngineName
@@ -75,8 +75,9 @@ class _Stores:
             self._read_podman(store)
         for path, owner in _containerd_roots(self._survey):
             self.images += read_containerd_images(self._reader(EngineName.CONTAINERD, owner), path)
-        self.networks += read_cni_kept_networks(KeptReader(self._hostfs, "cni", None, self.gaps))
-        for attachment in read_cni_attachments(self._hostfs, self.gaps):
+        cni = KeptReader(self._hostfs, "cni", None, self.gaps)
+        self.networks += read_cni_networks(cni)
+        for attachment in read_cni_attachments(cni):
             self.attached.setdefault(attachment.network, []).append(attachment.container)
 
     def _reader(self, engine: EngineName, owner: int | None) -> KeptReader:
@@ -94,7 +95,7 @@ class _Stores:
         }
         self.images += read_docker_images(reader, path)
         self.volumes += read_docker_volumes(reader, path, configs)
-        self.networks += read_docker_kept_networks(reader, path)
+        self.networks += read_docker_networks(reader, path)
 
     def _podman_stores(self) -> list[Store]:
         known = list(find_stores(self._survey, "engine podman").value or ())
@@ -107,7 +108,7 @@ class _Stores:
         self.images += read_stored_images(reader, store, engine)
         if not is_crio:
             self.volumes += read_podman_volumes(reader, store)
-            self.networks += read_podman_kept_networks(reader, store)
+            self.networks += read_podman_networks(reader, store.graphroot)
             self.secrets += read_podman_secrets(reader, store)
 
 

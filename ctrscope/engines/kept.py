@@ -1,5 +1,6 @@
 """How everything that engines keep beside containers is read: bounded, of the right owner, and what fails is a gap."""
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from ctrscope.engines.bolt import Bucket
@@ -10,6 +11,8 @@ from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 T = TypeVar("T")
 #: Of one list: who has more than that looks at them with something else.
 _MOST = 10_000
+#: Of one file of a directory that holds one for each thing.
+_FILE_LIMIT = 1024 * 1024
 
 
 def values_of(name: bytes, root: Bucket) -> list[tuple[bytes, bytes]]:
@@ -21,14 +24,16 @@ def values_of(name: bytes, root: Bucket) -> list[tuple[bytes, bytes]]:
 class KeptReader:
     """Reads the files of one engine's store, and keeps what could not be read.
 
-    *owner*: uid that every file has to belong to; None for root's stores, which only root writes.
+    *owner*: uid that every file has to belong to; None for root's stores, which only root writes. *field*: what is not known
+    where something could not be read.
     """
 
-    def __init__(self, host: HostFs, engine: str, owner: int | None, gaps: list[Gap]) -> None:
+    def __init__(self, host: HostFs, engine: str, owner: int | None, gaps: list[Gap], field: str = "storage") -> None:
         self.host = host
         self.owner = owner
         self._subject = f"engine {engine}"
         self._gaps = gaps
+        self._field = field
 
     def read(self, path: str, *, limit: int = READ_LIMIT) -> bytes:
         """As ``HostFs.read``, of the owner's files only."""
@@ -42,13 +47,23 @@ class KeptReader:
             self.note(error, path)
             return []
 
+    def files(self, directory: str, *endings: str) -> Iterator[tuple[str, bytes]]:
+        """Path and content of the files of a directory that have one of these endings, or of all of them."""
+        for name in self.names(directory):
+            if name.endswith(endings or ""):
+                path = f"{directory}/{name}"
+                try:
+                    yield path, self.read(path, limit=_FILE_LIMIT)
+                except OSError as error:
+                    self.note(error, path)
+
     def first_of(self, entries: list[T], path: str) -> list[T]:
         """The entries of one list that are read."""
         most = USER_LIMIT if self.owner else _MOST
         if len(entries) > most:
             detail = f"{len(entries)} entries: {most} were read"
             self._gaps.append(
-                Gap(subject=self._subject, fields=("storage",), source=path, reason=Reason.TRUNCATED, detail=detail)
+                Gap(subject=self._subject, fields=(self._field,), source=path, reason=Reason.TRUNCATED, detail=detail)
             )
         return entries[:most]
 
@@ -56,4 +71,4 @@ class KeptReader:
         """Keep what could not be read; what is not there is no gap, unless something says that it should be."""
         is_gone = isinstance(error, NotADirectoryError) or (isinstance(error, OSError) and error.errno in VANISHED)
         if even_vanished or not is_gone:
-            self._gaps.append(gap_of(error, self._subject, ("storage",), path))
+            self._gaps.append(gap_of(error, self._subject, (self._field,), path))

@@ -1,174 +1,187 @@
-"""Networks as engines write them down: their names, the bridges that they made for them, who got which.
+"""Networks as engines wrote them down, those that nothing uses too.
 
-*Source:* moby libnetwork ``local-kv.db`` (BoltDB; a value is an index of 8 bytes and JSON); netavark and containers-common
-``libnetwork/types`` (``networks/NAME.json``); libcni's cache of results.
-*Versions:* libcni writes ``cniCacheV1`` since 0.7. Podman's default network is built in: it has no file unless it was changed.
+*Source:* moby libnetwork network.go (``docker/network/v1.0/network/ID`` of ``local-kv.db``: an index of 8 bytes and JSON, in
+which ``ipamV4Info`` is JSON in a string, and ``IPAMData`` once more); netavark and containers-common ``libnetwork/types``
+(``networks/NAME.json``; the default network 10.88.0.0/16 has a file only where it was changed); ``cni_configuration``.
 """
 
-from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
 from ctrscope.engines import cni_configuration
 from ctrscope.engines.bolt import read_bolt
-from ctrscope.engines.kept import values_of
+from ctrscope.engines.kept import KeptReader, values_of
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import EngineName
-from ctrscope.model.gap import VANISHED, Gap, ParseError, gap_of
-from ctrscope.probes.hostfs import HostFs
+from ctrscope.model.gap import ParseError
+from ctrscope.model.storage import KeptNetwork
 
-_CNI_RESULTS = "/var/lib/cni/results"
-_PODMAN_NETWORKS = "/etc/containers/networks"
-_FILE_LIMIT = 1024 * 1024
-_MOST_FILES = 5_000
+_RECORDS = b"docker/network/v1.0/"
+_BUILT_IN = "podman"
 
 
-class BridgeNetwork(NamedTuple):
-    """A network and the bridge that belongs to it."""
-
-    engine: str  # "docker", "podman", "cni"
-    name: str
-    bridge: str
-
-
-class Attachment(NamedTuple):
-    """A container, or a pod's sandbox, in a network."""
-
-    container: str  # full id
-    network: str
-    host_links: tuple[str, ...] = ()  # links that were made or used outside: the bridge, the other end of the veth
-
-
-class _Subnetwork(msgspec.Struct):
-    bridge: str = msgspec.field(name="BridgeName", default="")
-    id: str = msgspec.field(name="ID", default="")
-
-
-class _DockerNetwork(msgspec.Struct):
+class _DockerNetwork(msgspec.Struct, rename="camel"):
     name: str = ""
     id: str = ""
+    network_type: str = ""
+    created: str | None = None
+    internal: bool = False
+    labels: dict[str, str] | None = None
+    ipam_v4_info: str = msgspec.field(name="ipamV4Info", default="")
+    ipam_v6_info: str = msgspec.field(name="ipamV6Info", default="")
+
+
+class _Pool(msgspec.Struct):
+    data: str = msgspec.field(name="IPAMData", default="")
+
+
+class _PoolData(msgspec.Struct, rename="pascal"):
+    pool: str = ""
+    gateway: str = ""
+
+
+class _Bridge(msgspec.Struct):
+    id: str = msgspec.field(name="ID", default="")
+    name: str = msgspec.field(name="BridgeName", default="")
+
+
+class _Subnet(msgspec.Struct):
+    subnet: str = ""
+    gateway: str = ""
 
 
 class _PodmanNetwork(msgspec.Struct):
     name: str = ""
+    id: str = ""
     driver: str = ""
     network_interface: str = ""
+    created: str | None = None
+    subnets: list[_Subnet] | None = None
+    internal: bool = False
+    labels: dict[str, str] | None = None
 
 
-class _Interface(msgspec.Struct):
-    name: str = ""
-    sandbox: str = ""  # the network namespace it is in; "" is the host's
-
-
-class _Answer(msgspec.Struct):
-    interfaces: list[_Interface] | None = None
-
-
-class _CniResult(msgspec.Struct, rename="camel"):
-    container_id: str = ""
-    network_name: str = ""
-    result: _Answer | None = None
-
-
-_bridge_decoder = msgspec.json.Decoder(_Subnetwork)
 _docker_decoder = msgspec.json.Decoder(_DockerNetwork)
+_bridge_decoder = msgspec.json.Decoder(_Bridge)
+_pools_decoder = msgspec.json.Decoder(list[_Pool] | None)
+_pool_decoder = msgspec.json.Decoder(_PoolData)
 _podman_decoder = msgspec.json.Decoder(_PodmanNetwork)
-_result_decoder = msgspec.json.Decoder(_CniResult)
 
 
-def read_docker_networks(host: HostFs, root: str, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
-    """Networks with a bridge, below Docker's data root."""
+def read_docker_networks(reader: KeptReader, root: str) -> tuple[KeptNetwork, ...]:
+    """Networks of one data root."""
     path = f"{root}/network/files/local-kv.db"
+    found: list[_DockerNetwork] = []
+    bridges: dict[str, str] = {}
     try:
-        pairs = read_bolt(host, path, partial(values_of, b"libnetwork"))
-        return tuple(parse_docker_networks(pairs, path))
+        for key, value in read_bolt(reader.host, path, partial(values_of, b"libnetwork"), reader.owner):
+            if key.startswith(_RECORDS + b"network/"):
+                found.append(parse_json(_docker_decoder, value[8:], path))
+            elif key.startswith(_RECORDS + b"bridge/"):
+                bridge = parse_json(_bridge_decoder, value[8:], path)
+                bridges[bridge.id] = bridge.name
+        return tuple(_docker_network(reader, one, bridges.get(one.id), path) for one in reader.first_of(found, path))
     except (OSError, ParseError) as error:
-        _note(gaps, error, EngineName.DOCKER, path)
+        reader.note(error, path)
         return ()
 
 
-def parse_docker_networks(pairs: Iterable[tuple[bytes, bytes]], path: str) -> Iterator[BridgeNetwork]:
-    """Keys and values of the bucket. Errors: ParseError."""
-    names: dict[str, str] = {}
-    bridges: dict[str, str] = {}
-    for key, value in pairs:
-        parts = key.decode("utf-8", "replace").split("/")
-        if len(parts) < 4 or parts[:3] != ["docker", "network", "v1.0"]:
-            continue
-        if parts[3] == "network":
-            network = parse_json(_docker_decoder, value[8:], path)
-            names[network.id] = network.name
-        elif parts[3] == "bridge":
-            bridge = parse_json(_bridge_decoder, value[8:], path)
-            bridges[bridge.id] = bridge.bridge
-    for network_id, name in bridges.items():
-        if name and names.get(network_id):
-            yield BridgeNetwork("docker", names[network_id], name)
+def _docker_network(reader: KeptReader, record: _DockerNetwork, bridge: str | None, path: str) -> KeptNetwork:
+    pools = [
+        parse_json(_pool_decoder, pool.data.encode(), path)
+        for info in (record.ipam_v4_info, record.ipam_v6_info)
+        if info
+        for pool in parse_json(_pools_decoder, info.encode(), path) or ()
+        if pool.data
+    ]
+    return KeptNetwork(
+        engine=EngineName.DOCKER,
+        owner_uid=reader.owner or 0,
+        store=path,
+        source=path,
+        created_at=record.created,
+        labels=record.labels or {},
+        id=record.id,
+        name=record.name,
+        driver=record.network_type or None,
+        subnets=tuple(pool.pool for pool in pools if pool.pool),
+        gateways=tuple(pool.gateway.partition("/")[0] for pool in pools if pool.gateway),
+        bridge=bridge or None,
+        is_internal=record.internal,
+    )
 
 
-def read_podman_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
-    """Networks of root's Podman that have a file, and the one that is built in."""
-    found = [BridgeNetwork("podman", "podman", "podman0")]
-    for path, text in _files(host, EngineName.PODMAN, _PODMAN_NETWORKS, (".json",), gaps):
+def read_podman_networks(reader: KeptReader, graphroot: str) -> tuple[KeptNetwork, ...]:
+    """Networks of the reader's owner, whose store that is: those that have a file, and the one that is built in."""
+    directory = f"{graphroot}/networks" if reader.owner else "/etc/containers/networks"
+    found: list[KeptNetwork] = []
+    for path, text in reader.files(directory, ".json"):
         try:
-            network = parse_json(_podman_decoder, text, path)
+            record = parse_json(_podman_decoder, text, path)
         except ParseError as error:
-            _note(gaps, error, EngineName.PODMAN, path)
+            reader.note(error, path)
             continue
-        if network.driver == "bridge" and network.name and network.network_interface:
-            found.append(BridgeNetwork("podman", network.name, network.network_interface))
+        subnets = record.subnets or ()
+        found.append(
+            KeptNetwork(
+                engine=EngineName.PODMAN,
+                owner_uid=reader.owner or 0,
+                store=directory,
+                source=path,
+                created_at=record.created,
+                labels=record.labels or {},
+                id=record.id,
+                name=record.name,
+                driver=record.driver or None,
+                subnets=tuple(one.subnet for one in subnets if one.subnet),
+                gateways=tuple(one.gateway for one in subnets if one.gateway),
+                # The interface of a macvlan network is the one that it lies on.
+                bridge=(record.network_interface or None) if record.driver == "bridge" else None,
+                is_internal=record.internal,
+            )
+        )
+    if not any(one.name == _BUILT_IN for one in found):
+        source = f"built into Podman: {directory} has no {_BUILT_IN}.json"
+        found.insert(
+            0,
+            KeptNetwork(
+                engine=EngineName.PODMAN,
+                owner_uid=reader.owner or 0,
+                store=directory,
+                source=source,
+                id="",
+                name=_BUILT_IN,
+                driver="bridge",
+                bridge="podman0",
+            ),
+        )
     return tuple(found)
 
 
-def read_cni_networks(host: HostFs, gaps: list[Gap]) -> tuple[BridgeNetwork, ...]:
-    """Networks of the CNI configurations at their usual place."""
+def read_cni_networks(reader: KeptReader) -> tuple[KeptNetwork, ...]:
+    """Networks of CNI's configuration."""
     found = []
-    for path, text in _files(host, "cni", cni_configuration.DIRECTORY, cni_configuration.ENDINGS, gaps):
+    directory = cni_configuration.DIRECTORY
+    for path, text in reader.files(directory, *cni_configuration.ENDINGS):
         try:
-            network = cni_configuration.parse_cni_configuration(text, path)
+            record = cni_configuration.parse_cni_configuration(text, path)
         except ParseError as error:
-            _note(gaps, error, "cni", path)
+            reader.note(error, path)
             continue
-        bridges = [plugin.bridge_name for plugin in network.chain if network.name]
-        found += [BridgeNetwork("cni", network.name, bridge) for bridge in bridges if bridge]
+        # Others only add to what the one that makes the bridge did, or the first where none does.
+        plugin = next((one for one in record.chain if one.bridge_name), record.chain[0])
+        found.append(
+            KeptNetwork(
+                engine=None,
+                store=directory,
+                source=path,
+                id="",
+                name=record.name,
+                driver=plugin.type or None,
+                subnets=tuple(one.subnet for one in plugin.ranges if one.subnet),
+                gateways=tuple(one.gateway for one in plugin.ranges if one.gateway),
+                bridge=plugin.bridge_name or None,
+            )
+        )
     return tuple(found)
-
-
-def read_cni_attachments(host: HostFs, gaps: list[Gap]) -> tuple[Attachment, ...]:
-    """Who is in which network, from the results that libcni keeps until a container is taken out again."""
-    found = []
-    for path, text in _files(host, "cni", _CNI_RESULTS, ("",), gaps):
-        try:
-            result = parse_json(_result_decoder, text, path)
-        except ParseError as error:
-            _note(gaps, error, "cni", path)
-            continue
-        # Every pod's loopback is a network of its own, too.
-        if result.container_id and result.network_name and result.network_name != "cni-loopback":
-            interfaces = (result.result.interfaces if result.result is not None else None) or ()
-            outside = tuple(one.name for one in interfaces if one.name and not one.sandbox)
-            found.append(Attachment(result.container_id, result.network_name, outside))
-    return tuple(found)
-
-
-def _files(host: HostFs, engine: str, directory: str, endings: tuple[str, ...], gaps: list[Gap]) -> Iterator[tuple[str, bytes]]:
-    try:
-        names = sorted(host.names(directory))
-    except OSError as error:
-        _note(gaps, error, engine, directory)
-        return
-    for name in names[:_MOST_FILES]:
-        if not name.endswith(endings):
-            continue
-        path = f"{directory}/{name}"
-        try:
-            yield path, host.read(path, limit=_FILE_LIMIT)
-        except OSError as error:
-            _note(gaps, error, engine, path)
-
-
-def _note(gaps: list[Gap], error: OSError | ParseError, engine: str, path: str) -> None:
-    if not isinstance(error, OSError) or error.errno not in VANISHED:
-        gaps.append(gap_of(error, f"engine {engine}", ("network_namespaces.networks",), path))

@@ -13,6 +13,7 @@ class Preferences(Value, frozen=True, kw_only=True):
 
     theme: str = "auto"  # by what the terminal can do
     screen: str = "containers"  # the one to begin with
+    only_running: bool = False  # Containers begins without those that do not run
     refresh: Annotated[float, Meta(ge=1, le=60)] = 1.0  # seconds between two samples
     keys: Mapping[str, str | Mapping[str, str]] = {}  # id of an action → its keys, with spaces between them
     columns: Mapping[str, tuple[str, ...]] = {}  # screen → keys of its columns, in their order

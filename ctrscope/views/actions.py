@@ -151,6 +151,8 @@ TABLE = (
 #: Of every table of which the columns can be chosen.
 COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
 
+HOST = (Action("host.who", "enter", "who", "who uses it", "List who uses most of what the host has, and open one.", "Page", 1),)
+
 #: Of every page.
 PAGE = (Action("page.copy", "Y", "copy", "copy", "Copy everything that the page is made of, as JSON.", "Page", 22),)
 
@@ -159,15 +161,34 @@ CONTAINERS = (
     Action(
         "containers.group", "t", "group", "group", "Group by the next thing: engine, pod or project, unit, slice.", "Table", 5
     ),
+    Action("containers.running", "r", "running", "only running", "Show only containers that run, or all again.", "Table", 17),
     Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
+    Action(
+        "containers.logs",
+        "m",
+        "merged",
+        "logs",
+        "Read the logs of the whole group as one, by time; on a container: of its pod or project.",
+        "Table",
+        19,
+    ),
 )
 
 CONTAINER = (
     Action("container.back", "escape,backspace", "back", "back", "Go back to where the page was opened.", "Page", 1),
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
+    Action(
+        "container.merged",
+        "m",
+        "merged",
+        "whole group",
+        "Read the logs of its whole pod or project as one, by time.",
+        "Page",
+        35,
+    ),
     Action("container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4),
 )
 
@@ -187,6 +208,9 @@ LONG_TEXT = (
         6,
     ),
     Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 33),
+)
+
+LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
@@ -215,6 +239,9 @@ CHANGES = (
     ),
     Action("changes.reverse", "S", "reverse_changes", "reverse", "Turn their order around.", "Changes"),
 )
+
+#: Of the logs of several containers as one.
+MERGED = (Action("merged.back", "escape,backspace", "back", "back", "Go back to where one came from.", "Page", 1),)
 
 NAMESPACES = (
     Action(

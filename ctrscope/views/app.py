@@ -40,6 +40,7 @@ from ctrscope.views.screens.events import EventsScreen
 from ctrscope.views.screens.export import ExportScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
+from ctrscope.views.screens.group_log import GroupLogScreen
 from ctrscope.views.screens.help import HelpScreen
 from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.jump import JumpScreen
@@ -70,7 +71,11 @@ _SCREENS: Mapping[str, type[SampleScreen]] = {
 _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network", "host": "host"}
 
 #: Own actions of everything that may be in front, and columns that may be chosen, by name.
-_ACTIONS = {**{name: screen.ACTIONS for name, screen in _SCREENS.items()}, "container": ContainerScreen.ACTIONS}
+_ACTIONS = {
+    **{name: screen.ACTIONS for name, screen in _SCREENS.items()},
+    "container": ContainerScreen.ACTIONS,
+    "merged": GroupLogScreen.ACTIONS,
+}
 _COLUMNS = {
     name: tuple(screen.COLUMNS) for name, screen in _SCREENS.items() if issubclass(screen, TableScreen) and screen.COLUMNS
 }

@@ -1,15 +1,17 @@
 """Filters as they are typed: words that have to match, of which some name a field. Pure.
 
 ``engine:podman cpu>50 mem>90% age<10m status:stale !note:`` – a word is somewhere in the row; ``field:word`` is in that field;
-``field>number`` compares, in the field's own unit or with one of its own; ``!`` in front turns a condition around.
+``field>number`` compares, in the field's own unit or with one of its own; ``!`` in front turns a condition around. Of several
+labels one has to match: ``label:tier``, ``label=tier=front``.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-#: What a row has: texts, and figures in percent, bytes, seconds or pieces. None: it has no such figure now.
-Fields = Mapping[str, str | float | None]
+#: What a row has: texts, and figures in percent, bytes, seconds or pieces. None: it has no such figure now. Several texts are
+#: only looked at by who names the field: labels say of most containers who made them, in words that others are called by.
+Fields = Mapping[str, str | float | tuple[str, ...] | None]
 
 _COMPARISON = re.compile(r"(!?)([a-z_]+)(>=|<=|!=|>|<|=)(.*)")
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(%|[a-z]*)")
@@ -17,11 +19,19 @@ _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 #: Fields whose figures are not just numbers → their units.
 _UNITS: Mapping[str, Mapping[str, int]] = {
-    **dict.fromkeys(("memory", "memory_limit", "bound", "net", "limit", "rx", "tx", "size", "shared"), _BYTES),
+    **dict.fromkeys(("memory", "memory_limit", "bound", "net", "disk", "limit", "rx", "tx", "size", "shared"), _BYTES),
     **dict.fromkeys(("age", "created"), _SECONDS),
 }
 #: What people type → what a field is called.
-_ALIASES = {"mem": "memory", "thr": "throttled", "limit": "memory_limit", "pod": "group", "project": "group", "tasks": "pids"}
+_ALIASES = {
+    "mem": "memory",
+    "thr": "throttled",
+    "limit": "memory_limit",
+    "pod": "group",
+    "project": "group",
+    "tasks": "pids",
+    "last_minute": "cpu",
+}
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">": lambda one, other: one > other,
     "<": lambda one, other: one < other,
@@ -72,11 +82,12 @@ def _meets(condition: Condition, fields: Fields) -> bool:
     field, sign, rest = condition.field, condition.sign, condition.rest
     if field in fields:
         value = fields[field]
-        if isinstance(value, str):
+        if isinstance(value, str | tuple):
+            texts = (value,) if isinstance(value, str) else value
             if sign == ":":
-                return rest in value.casefold() if rest else bool(value)
+                return any(rest in text.casefold() if rest else bool(text) for text in texts)
             if sign == "=":
-                return value.casefold() == rest
+                return any(text.casefold() == rest for text in texts)
         elif (wanted := _figure(field, rest)) is not None:
             if value is None:
                 return False
@@ -87,7 +98,7 @@ def _meets(condition: Condition, fields: Fields) -> bool:
 def _figure(field: str, text: str) -> float | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
-        return None
+        return float("inf") if text == "max" and field in _UNITS else None  # a limit that is none
     unit = match[2].removesuffix("ib") if field not in ("age", "created") else match[2]
     units = _UNITS.get(field, {"": 1, "%": 1})
     return float(match[1]) * units[unit] if unit in units else None

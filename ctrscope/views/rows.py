@@ -12,7 +12,7 @@ from ctrscope.render.fields import Field, Row, bound_above, engine_text, short_i
 from ctrscope.render.safe import inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes
 from ctrscope.views.columns import FIELDS, LAST_MINUTE
-from ctrscope.views.filtering import matches, parse_filter
+from ctrscope.views.filtering import Fields, matches, parse_filter
 from ctrscope.views.grouping import Group, Grouping, group_rows, roll_up, traffic
 from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
 from ctrscope.views.ordering import Order, ordered
@@ -34,6 +34,7 @@ class Look(NamedTuple):
     grouping: Grouping = Grouping.NONE
     folded: frozenset[str] = frozenset()
     filter: str = ""
+    only_running: bool = False
 
 
 def rows_of(sample: Sample) -> tuple[Row, ...]:
@@ -58,9 +59,9 @@ def rows_of(sample: Sample) -> tuple[Row, ...]:
 # Filter
 
 
-def container_fields(row: Row, now: float) -> dict[str, str | float | None]:
+def container_fields(row: Row, now: float) -> Fields:
     """What a filter may ask of a container: every column, shown or not."""
-    fields: dict[str, str | float | None] = {}
+    fields: dict[str, str | float | tuple[str, ...] | None] = {}
     for field in FIELDS.values():
         if field is LAST_MINUTE:
             continue
@@ -69,7 +70,12 @@ def container_fields(row: Row, now: float) -> dict[str, str | float | None]:
         else:
             value = float(field.sort(row, now))
             fields[field.key] = None if value < 0 else value  # what is not known sorts first
-    return fields | {"id": row.container.id, "cgroup": row.container.cgroup.path if row.container.cgroup is not None else ""}
+    container = row.container
+    return fields | {
+        "id": container.id,
+        "cgroup": container.cgroup.path if container.cgroup is not None else "",
+        "label": tuple(f"{name}={value}" for name, value in container.labels.items()),
+    }
 
 
 # Order
@@ -106,7 +112,9 @@ def table_rows(
 def shown_groups(rows: Sequence[Row], look: Look, now: float) -> tuple[Group, ...]:
     """What is left after filtering, sorted and put together."""
     conditions = parse_filter(look.filter)
-    wanted = [row for row in rows if matches(conditions, container_fields(row, now))] if conditions else rows
+    wanted = [row for row in rows if row.container.is_running] if look.only_running else rows
+    if conditions:
+        wanted = [row for row in wanted if matches(conditions, container_fields(row, now))]
     return group_rows(sort_rows(wanted, look.order, now), look.grouping, rows)
 
 

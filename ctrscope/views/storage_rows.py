@@ -10,7 +10,7 @@ from ctrscope.model.timestamp import unix_time
 from ctrscope.render.fields import status_sign
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_duration
-from ctrscope.views.filtering import Condition, matches
+from ctrscope.views.filtering import Condition, Fields, matches
 from ctrscope.views.grouping import GROUP
 from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
@@ -91,7 +91,7 @@ def items_of(storage: Storage, containers: Sequence[Container], measured: Mappin
     return [Item(kind, kept, users(kept), measured.get(kept_key(kept))) for kind, every in lists.items() for kept in every]
 
 
-def item_fields(item: Item, now: float) -> dict[str, str | float | None]:
+def item_fields(item: Item, now: float) -> Fields:
     """What a filter may ask of it."""
     kept = item.kept
     at = unix_time(kept.created_at)
@@ -105,7 +105,7 @@ def item_fields(item: Item, now: float) -> dict[str, str | float | None]:
         "shared": kept.shared_size if isinstance(kept, Image) else None,
         "used": float(len(item.users)),
         "by": " ".join(one.name for one in item.users),
-        "label": " ".join(f"{name}={value}" for name, value in kept.labels.items()),
+        "label": tuple(f"{name}={value}" for name, value in kept.labels.items()),
         "age": None if at is None else now - at,
         "note": note_of(item)[0],
     }

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,22 +59,35 @@ def test_a_host_with_apparmor_has_a_security_module() -> None:
 
 
 @pytest.fixture
-def _dockerd_otherwise() -> None:
-    """Docker on a port of this machine, and mapping users."""
+def _dockerd_otherwise() -> Iterator[None]:
+    """Docker on a port of this machine, and mapping users; afterwards as it was."""
     path = Path("/etc/docker/daemon.json")
-    told = json.loads(path.read_text())
+    told = path.read_text()
     for kind in ("uid", "gid"):
         with Path(f"/etc/sub{kind}").open("a") as file:
             file.write("dockremap:200000:65536\n")
     run("useradd", "-r", "dockremap", check=False)
-    path.write_text(
-        json.dumps({**told, "hosts": ["unix:///run/docker.sock", "tcp://127.0.0.1:2375"], "userns-remap": "dockremap"})
-    )
+    more = {"hosts": ["unix:///run/docker.sock", "tcp://127.0.0.1:2375"], "userns-remap": "dockremap"}
     unit = Path("/etc/systemd/system/docker.service.d/hosts.conf")
     unit.parent.mkdir(parents=True, exist_ok=True)
-    unit.write_text("[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n")
+    try:
+        path.write_text(json.dumps({**json.loads(told), **more}))
+        unit.write_text("[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n")
+        restart_docker()
+        yield
+        run("docker", "rm", "-f", "mapped", "opted-out", check=False, timeout=300)
+    finally:
+        path.write_text(told)
+        unit.unlink()
+        restart_docker()
+
+
+def restart_docker() -> None:
+    """With what its files say now."""
     run("systemctl", "daemon-reload")
-    run("systemctl", "restart", "docker", timeout=300)
+    # A dockerd that binds the socket itself takes the path away from docker.socket, which has to make it anew.
+    run("systemctl", "stop", "docker.service", "docker.socket", timeout=300)
+    run("systemctl", "start", "docker.service", timeout=300)
     wait_for("dockerd", lambda: run("docker", "version", "-f", "{{.Server.Version}}", check=False).strip(), seconds=120)
 
 

@@ -1,6 +1,7 @@
 """What is gathered for an audit: of a running host, of an image, and what could not be read."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,9 @@ def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_dir
         (programs / name).touch()
         (programs / name).chmod(mode)
     (programs / "sudo").symlink_to("su")
-    assert find_setuid_programs(HostFs(str(tmp_path))) == ("/usr/bin/su",)
+    assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid()) == ("/usr/bin/su",)
+    # A setuid bit makes whoever owns the program, who need not own the directory it is in.
+    assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid() + 1) == ()
 
 
 def test_what_podman_was_told_stands_in_its_database() -> None:

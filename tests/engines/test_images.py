@@ -1,4 +1,4 @@
-"""Images, volumes, networks and secrets as engines write them down: literal files of each store, and hostile ones."""
+"""Images, volumes and secrets as engines write them down: literal files of each store, and hostile ones."""
 
 import hashlib
 import json
@@ -10,7 +10,6 @@ from ctrscope.engines.containers_storage import Store
 from ctrscope.engines.containers_storage_images import read_stored_images
 from ctrscope.engines.docker_images import read_docker_images
 from ctrscope.engines.kept import KeptReader
-from ctrscope.engines.kept_networks import read_cni_kept_networks, read_docker_kept_networks, read_podman_kept_networks
 from ctrscope.engines.kept_secrets import read_podman_secrets
 from ctrscope.engines.volumes import read_docker_volumes, read_podman_volumes
 from ctrscope.model.container import EngineName
@@ -254,59 +253,6 @@ def test_a_volume_of_podman_names_the_containers_that_depend_on_it(tmp_path: Pat
     assert (data.volume.created_at, data.volume.is_anonymous) == ("2026-11-22T11:54:59Z", True)
     assert relative.volume.mount_point is None
     assert [gap.reason for gap in gaps] == [Reason.MALFORMED]
-
-
-def test_a_network_of_docker_has_its_pools_and_its_bridge(tmp_path: Path) -> None:
-    tree, gaps = HostTree(tmp_path), list[Gap]()
-    index = b"\x02" + bytes(7)
-    pool = json.dumps({"Pool": "172.29.7.0/24", "Gateway": "172.29.7.1/24"})
-    network = {
-        "name": "shop",
-        "id": APP,
-        "networkType": "bridge",
-        "created": "2026-11-22T11:44:04Z",
-        "internal": True,
-        "ipamV4Info": json.dumps([{"IPAMData": pool}]),
-    }
-    records = {
-        f"docker/network/v1.0/network/{APP}/": index + json.dumps(network).encode(),
-        f"docker/network/v1.0/bridge/{APP}/": index + json.dumps({"ID": APP, "BridgeName": "br-cc"}).encode(),
-        "docker/network/v1.0/endpoint/x/": index + b"{}",
-    }
-    tree.file("/var/lib/docker/network/files/local-kv.db", bolt_file({"libnetwork": records}))
-    (found,) = read_docker_kept_networks(reader(tree, gaps), "/var/lib/docker")
-    assert (found.name, found.driver, found.bridge, found.is_internal) == ("shop", "bridge", "br-cc", True)
-    assert (found.subnets, found.gateways) == (("172.29.7.0/24",), ("172.29.7.1",))
-    assert gaps == []
-
-
-def test_podmans_own_network_is_there_without_a_file_and_cni_has_lists(tmp_path: Path) -> None:
-    tree, gaps = HostTree(tmp_path), list[Gap]()
-    tree.file(
-        "/etc/containers/networks/shop.json",
-        '{"name": "shop", "id": "ee", "driver": "bridge", "network_interface": "podman1",'
-        ' "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"}]}',
-    )
-    built_in, shop = read_podman_kept_networks(reader(tree, gaps, "podman"), STORE)
-    assert (built_in.name, built_in.bridge) == ("podman", "podman0")
-    assert (shop.name, shop.subnets, shop.gateways) == ("shop", ("10.89.0.0/24",), ("10.89.0.1",))
-    ranges = [[{"subnet": "10.1.0.0/16", "gateway": "10.1.0.1"}]]
-    plugins = [{"type": "bridge", "bridge": "cni0", "ipam": {"ranges": ranges}}, {"type": "portmap"}]
-    tree.file("/etc/cni/net.d/10-pods.conflist", json.dumps({"name": "pods", "plugins": plugins}))
-    (pods,) = read_cni_kept_networks(reader(tree, gaps, "cni"))
-    assert (pods.engine, pods.name, pods.bridge, pods.subnets) == (None, "pods", "cni0", ("10.1.0.0/16",))
-    assert gaps == []
-
-
-def test_a_cni_network_has_the_bridge_of_the_plug_in_that_makes_it_and_files_without_a_list_count(tmp_path: Path) -> None:
-    tree, gaps = HostTree(tmp_path), list[Gap]()
-    plugins = [{"type": "tuning"}, {"type": "bridge", "ipam": {"subnet": "10.2.0.0/16"}}]
-    tree.file("/etc/cni/net.d/10-late.conflist", json.dumps({"name": "late", "plugins": plugins}))
-    tree.file("/etc/cni/net.d/20-old.conf", '{"name": "old", "type": "bridge", "bridge": "old0"}')
-    tree.file("/etc/cni/net.d/30-far.conflist", '{"name": "far", "plugins": [{"type": "calico"}]}')
-    found = [(one.name, one.driver, one.bridge, one.subnets) for one in read_cni_kept_networks(reader(tree, gaps, "cni"))]
-    assert found == [("late", "bridge", "cni0", ("10.2.0.0/16",)), ("old", "bridge", "old0", ()), ("far", "calico", None, ())]
-    assert gaps == []
 
 
 def test_of_a_secret_only_its_name_is_read(tmp_path: Path) -> None:

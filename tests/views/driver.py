@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, ParamSpec
 
@@ -43,9 +43,10 @@ def asked_of(
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
     changes: Callable[[Container], Reading[Any]] = unasked,
+    logs: Callable[[Mapping[str, Container]], Any] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, files=files, changes=changes, image=image, measure=measure)
+    return Asked(log=log, logs=logs, files=files, changes=changes, image=image, measure=measure)
 
 
 class SilentSource:

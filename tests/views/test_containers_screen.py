@@ -5,15 +5,17 @@ from msgspec import structs
 from textual.events import Key
 
 from ctrscope.model.gap import Gap, Reading, Reason
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.storage import Measured
 from ctrscope.views.grouping import Grouping
+from ctrscope.views.history import HostMetric
 from ctrscope.views.sampling import SampleFailed
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.help import HelpScreen
-from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, host, minute, sample
+from tests.views.builders import APP, HOSTILE_NAMES, container, containers, denied, host, minute, sample, stopped
 from tests.views.driver import (
     app_of,
     asynchronous,
@@ -210,6 +212,42 @@ async def test_letters_typed_faster_than_the_filter_opens_go_into_it() -> None:
 
 
 @asynchronous
+async def test_r_leaves_out_what_does_not_run_and_the_heading_says_so() -> None:
+    async with dashboard([sample()], size=(80, 24)) as pilot:
+        everything = names_of(pilot)
+        await press(pilot, "r")
+        assert sorted(set(everything) - set(names_of(pilot))) == ["batch-7", "ghost", "migrate"]
+        heading, *_, words, _keys = screen_lines(pilot)
+        assert "ONLY RUNNING" in heading
+        assert "11 shown" in words
+        await press(pilot, "2")
+        assert "ONLY RUNNING" not in screen_lines(pilot)[0]
+        await press(pilot, "1")
+        assert "ONLY RUNNING" in screen_lines(pilot)[0]
+        await press(pilot, "slash", *"alp", "enter")
+        assert names_of(pilot) == ["alpine"]
+        await press(pilot, "escape", "r")
+        assert names_of(pilot) == everything
+        assert "ONLY RUNNING" not in screen_lines(pilot)[0]
+
+
+@asynchronous
+async def test_where_nothing_runs_it_says_that_there_is_more() -> None:
+    async with dashboard([sample([stopped("batch-7")])], preferences=Preferences(only_running=True)) as pilot:
+        assert "No container runs; those that do not are left out." in text_of(screen_lines(pilot))
+        await press(pilot, "r")
+        assert names_of(pilot) == ["batch-7"]
+
+
+@asynchronous
+async def test_the_help_names_what_a_filter_may_ask_besides_what_is_shown() -> None:
+    async with dashboard([sample()], size=(120, 120)) as pilot:
+        await press(pilot, "question_mark")
+        text = " ".join(text_of(screen_lines(pilot)).split())
+        assert "label" in text[text.index("a filter may ask them as well") :]
+
+
+@asynchronous
 async def test_t_groups_by_engine_then_by_pod_and_in_the_end_not_at_all() -> None:
     async with dashboard([sample()]) as pilot:
         await press(pilot, "t")
@@ -255,7 +293,7 @@ async def test_space_holds_the_table_still_but_not_the_header() -> None:
         assert len(names_of(pilot)) == 14
         header = screen_lines(pilot)[0]
         assert "PAUSED" in header
-        assert len(app_of(pilot).history.host_cpu()) == 2
+        assert len(app_of(pilot).history.host_points(HostMetric.CPU)) == 2
         await press(pilot, "s")
         assert len(names_of(pilot)) == 14
         await press(pilot, "space")

@@ -14,6 +14,9 @@ ROW: Fields = {
     "age": 90.0,
     "throttled": None,
     "pid": 4711.0,
+    "memory_limit": float("inf"),
+    "disk": 3 * 1024 * 1024,
+    "label": ("tier=front", "com.docker.compose.service=Web"),
 }
 
 
@@ -38,6 +41,11 @@ ROW: Fields = {
         "!note:",
         "!throttled>0",
         "memory_percent>90",
+        "label:tier label:front label:FRONT label:",
+        "label=tier=front label=com.docker.compose.service=web",
+        "!label:back label!=tier=fron !label=tier=fron",
+        "limit:max limit=max limit>1g !limit<1g",
+        "disk>2m disk<4M",
     ],
 )
 def test_what_matches(text: str) -> None:
@@ -67,6 +75,12 @@ def test_what_matches(text: str) -> None:
         "cpu>fast",
         "age>1M1",
         "engine>5",
+        "compose",  # of labels only who asks for them is told
+        "label:back",
+        "label=tier",
+        "!label:tier",
+        "limit!=max",
+        "memory:max",
     ],
 )
 def test_what_does_not(text: str) -> None:

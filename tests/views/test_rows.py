@@ -52,11 +52,27 @@ def cell(row: TableRow, key: str, width: int = 120) -> Cell:
         ("mem>70% mem<90%", ["app"]),
         ("status:stale", ["ghost"]),
         ("cgroup:kubepods name=pause", ["pause"]),
+        ("label:tier", ["app"]),
+        ("label=tier=front", ["app"]),
+        ("!label: status:running engine:containerd", ["istio-proxy", "pause"]),
+        ("limit:max engine:lxc", ["alpine"]),
+        ("ports:8080", ["app"]),
+        ("pid:8300", ["debian"]),
+        ("pids>20", ["app"]),
+        ("created>3d image:batch", ["batch-7"]),
+        ("sign:?", ["net:[4026532911]"]),
     ],
 )
 def test_a_filter_shows_what_has_every_word(words: str, found: list[str]) -> None:
     rows = rows_of(sample())
     assert names([row for row in rows if matches(parse_filter(words), container_fields(row, NOW))]) == found
+
+
+def test_a_filter_may_ask_for_every_column_that_can_be_shown() -> None:
+    asked = container_fields(rows_of(sample())[0], NOW)
+    for key in FIELDS:
+        (condition,) = parse_filter(f"{key}:x")
+        assert condition.field in asked
 
 
 def test_figures_sort_downwards_and_what_has_none_comes_last() -> None:

@@ -28,6 +28,7 @@ def test_it_fits_and_keeps_host_and_age(width: int) -> None:
     [
         (STATE._replace(age=9.0), "LATE"),
         (STATE._replace(paused=True), "PAUSED"),
+        (STATE._replace(badge="ONLY RUNNING"), "ONLY RUNNING"),
         (STATE._replace(read_only=True), "READ-ONLY"),
         (STATE._replace(error="OSError: no"), "FAILED"),
         (STATE._replace(sample=sample(on=host(root="/mnt/disk"))), "--root /mnt/disk"),

@@ -15,11 +15,12 @@ from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import COLUMNS, CONTAINERS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.ages import ages_text, as_of
 from ctrscope.views.columns import EVERY_COLUMN, fit_columns
-from ctrscope.views.grouping import GROUP, Group, Grouping
+from ctrscope.views.grouping import GROUP, Group, Grouping, title_of
 from ctrscope.views.ordering import Order
 from ctrscope.views.rows import INDENT, Look, note_tone, rows_of, shown_groups, table_rows
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.screens.group_log import GroupLogScreen
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
@@ -33,7 +34,7 @@ class ContainersScreen(FilteredScreen):
     ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINERS, *TABLE, *COLUMNS)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Containers"
-    FILTER_HINT = "words that must match: engine:podman cpu>50 mem>90% age<10m status:stale !note:"
+    FILTER_HINT = "words that must match: engine:podman cpu>50 mem>90% age<10m status:stale label:tier=front !note:"
     ORDER = Order("cpu", descending=True)
     COLUMNS: ClassVar[Mapping[str, Column]] = EVERY_COLUMN
     STAYING = frozenset({"sign", "name"})
@@ -45,11 +46,16 @@ class ContainersScreen(FilteredScreen):
         self._rows: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
         self._had_rates = False  # was sorted by what the containers do
+        self._only_running = False
+
+    def on_mount(self) -> None:
+        """Begin with those that were set."""
+        self._only_running = self.ctrscope.preferences.only_running
 
     @property
     def look(self) -> Look:
         """How somebody wants to see the table."""
-        return Look(self.order, self._grouping, self._folded, self.filter)
+        return Look(self.order, self._grouping, self._folded, self.filter, self._only_running)
 
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's, and for what is counted only when it is to be seen."""
@@ -68,9 +74,23 @@ class ContainersScreen(FilteredScreen):
             return False
         if action.id in ("containers.fold", "containers.unfold"):
             return self._grouping is not Grouping.NONE
-        if action.id in ("containers.open", "containers.group"):
+        if action.id == "containers.logs":
+            return self._group_at_cursor() is not None
+        if action.id in ("containers.open", "containers.group", "containers.running"):
             return bool(self._rows)
         return True
+
+    def badge(self) -> str:
+        """Say that what does not run is left out."""
+        return "ONLY RUNNING" if self._only_running else ""
+
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns that are shown, and what a filter may ask besides."""
+        shown = {column.key for column in self.table.columns}
+        others = ", ".join(
+            sorted(("id", "cgroup", "label", *(key for key in EVERY_COLUMN if key not in shown and key != "id")))
+        )
+        return (*super().explained(), ("not shown", f"a filter may ask them as well: {others}"))
 
     # Drawing
 
@@ -87,7 +107,9 @@ class ContainersScreen(FilteredScreen):
         lines = table_rows(self._groups, look, columns, self.ctrscope.history, now, sample)
         table = self.table
         nothing = "No container on this host, and none was left behind."
-        table.empty = self.nothing_matches("container") if self._rows else nothing
+        if self._only_running and not self.filter:
+            nothing = "No container runs; those that do not are left out."
+        table.empty = self.nothing_matches("container") if self._rows and self.filter else nothing
         table.show_rows(columns, lines, self.order)
         # The first look has no rates, so that its order means nothing: until there are some, the cursor is on the first row.
         if not self._had_rates and not table.was_moved and table.row_keys:
@@ -133,7 +155,7 @@ class ContainersScreen(FilteredScreen):
             if sign in counts:
                 parts += ["  ", (sign, tone), (f" {counts[sign]}", "muted")]
         right: list[Part] = []
-        if self.filter:
+        if self.filter or self._only_running:
             right.append((f"{shown} shown · ", "strong"))
         right += [(f"{self._grouping.value} · {self.sort_words()} ", "muted")]
         ages = ages_text(self.sample.ages) if self.sample is not None else ""
@@ -169,6 +191,27 @@ class ContainersScreen(FilteredScreen):
         self._folded = self._folded | {key} if folded else self._folded - {key}
         self.draw()
         self.table.stand_on(key)
+
+    def _group_at_cursor(self) -> tuple[Grouping, str] | None:
+        """The group whose heading the cursor is on, or the pod or project of its container."""
+        group = next((one for one in self._groups if one.key == self.table.cursor and one.title), None)
+        if group is not None:
+            return self._grouping, group.title
+        container = self.selected()
+        title = title_of(container, Grouping.POD) if container is not None else ""
+        return (Grouping.POD, title) if title else None
+
+    def action_merged(self) -> None:
+        """Read the logs of a group as one."""
+        found = self._group_at_cursor()
+        if found is not None:
+            self.app.push_screen(GroupLogScreen(*found))
+
+    def action_running(self) -> None:
+        """Leave out what does not run, or show it again."""
+        self._only_running = not self._only_running
+        self.draw()
+        self.refresh_header()
 
     def action_group(self) -> None:
         """Group by the next thing."""

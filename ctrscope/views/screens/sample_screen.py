@@ -57,6 +57,10 @@ class SampleScreen(Screen[None]):
         """Columns and what they mean, for the help."""
         return ()
 
+    def badge(self) -> str:
+        """What somebody must not forget about the screen, in capitals."""
+        return ""
+
     def gap_words(self, gaps: Sequence[Gap], used: int) -> Part:
         """What could not be read for this screen, in what *used* cells leave of a line."""
         room = self.size.width - used - 6
@@ -115,7 +119,7 @@ class SampleScreen(Screen[None]):
     def refresh_header(self) -> None:
         """Draw the header anew; its clock runs also when nothing else does."""
         for header in self.query(StatusHeader):  # none yet, when a tick comes between opening a screen and composing it
-            header.show(self.ctrscope.header_state())
+            header.show(self.ctrscope.header_state()._replace(badge=self.badge()))
 
     def show_actions(self) -> None:
         """Draw the key bar anew."""

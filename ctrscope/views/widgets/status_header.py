@@ -15,7 +15,7 @@ from ctrscope.model.host import Host
 from ctrscope.model.sample import HostTotals, Sample
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import format_bytes, format_duration
-from ctrscope.views.history import MINUTE_NS, History, sparkline, spread
+from ctrscope.views.history import MINUTE_NS, History, HostMetric, sparkline, spread
 from ctrscope.views.tones import Part, line
 
 _ALWAYS = 0  # rank of what is never dropped
@@ -32,6 +32,7 @@ class HeaderState(NamedTuple):
     error: str = ""  # why the last sample failed
     paused: bool = False
     read_only: bool = False
+    badge: str = ""  # what the screen leaves out, in capitals
 
 
 class _Piece(NamedTuple):
@@ -114,6 +115,8 @@ def _figure_pieces(state: HeaderState) -> list[_Piece]:
     pieces = [*_totals(state), *_counts(state.sample.findings or ())] if state.sample else []
     if state.read_only:
         pieces.append(_Piece(_ALWAYS, ((" READ-ONLY ", "badge"),)))
+    if state.badge:
+        pieces.append(_Piece(_ALWAYS, ((f" {state.badge} ", "badge"),)))
     if state.paused:
         pieces.append(_Piece(_ALWAYS, ((" PAUSED ", "badge"),)))
     if state.error:
@@ -131,7 +134,10 @@ def _totals(state: HeaderState) -> list[_Piece]:
     assert state.sample is not None
     totals, host, pieces = state.sample.totals, state.sample.snapshot.host, []
     if totals.cpu_percent is not None:
-        drawn = sparkline(spread(state.history.host_cpu(), state.sample.snapshot.monotonic_ns, 6, MINUTE_NS), 100.0)
+        drawn = sparkline(
+            spread(state.history.host_points(HostMetric.CPU, MINUTE_NS), state.sample.snapshot.monotonic_ns, 6, MINUTE_NS),
+            100.0,
+        )
         of = f" of {host.cpus}" if host.cpus else ""
         pieces.append(_Piece(6, (("cpu ", "muted"), f"{totals.cpu_percent:.0f} %", (of, "muted"))))
         if drawn.strip():
