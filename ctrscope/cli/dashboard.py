@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctrscope.model.gap import Reading
     from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
     from ctrscope.views.acting import Limits, Proposal
-    from ctrscope.views.asking import Log
+    from ctrscope.views.asking import Changes, Log
 
 
 class Dashboard:
@@ -75,6 +75,7 @@ class Dashboard:
                 log=partial(_open_log, environment.host),
                 logs=partial(_open_logs, environment.host),
                 files=partial(_config_files, environment.host),
+                changes=partial(_changes, environment.host),
                 image=partial(_image_config, environment.host),
                 measure=partial(_measure, environment.host),
             ),
@@ -134,6 +135,16 @@ def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Se
     from ctrscope.discovery.config_files import read_config_files
 
     return read_config_files(host, container, show_secrets=show_secrets)
+
+
+def _changes(host: HostFs, container: Container) -> "Reading[Changes]":
+    """What a container changed, ready to be gone through."""
+    from ctrscope.discovery.changes import ChangeReader
+    from ctrscope.discovery.writable_layers import find_writable_layer
+    from ctrscope.model.gap import Reading
+
+    layer, gaps = find_writable_layer(host, container)
+    return Reading(ChangeReader(host, layer) if layer is not None else None, gaps)
 
 
 def _write(path: str, text: str, replace: bool) -> str:

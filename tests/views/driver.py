@@ -42,6 +42,7 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    changes: Callable[[Container], Reading[Any]] = unasked,
     logs: Callable[[Mapping[str, Container]], Any] = unasked,
     earlier: Callable[[Container, int], Any] = unasked,
 ) -> Asked:
@@ -50,6 +51,7 @@ def asked_of(
         log=lambda container, back: earlier(container, back) if back else log(container),
         logs=logs,
         files=files,
+        changes=changes,
         image=image,
         measure=measure,
     )
