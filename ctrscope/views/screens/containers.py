@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from msgspec import structs
 from textual.binding import BindingType
 from textual.content import Content
 
 from ctrscope.model.container import Container
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
@@ -48,6 +50,10 @@ class ContainersScreen(FilteredScreen):
         self._groups: tuple[Group, ...] = ()
         self._had_rates = False  # was sorted by what the containers do
         self._only_running = False
+
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """Whether what does not run is left out, too."""
+        return structs.replace(super().kept_in(preferences, name), only_running=self._only_running)
 
     def on_mount(self) -> None:
         """Begin with those that were set."""
