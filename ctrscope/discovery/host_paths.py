@@ -92,10 +92,7 @@ class HostPaths:
             below = root.rstrip("/") + "/"
             if (mount.root == root or mount.root.startswith(below)) and (best is None or len(root) > len(best[0])):
                 best = (root, point)
-        if best is None:
-            return None
-        rest = mount.root[len(best[0].rstrip("/")) :]
-        return (best[1].rstrip("/") + rest) or "/"
+        return None if best is None else moved(mount.root, *best)
 
 
 def _is_usual(mount: Mount) -> bool:

@@ -45,6 +45,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         b"4 1 0:20 /docker.sock /s rw - tmpfs tmpfs rw\n"
         b"5 1 254:0 / /all rw - ext4 /dev/vda ro\n"
         b"6 1 0:99 / /own rw - tmpfs tmpfs rw\n"
+        b"7 1 0:20 / /whole rw - tmpfs tmpfs rw\n"
     )
     found = {one.mount_point: (one.host_path, one.is_writable, one.is_shared) for one in HostPaths(host).audited(inside)}
     assert found == {
@@ -54,6 +55,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         "/s": ("/run/docker.sock", True, False),
         "/all": ("/", False, False),
         "/own": (None, True, False),
+        "/whole": ("/run", True, False),
     }
 
 
