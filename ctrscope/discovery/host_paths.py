@@ -65,8 +65,8 @@ class HostPaths:
             self._peer_groups.update(one for one in mount.propagation if one.startswith("shared:"))
 
     def audited(self, mounts: Iterable[Mount]) -> tuple[AuditedMount, ...]:
-        """Mounts of a container, as rules look at them; of several at one place the one that is seen."""
-        return tuple(self._audited(mount) for mount in {mount.mount_point: mount for mount in mounts}.values())
+        """Mounts of a container, as rules look at them."""
+        return tuple(map(self._audited, mounts))
 
     def _audited(self, mount: Mount) -> AuditedMount:
         return AuditedMount(

@@ -10,8 +10,8 @@ from ctrscope.discovery.audit import PLAN, gather, secret_arguments
 from ctrscope.discovery.audit_asked import with_limits_of
 from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
 from ctrscope.discovery.audit_inside import find_setuid_programs
-from ctrscope.discovery.audit_secrets import find_credentials, find_passwords, parse_passwords
 from ctrscope.discovery.audit_kernel import find_stable_release, read_kernel_release
+from ctrscope.discovery.audit_secrets import find_credentials, find_passwords, parse_passwords
 from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
@@ -189,6 +189,22 @@ def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_dir
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid()) == ("/usr/bin/su",)
     # A setuid bit makes whoever owns the program, who need not own the directory it is in.
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid() + 1) == ()
+
+
+def test_a_docker_in_a_swarm_keeps_a_file_about_it(tmp_path: Path) -> None:
+    def is_in_swarm() -> bool | None:
+        host = HostFs(str(tmp_path))
+        audit = gather(host, discover(host, PLAN)).value
+        assert audit is not None
+        return audit.host.docker_swarm
+
+    assert is_in_swarm() is None
+    (tmp_path / "var/lib/docker/containers").mkdir(parents=True)
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm").mkdir()
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm/docker-state.json").write_text("{}")
+    assert is_in_swarm() is True
 
 
 def test_credentials_are_found_in_homes_unless_they_are_mounted_or_hold_nothing(tmp_path: Path) -> None:
