@@ -42,6 +42,7 @@ SHOTS = {
     "storage": Shot((140, 28), ("9",), ("down", "down")),
     "trees": Shot((120, 22), ("2",)),
     "events": Shot((140, 20), ("7",)),
+    "host": Shot((140, 34), ("8",)),
     "security": Shot((120, 28), ("enter", *["right"] * 6)),
     "help": Shot((120, 40), ("question_mark",)),
 }

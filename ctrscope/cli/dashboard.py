@@ -4,7 +4,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -43,6 +43,7 @@ class Dashboard:
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
         from ctrscope.cli.configuration import load_configuration
+        from ctrscope.cli.terminal import reached_by
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
@@ -72,12 +73,14 @@ class Dashboard:
             _write,
             asked=Asked(
                 log=partial(_open_log, environment.host),
+                logs=partial(_open_logs, environment.host),
                 files=partial(_config_files, environment.host),
                 image=partial(_image_config, environment.host),
                 measure=partial(_measure, environment.host),
             ),
             preferences=configuration,
             complaints=complaints,
+            here=reached_by(environment.host, os.environ) if is_live else None,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
         sys.setswitchinterval(0.0005)
@@ -111,6 +114,17 @@ def _open_log(host: HostFs, container: Container) -> "Log":
         return LogReader(host, source)
     except OSError as error:
         raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+
+
+def _open_logs(host: HostFs, containers: Mapping[str, Container]) -> "Log":
+    """The logs of several containers as one. Errors: Refused, when there is none."""
+    from ctrscope.discovery.merged_log import open_logs
+    from ctrscope.views.acting import Refused
+
+    try:
+        return open_logs(host, containers)
+    except OSError as error:
+        raise Refused(str(error)) from error
 
 
 def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Sequence[ConfigFile]":

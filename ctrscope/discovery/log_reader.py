@@ -1,51 +1,48 @@
-"""Pages of a container's log, from any place in either direction, across the files that it was rotated into.
+"""Pages of a container's log, from any place in either direction, across the files that it was rotated into."""
 
-A page looks through so much and no more: whoever wants a rare line asks again from where it ended, and can say how far it got.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from ctrscope.discovery.log_look import Keep, Told, look_through
 from ctrscope.engines.log_line import LogRecord, parse_record
 from ctrscope.model.log import LogFormat, LogLine, LogPage, LogPlace, LogSource
 from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.log_file import BLOCK, LogFile
 
-#: Bytes that one page looks through.
-_AT_ONCE = 4 * 1024 * 1024
 #: Longest text of one line; what a container writes without a newline goes on in the next.
 _TEXT_LIMIT = 64 * 1024
 _RECORD = 64  # what a record counts that has no text in it
 #: Lines without a time (a stack trace that was written past the engine) that a search for a time passes over.
 _UNTIMED = 200
 
-Keep = Callable[[LogLine], bool]
-
 
 class LogReader:
     """Keeps the files of one log open. Not for two threads at once."""
+
+    beginning = LogPlace(0, 0)
+    members: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
     def __init__(self, host: HostFs, source: LogSource) -> None:
         """Open what there is; what cannot be opened is a remark of every page. Errors: OSError when that is the newest file."""
         self._host, self.source = host, source
         self._files: list[LogFile] = []
-        self._remarks: list[str] = []
+        self._unreadable: list[str] = []
+        self._limit: LogPlace | None = None  # what is behind it is another start's; None: there is no such
         for path in source.paths[:-1]:
             try:
-                file = LogFile(host, path, source.owner)
+                self._files.append(LogFile(host, path, source.owner))
             except OSError as error:
-                self._remarks.append(f"{path}: {error.strerror or error}")
-                continue
-            self._files.append(file)
-            if file.is_cut:
-                self._remarks.append(f"{path}: only its beginning was unpacked")
+                self._unreadable.append(f"{path}: {error.strerror or error}")
         try:
             self._files.append(LogFile(host, source.paths[-1], source.owner))
         except OSError:
             self.close()
             raise
         self._seen = self._files[-1].size()
+        if (until := unix_time(source.until)) is not None:
+            self._limit = self.find_time(until)
 
     def close(self) -> None:
         """Let the files go."""
@@ -53,59 +50,79 @@ class LogReader:
             self._files.pop().close()
 
     def size(self) -> int:
-        """Bytes of all files together."""
-        return sum(file.size() for file in self._files)
+        """Bytes that all files take."""
+        return sum(file.size_on_disk() for file in self._files)
+
+    @property
+    def where(self) -> str:
+        """The file that is written to, and how many older ones there are."""
+        older = len(self.source.paths) - 1
+        return f"{self.source.paths[-1]} with {older} older" if older else self.source.paths[-1]
+
+    @property
+    def has_times(self) -> bool:
+        """Whether its lines begin with when they were written."""
+        return self.source.format is not LogFormat.PLAIN
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What could not be read, as far as somebody looked."""
+        cut = (f"{file.path}: only its beginning was unpacked" for file in self._files if file.is_cut)
+        return (*self._unreadable, *cut)
 
     # Pages
 
     def before(self, place: LogPlace | None, count: int, keep: Keep | None = None) -> LogPage:
         """The last *count* lines before *place* (None: the end) that are to be kept, as far as one look goes."""
-        self._notice_rotation()
-        end = place or LogPlace(len(self._files) - 1, self._files[-1].end_of_lines())
-        lines: list[LogLine] = []
-        start, looked, is_first = end, 0, True
-        for line, _, size in self._backwards(end):
-            if len(lines) >= count or looked >= _AT_ONCE:
-                is_first = False
-                break
-            looked += size
-            start = line.place
-            if keep is None or keep(line):
-                lines.append(line)
-        is_last = place is None or self._is_end(place)
-        unfinished = self._unfinished(end) if place is None else None
-        if is_first:
-            start = LogPlace(0, 0)
-        return LogPage(tuple(lines[::-1]), start, end, is_first, is_last, unfinished, looked, tuple(self._remarks))
+        self.notice_rotation()
+        end = place or self.end()
+        look = look_through(self.lines_before(end), end, count, keep)
+        return LogPage(
+            lines=look.lines[::-1],
+            start=self.beginning if look.is_over else look.reached,
+            end=end,
+            is_first=look.is_over,
+            is_last=place is None or place >= self.end(),
+            unfinished=self._unfinished(end) if place is None else None,
+            looked_through=look.looked_through,
+            remarks=self.remarks,
+        )
 
     def after(self, place: LogPlace, count: int, keep: Keep | None = None) -> LogPage:
         """The first *count* lines from *place* on that are to be kept, as far as one look goes."""
-        self._notice_rotation()
-        lines: list[LogLine] = []
-        end, looked, is_last = place, 0, True
-        for line, finish, size in self._forwards(place):
-            if len(lines) >= count or looked >= _AT_ONCE:
-                is_last = False
-                break
-            looked += size
-            end = finish
-            if keep is None or keep(line):
-                lines.append(line)
-        if is_last:
-            end = max(end, LogPlace(len(self._files) - 1, 0))
-        unfinished = self._unfinished(end) if is_last else None
-        return LogPage(tuple(lines), place, end, place <= (0, 0), is_last, unfinished, looked, tuple(self._remarks))
+        self.notice_rotation()
+        look = look_through(self.lines_after(place), place, count, keep)
+        end = max(look.reached, LogPlace(self.end().file, 0)) if look.is_over else look.reached
+        return LogPage(
+            lines=look.lines,
+            start=place,
+            end=end,
+            is_first=place <= self.beginning,
+            is_last=look.is_over,
+            unfinished=self._unfinished(end) if look.is_over else None,
+            looked_through=look.looked_through,
+            remarks=self.remarks,
+        )
+
+    def end(self) -> LogPlace:
+        """Behind the last line."""
+        return self._limit or LogPlace(len(self._files) - 1, self._files[-1].end_of_lines())
 
     def find_time(self, moment: float) -> LogPlace | None:
         """Where the first line of that unix time or later begins; None when the lines have no times.
 
         Times are taken to rise, as they do unless somebody set the clock back.
         """
-        self._notice_rotation()
-        timed = [(number, first) for number in range(len(self._files)) if (first := self._time_from(number, 0)) is not None]
-        if not timed:
+        self.notice_rotation()
+        number = -1
+        for candidate in range(len(self._files) - 1, -1, -1):  # older ones are not unpacked for a moment that is newer
+            first = self._time_from(candidate, 0)
+            if first is not None:
+                number = candidate
+                if first < moment:
+                    break
+        if number < 0:
             return None
-        number = next((number for number, first in reversed(timed) if first < moment), timed[0][0])
         file = self._files[number]
         low, high = 0, file.end_of_lines()
         while high - low > BLOCK:
@@ -134,8 +151,8 @@ class LogReader:
 
     # Lines
 
-    def _backwards(self, end: LogPlace) -> Iterator[tuple[LogLine, LogPlace, int]]:
-        """Each line before *end*, the last first, where it ends, and the bytes that it takes."""
+    def lines_before(self, end: LogPlace) -> Iterator[Told]:
+        """Each line before *end*, the last first."""
         line = _Pieces()
         for number in range(end.file, -1, -1):
             file = self._files[number]
@@ -143,16 +160,18 @@ class LogReader:
             for start, stop, raw in file.lines_before(offset):
                 record = parse_record(raw, self.source.format)
                 if line and (not record.goes_on or line.is_full):
-                    yield line.take()
+                    yield line.take_back()
                 line.put(LogPlace(number, start), LogPlace(number, stop), record)
         if line:
-            yield line.take()
+            yield line.take_back()
 
-    def _forwards(self, place: LogPlace) -> Iterator[tuple[LogLine, LogPlace, int]]:
-        """Each line from *place* on, in the same words. One without its rest is a line too: the rest may never come."""
+    def lines_after(self, place: LogPlace) -> Iterator[Told]:
+        """Each line from *place* on. One without its rest is a line too: the rest may never come."""
         line = _Pieces()
-        for number in range(place.file, len(self._files)):
+        for number in range(place.file, self._limit.file + 1 if self._limit else len(self._files)):
             for start, stop, raw in self._files[number].lines_after(place.offset if number == place.file else 0):
+                if self._limit is not None and (number, start) >= self._limit:
+                    break
                 record = parse_record(raw, self.source.format)
                 line.put(LogPlace(number, start), LogPlace(number, stop), record)
                 if not record.goes_on or line.is_full:
@@ -167,10 +186,7 @@ class LogReader:
         raw = self._files[-1].read(end.offset, BLOCK)
         return LogLine(end, parse_record(raw, LogFormat.PLAIN).text) if raw and b"\n" not in raw else None
 
-    def _is_end(self, place: LogPlace) -> bool:
-        return place.file == len(self._files) - 1 and place.offset >= self._files[-1].end_of_lines()
-
-    def _notice_rotation(self) -> None:
+    def notice_rotation(self) -> None:
         """Take the file that has the name now for the newest. One that was cut off begins anew, as another file."""
         newest, path = self._files[-1], self.source.paths[-1]
         try:
@@ -208,8 +224,13 @@ class _Pieces:
         self._length += len(record.text) + _RECORD
         self._size += end.offset - start.offset
 
-    def take(self) -> tuple[LogLine, LogPlace, int]:
-        """The line, where it ends, and the bytes that it takes; nothing is left."""
+    def take_back(self) -> Told:
+        """The line, as it is told backwards; nothing is left."""
+        line, _, size = self.take()
+        return line, line.place, size
+
+    def take(self) -> Told:
+        """The line, as it is told forwards; nothing is left."""
         records, size = sorted(self._records, key=lambda one: one[0]), self._size
         start, _, first = records[0]
         text = first.text if len(records) == 1 else "".join(record.text for _, _, record in records)

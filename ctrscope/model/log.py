@@ -1,7 +1,7 @@
 """What a container wrote: where its log is, and lines of it."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ctrscope.model.value import Value
 
@@ -20,6 +20,7 @@ class LogSource(Value, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()  # oldest first; the last is the one that is written to
     format: LogFormat = LogFormat.PLAIN
     owner: int | None = None  # uid that the files have to belong to
+    until: str | None = None  # RFC 3339; the lines from then on are those of a later start
     elsewhere: str = ""  # "journald: journalctl CONTAINER_ID=3fca…"
 
 
@@ -30,21 +31,27 @@ class LogPlace(NamedTuple):
     offset: int  # bytes from its beginning, uncompressed
 
 
+#: Where a line begins: in one log a ``LogPlace``, in several that are read as one a tuple of them, one for each. Whoever is
+#: told a place hands it back as it is.
+Place = Any
+
+
 class LogLine(NamedTuple):
     """One line as the container wrote it, without the newline; bytes that are not UTF-8 are surrogates."""
 
-    place: LogPlace  # where it begins
+    place: Place
     text: str
     at: str = ""  # RFC 3339, as the file has it; "": the format has no times
     stream: str = ""  # "stdout", "stderr"
+    whose: str = ""  # where logs are read as one: the name under which its log was asked for
 
 
 class LogPage(NamedTuple):
     """Lines that follow each other, or those among them that were asked for."""
 
     lines: tuple[LogLine, ...]
-    start: LogPlace  # nothing between here and ``end`` was left out that was asked for
-    end: LogPlace
+    start: Place  # nothing between here and ``end`` was left out that was asked for
+    end: Place
     is_first: bool  # nothing is older
     is_last: bool  # nothing is newer, as yet
     unfinished: LogLine | None = None  # behind the end, a line that is still being written

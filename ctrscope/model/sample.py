@@ -19,11 +19,16 @@ from ctrscope.model.storage import Storage
 
 
 class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage of the whole host and of ourselves, for the header."""
+    """Usage of the whole host and of ourselves; rates are of the time since the sample before."""
 
     cpu_percent: float | None = None  # of all CPUs
     memory_used: int | None = None  # total minus available, bytes
     memory_total: int | None = None
+    stalled_percent: Mapping[str, float] = {}  # pressure "some" of cpu, memory and io: percent of the time
+    read_bytes: float | None = None  # a second, of the disks
+    write_bytes: float | None = None
+    rx_bytes: float | None = None  # a second, of the links to the wire
+    tx_bytes: float | None = None
     self_cpu_percent: float | None = None  # of one CPU
     self_rss: int | None = None
 

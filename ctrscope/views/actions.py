@@ -141,10 +141,13 @@ TABLE = (
     Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
     Action("table.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4),
     Action("table.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
+    Action("table.choose_sort", "O", "choose_sort", "sort by", "Choose the column to sort by.", "Table"),
     Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
 #: Of every table of which the columns can be chosen.
 COLUMNS = (Action("table.columns", "o", "columns", "columns", "Choose which columns there are, and their order.", "Table", 23),)
+
+HOST = (Action("host.who", "enter", "who", "who uses it", "List who uses most of what the host has, and open one.", "Page", 1),)
 
 #: Of every page.
 PAGE = (Action("page.copy", "Y", "copy", "copy", "Copy everything that the page is made of, as JSON.", "Page", 22),)
@@ -158,12 +161,30 @@ CONTAINERS = (
     Action("containers.choose_group", "T", "choose_group", "group by", "Choose what to group by.", "Table"),
     Action("containers.fold", "left,h", "fold(True)", "fold", "Fold the group.", "Table"),
     Action("containers.unfold", "right,l", "fold(False)", "unfold", "Unfold the group.", "Table"),
+    Action(
+        "containers.logs",
+        "m",
+        "merged",
+        "logs",
+        "Read the logs of the whole group as one, by time; on a container: of its pod or project.",
+        "Table",
+        19,
+    ),
 )
 
 CONTAINER = (
     Action("container.back", "escape,backspace", "back", "back", "Go back to where the page was opened.", "Page", 1),
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
+    Action(
+        "container.merged",
+        "m",
+        "merged",
+        "whole group",
+        "Read the logs of its whole pod or project as one, by time.",
+        "Page",
+        35,
+    ),
     Action("container.secrets", "v", "secrets", "secrets", "Show the values that look secret, or hide them again.", "Page", 4),
 )
 
@@ -183,12 +204,18 @@ LONG_TEXT = (
         6,
     ),
     Action("text.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them.", "Logs and files", 33),
+)
+
+LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32
     ),
 )
+
+#: Of the logs of several containers as one.
+MERGED = (Action("merged.back", "escape,backspace", "back", "back", "Go back to where one came from.", "Page", 1),)
 
 NAMESPACES = (
     Action(

@@ -3,30 +3,48 @@
 All of it may take long, and is called on a thread of its own (``acting.run_aside``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ctrscope.model.container import Container
 from ctrscope.model.detail import ConfigFile
 from ctrscope.model.gap import Reading
-from ctrscope.model.log import LogLine, LogPage, LogPlace, LogSource
+from ctrscope.model.log import LogLine, LogPage, Place
 from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
 
 Keep = Callable[[LogLine], bool]
 
 
 class Log(Protocol):
-    """The log of one container, open; asked by one thread at a time."""
+    """The log of one container, or of several read as one, open; asked by one thread at a time."""
 
-    source: LogSource
+    @property
+    def beginning(self) -> Place:
+        """Before the first line."""
 
-    def before(self, place: LogPlace | None, count: int, keep: Keep | None = None) -> LogPage:
+    @property
+    def has_times(self) -> bool:
+        """Whether lines say when they were written."""
+
+    @property
+    def where(self) -> str:
+        """The file that it is read from. Not inert."""
+
+    @property
+    def members(self) -> Sequence[str]:
+        """Of several read as one: their names, which lines have in ``whose``. Not inert."""
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """Of several: which have no place among them, and why. Not inert."""
+
+    def before(self, place: Place | None, count: int, keep: Keep | None = None) -> LogPage:
         """The last lines before a place, or before the end."""
 
-    def after(self, place: LogPlace, count: int, keep: Keep | None = None) -> LogPage:
+    def after(self, place: Place, count: int, keep: Keep | None = None) -> LogPage:
         """The first lines from a place on."""
 
-    def find_time(self, moment: float) -> LogPlace | None:
+    def find_time(self, moment: float) -> Place | None:
         """Where the lines of that unix time begin; None when they have no times."""
 
     def size(self) -> int:
@@ -37,6 +55,9 @@ class Asked(NamedTuple):
     """What can be looked up about a container of this host, or about what its engines keep."""
 
     log: Callable[[Container], Log]  # Errors: acting.Refused: there is no file; where it is read instead
+    logs: Callable[
+        [Mapping[str, Container]], Log
+    ]  # by the names that their lines are to have. Errors: the same, when there is none
     files: Callable[[Container, bool], Sequence[ConfigFile]]  # with or without what looks secret
     image: Callable[[Image], Reading[ImageConfig]]
     measure: Callable[[Volume], Reading[Measured]]

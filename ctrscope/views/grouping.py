@@ -57,14 +57,14 @@ def group_rows(rows: Iterable[Row], grouping: Grouping, everything: Iterable[Row
     groups: dict[str, list[Row]] = {}
     titles: dict[str, str] = {}
     for row in rows:
-        title = _title(row.container, grouping)
+        title = title_of(row.container, grouping)
         # A container of no group stands alone, among the groups.
         key = f"{GROUP}{title}" if title else f"alone {row.container.key}"
         groups.setdefault(key, []).append(row)
         titles[key] = title
     paths: dict[str, set[str]] = {}
     for row in everything:
-        key = f"{GROUP}{_title(row.container, grouping)}"
+        key = f"{GROUP}{title_of(row.container, grouping)}"
         if key in groups:
             paths.setdefault(key, set()).add(_cgroup(row.container, grouping))
     return tuple(
@@ -77,7 +77,8 @@ def _only(paths: set[str]) -> str | None:
     return next(iter(paths)) or None if len(paths) == 1 else None
 
 
-def _title(container: Container, grouping: Grouping) -> str:
+def title_of(container: Container, grouping: Grouping) -> str:
+    """Heading of the group that a container is in; "" for none."""
     if grouping is Grouping.ENGINE:
         return engine_text(container)
     if grouping is Grouping.POD:

@@ -1,6 +1,7 @@
-"""The last quarter of an hour of every container: what the sparklines and the plots are drawn from.
+"""The last quarter of an hour of the host and every container: what the sparklines and the plots are drawn from.
 
-All samples share one ring of moments; each container has one array with a ring for each figure in it. NaN is unknown.
+All samples share one ring of moments; the host and each container have one array with a ring for each figure in it. NaN is
+unknown.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from ctrscope.model.cgroup import CgroupStats
 from ctrscope.model.rates import Rates
-from ctrscope.model.sample import Sample
+from ctrscope.model.sample import HostTotals, Sample
 
 POINTS = 900  # moments that are kept; at one sample a second that is a quarter of an hour
 MINUTE_NS = 60_000_000_000
@@ -35,6 +36,20 @@ class Metric(IntEnum):
     TX = 7
 
 
+class HostMetric(IntEnum):
+    """What is remembered of the host. Bytes and percent."""
+
+    CPU = 0  # of all CPUs
+    MEMORY = 1
+    CPU_STALLED = 2  # of the time
+    MEMORY_STALLED = 3
+    IO_STALLED = 4
+    READ = 5  # a second
+    WRITE = 6
+    RX = 7
+    TX = 8
+
+
 class Parts(NamedTuple):
     """Where the values are, and which cells each holds for."""
 
@@ -51,14 +66,15 @@ class History:
         self._next = 0
         self._blank = array("f", [_NAN] * (points * len(Metric)))
         self._rings: dict[str, array[float]] = {}
-        self._host_cpu = array("f", [_NAN] * points)
+        self._host = array("f", [_NAN] * (points * len(HostMetric)))
 
     def add(self, sample: Sample) -> None:
         """Remember one sample."""
         at, size = self._next, self._size
         self._next = (at + 1) % size
         self._moments[at] = sample.snapshot.monotonic_ns
-        self._host_cpu[at] = _number(sample.totals.cpu_percent)
+        for metric, value in zip(HostMetric, _host_figures(sample.totals), strict=True):
+            self._host[metric * size + at] = _number(value)
         rates, stats = sample.rates, sample.snapshot.stats
         rings: dict[str, array[float]] = {}
         for container in sample.snapshot.containers:
@@ -101,9 +117,9 @@ class History:
                     values[cell] = value
         return values
 
-    def host_cpu(self, span_ns: int = MINUTE_NS) -> list[tuple[int, float | None]]:
-        """The same of the host's CPU, in percent of all CPUs."""
-        return self._newest(self._host_cpu, 0, span_ns)
+    def host_points(self, metric: HostMetric, span_ns: int = SPAN_NS) -> list[tuple[int, float | None]]:
+        """(moment, value) of the host, as ``points`` of a container."""
+        return self._newest(self._host, metric * self._size, span_ns)
 
     def _newest(self, ring: "array[float]", offset: int, span_ns: int) -> list[tuple[int, float | None]]:
         found = [(moment, None if (value := ring[offset + at]) != value else value) for at, moment in self._places(span_ns)]
@@ -135,6 +151,19 @@ def _figures(rates: Rates | None, stats: CgroupStats | None) -> tuple[float | No
         rates.write_bytes,
         rates.rx_bytes,
         rates.tx_bytes,
+    )
+
+
+def _host_figures(totals: HostTotals) -> tuple[float | None, ...]:
+    """One figure for each HostMetric, in their order."""
+    return (
+        totals.cpu_percent,
+        totals.memory_used,
+        *(totals.stalled_percent.get(name) for name in ("cpu", "memory", "io")),
+        totals.read_bytes,
+        totals.write_bytes,
+        totals.rx_bytes,
+        totals.tx_bytes,
     )
 
 

@@ -13,23 +13,27 @@ from ctrscope.render.gaps import describe_gap
 from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_duration, format_percent
+from ctrscope.views.host_plots import host_plots
 from ctrscope.views.panes.opened import facts, heading, table
 from ctrscope.views.tones import line
 from ctrscope.views.widgets.status_header import HeaderState, privileges_text
 
 _WATCH_PRESSURE = 10.0  # percent of the last ten seconds
+_EXPLAINED = "below: who has most now, CPU in % of one; enter lists them"
 #: Kinds of gaps that are listed.
 _LISTED = 12
 
 
-def host_page(sample: Sample, sources: HostSources | None, state: HeaderState, width: int) -> list[Content]:
+def host_page(sample: Sample, sources: HostSources | None, state: HeaderState, width: int, height: int) -> list[Content]:
     """Everything about the host, what decides first."""
+    plots = host_plots(sample, state.history, width, height)
     return [
-        heading("Host"),
-        *_host(sample, state, width),
-        line(),
         heading("Now"),
         *_now(sample, sources, width),
+        line(),
+        *((heading("Last 15 min", _EXPLAINED), *plots, line()) if plots else ()),
+        heading("Host"),
+        *_host(sample, state, width),
         line(),
         heading("Dashboard", "what it costs itself, and how it learns of events"),
         *_own(sample, state, width),

@@ -7,14 +7,19 @@ flat against the ground stays off the plot, and the title says what it is.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from textual.content import Content
+
 from ctrscope.render.safe import cell_width, pad, shorten
-from ctrscope.render.units import NOT_PERMITTED
+from ctrscope.render.units import NOT_PERMITTED, format_bytes
 from ctrscope.views.history import SPAN_NS, bar_graph, spread
-from ctrscope.views.tones import Part
+from ctrscope.views.tones import Part, line
 
 SCALE = 8  # cells of the left margin
 _FLAT = 0.1  # of a limit: where everything is below that, the limit is off the plot
 _AIR = 1.15  # between what is highest and the top
+_WIDE, _WIDER = 70, 178  # of the room: from these widths on two, then three plots stand beside each other
+_HIGH = 40  # a screen of that many lines has room for higher plots
+_GAP = 2  # cells between two plots
 
 
 class LimitLine(NamedTuple):
@@ -102,3 +107,36 @@ def _axis(width: int, inner: int) -> list[Part]:
     left, right = "−15 min", "now"
     rule = "─" * max(0, inner - len(left) - len(right) - 2)
     return [(pad("0", SCALE, "right"), "idle"), ("└", "idle"), (left, "idle"), (f" {rule} ", "idle"), (right, "idle")]
+
+
+def bars_high(screen: int) -> int:
+    """Lines that the bars of a plot take on a screen of that many lines."""
+    return 5 if screen >= _HIGH else 3
+
+
+def plot_width(room: int) -> int:
+    """Cells that one plot takes where as many stand beside each other as fit into *room*."""
+    count = _beside(room)
+    return (room - _GAP * (count - 1)) // count
+
+
+def side_by_side(drawn: Sequence[Sequence[Sequence[Part]]], room: int, margin: int) -> list[Content]:
+    """Plots of one width and height, as many beside each other as fit into *room*."""
+    count = _beside(room)
+    lines = []
+    for first in range(0, len(drawn), count):
+        for row in zip(*drawn[first : first + count], strict=True):
+            parts: list[Part] = []
+            for cells in row:
+                parts += [" " * (_GAP if parts else margin), *cells]
+            lines.append(line(*parts))
+    return lines
+
+
+def _beside(room: int) -> int:
+    return 3 if room >= _WIDER else 2 if room >= _WIDE else 1
+
+
+def per_second(value: float) -> str:
+    """Bytes a second."""
+    return f"{format_bytes(value)}/s"

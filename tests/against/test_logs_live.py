@@ -2,16 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.log_reader import LogReader
+from ctrscope.discovery.merged_log import open_logs
 from ctrscope.discovery.plan import Plan
 from ctrscope.engines.log_source import find_log
 from ctrscope.model.container import Container
 from ctrscope.model.log import LogPlace
+from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.hostfs import HostFs
 from tests.live import docker, lxc, podman
 from tests.live.image import make_rootfs
@@ -39,6 +42,10 @@ def _texts(name: str) -> list[str]:
     back = reader.before(None, 10_000)
     assert [one.text for one in back.lines] == [one.text for one in page.lines]
     return [one.text for one in page.lines]
+
+
+def _has_said(command: tuple[str, ...], text: str) -> bool:
+    return text in run(*command)
 
 
 def _said(text: str) -> list[str]:
@@ -106,6 +113,46 @@ def test_the_console_log_of_lxc_is_what_the_console_showed(parts: tuple[str, ...
         assert "hello" in [one.text for one in page.lines]
         assert page.unfinished is not None
         assert page.unfinished.text.endswith("login:")
+
+
+#: Lines of one stream, so that their times rise, from the moment on at which all are told to begin.
+_TURNS = (
+    "while [ ! -e /go/now ]; do sleep 0.01; done; i=0; "
+    "while [ $i -lt 40 ]; do i=$((i+1)); echo said $i; sleep 0.01; done; exec sleep 100000"
+)
+
+
+def test_a_merged_log_has_the_lines_of_the_engines_own_commands_in_the_order_of_their_times(
+    parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    if "docker" not in parts or "podman" not in parts:
+        unmet("docker and podman are not both up")
+    engines = {"log-live-m0": "docker", "log-live-m1": "docker", "log-live-mp": "podman"}
+    options = ("--network", "none", "-v", f"{tmp_path}:/go:ro")
+    try:
+        for name, engine in engines.items():
+            if engine == "docker":
+                docker.start_container(name, *options, docker.IMAGE, "sh", "-c", _TURNS)
+            else:
+                podman.podman(
+                    "run", "-d", "--name", name, "--log-driver", "k8s-file", *options, podman.IMAGE, "sh", "-c", _TURNS
+                )
+        (tmp_path / "now").touch()
+        expected = []
+        for name, engine in engines.items():
+            command = (engine, "logs", "-t", name)
+            wait_for("the last line", partial(_has_said, command, "said 40"))
+            for line in run(*command).splitlines():
+                at, _, text = line.partition(" ")
+                expected.append((unix_time(at) or 0.0, name, text))
+        log = open_logs(HostFs(), {name: _find(name) for name in engines})
+        page = log.after(log.beginning, 10_000)
+        assert page.is_last
+        assert [(unix_time(one.at), one.whose, one.text) for one in page.lines] == sorted(expected, key=lambda one: one[:2])
+        assert log.before(None, 10_000).lines == page.lines
+    finally:
+        for name, engine in engines.items():
+            run(engine, "rm", "-f", *(("-t", "0") if engine == "podman" else ()), name, check=False)
 
 
 def test_without_a_file_it_is_said_where_the_log_is(parts: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, ParamSpec
 
@@ -42,9 +42,10 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    logs: Callable[[Mapping[str, Container]], Any] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, files=files, image=image, measure=measure)
+    return Asked(log=log, logs=logs, files=files, image=image, measure=measure)
 
 
 class SilentSource:
@@ -87,6 +88,7 @@ async def dashboard(
     asked: Asked | None = None,
     preferences: Preferences | None = None,
     complaints: Sequence[str] = (),
+    here: str | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -99,6 +101,7 @@ async def dashboard(
         asked=asked,
         preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
         complaints=complaints,
+        here=here,
         clock=lambda: now,
     )
     try:

@@ -8,6 +8,7 @@ from ctrscope.model.preferences import Preferences
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.views.grouping import Grouping
+from ctrscope.views.history import HostMetric
 from ctrscope.views.sampling import SampleFailed
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
@@ -290,7 +291,7 @@ async def test_space_holds_the_table_still_but_not_the_header() -> None:
         assert len(names_of(pilot)) == 14
         header = screen_lines(pilot)[0]
         assert "PAUSED" in header
-        assert len(app_of(pilot).history.host_cpu()) == 2
+        assert len(app_of(pilot).history.host_points(HostMetric.CPU)) == 2
         await press(pilot, "s")
         assert len(names_of(pilot)) == 14
         await press(pilot, "space")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from ctrscope.model.rates import Rates
-from ctrscope.views.history import MINUTE_NS, POINTS, SPAN_NS, History, Metric, bar_graph, sparkline, spread
+from ctrscope.model.sample import HostTotals
+from ctrscope.views.history import MINUTE_NS, POINTS, SPAN_NS, History, HostMetric, Metric, bar_graph, sparkline, spread
 from tests.views.builders import APP, M, container, quarter, sample
 
 SECOND = 1_000_000_000
@@ -25,7 +26,7 @@ def test_a_quarter_of_an_hour_at_a_sample_a_second_is_kept_and_no_more() -> None
     points = history.points("docker/" + container("one").id, Metric.CPU, 10 * SPAN_NS)
     assert len(points) == POINTS
     assert points[-1][0] - points[0][0] == (POINTS - 1) * SECOND
-    assert len(history.host_cpu(10 * SPAN_NS)) == POINTS
+    assert len(history.host_points(HostMetric.CPU, 10 * SPAN_NS)) == POINTS
 
 
 def test_three_hundred_containers_take_nine_million_bytes() -> None:
@@ -133,3 +134,28 @@ def test_there_is_always_one_part_for_each_cell(points: list[tuple[int, float | 
     parts = last_minute(sorted(points, key=lambda point: point[0]), now, cells)
     assert len(parts) == cells
     assert all(len(line) == cells for line in bar_graph(parts, 100.0, 3))
+
+
+def test_of_the_host_every_figure_is_remembered_under_its_name() -> None:
+    history = History()
+    totals = HostTotals(
+        cpu_percent=1.0,
+        memory_used=2,
+        stalled_percent={"cpu": 3.0, "memory": 4.0, "io": 5.0},
+        read_bytes=6.0,
+        write_bytes=7.0,
+        rx_bytes=8.0,
+    )
+    history.add(structs.replace(sample([]), totals=totals))
+    remembered = {metric.name: history.host_points(metric)[0][1] for metric in HostMetric}
+    assert remembered == {
+        "CPU": 1.0,
+        "MEMORY": 2.0,
+        "CPU_STALLED": 3.0,
+        "MEMORY_STALLED": 4.0,
+        "IO_STALLED": 5.0,
+        "READ": 6.0,
+        "WRITE": 7.0,
+        "RX": 8.0,
+        "TX": None,
+    }

@@ -10,6 +10,8 @@ from msgspec import structs
 from textual.color import Color
 
 from ctrscope.discovery.log_reader import LogReader
+from ctrscope.discovery.merged_log import open_logs
+from ctrscope.model.container import EngineName
 from ctrscope.model.log import LogFormat, LogSource
 from ctrscope.model.namespace import NamespaceSet
 from ctrscope.model.network import NetworkTopology
@@ -147,6 +149,18 @@ async def test_the_plots_of_a_container_look_like_their_picture(size: tuple[int,
         compare(SNAPSHOTS / f"plots-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_charts_of_the_host_look_like_their_picture(size: tuple[int, int]) -> None:
+    async with dashboard(quarter(), size=size) as pilot:
+        await press(pilot, "8")
+        await show(pilot, full())
+        await pilot.pause()
+        pilot.app.screen.refresh(layout=True)  # the scroll bar of a page lags behind the text it is about
+        await pilot.pause()
+        compare(SNAPSHOTS / f"host-charts-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
 #: Name → the keys that open a box.
 BOXES = {
     "picked": ("3", "down", "x", "right", "x"),
@@ -220,7 +234,7 @@ def test_a_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> 
             super().__init__(HostFs(), LogSource(paths=(str(path),), format=LogFormat.CRI))
             self.source = LogSource(paths=("/var/log/pods/shop_web-0_6f1c/app/0.log",), format=LogFormat.CRI)
 
-        def _notice_rotation(self) -> None:
+        def notice_rotation(self) -> None:
             """Nobody rotates it."""
 
     @asynchronous
@@ -233,6 +247,30 @@ def test_a_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> 
             await press(pilot, "slash", *"refused", "enter")
             await until(pilot, "match 45 of 45")
             compare(SNAPSHOTS / f"log-{size[0]}x{size[1]}.svg", picture(pilot))
+
+    run()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_merged_log_looks_like_its_picture(tmp_path: Path, size: tuple[int, int]) -> None:
+    found = []
+    for name, step, words in (("shop-web-1", 2, "GET /cart 200 12 ms"), ("shop-db-1", 3, "checkpoint complete 日本語")):
+        path = tmp_path / name
+        stamps = [f"2026-09-21T14:{10 + second // 60:02}:{second % 60:02}.5Z" for second in range(0, 180, step)]
+        lines = (f"{at} {'stderr' if at[18] == '4' else 'stdout'} F {words}\n" for at in stamps)
+        path.write_text("".join(lines))
+        found.append(container(name, EngineName.PODMAN, group="shop", log_path=str(path)))
+    found.append(container("shop-vm", EngineName.NSPAWN, group="shop"))
+
+    @asynchronous
+    async def run() -> None:
+        asked = asked_of(logs=lambda containers: open_logs(HostFs(), containers))
+        async with dashboard([sample(found)], size=size, asked=asked) as pilot:
+            table_of(pilot).stand_on(found[0].key)
+            await press(pilot, "m")
+            await until(pilot, "following")
+            await settle(pilot)
+            compare(SNAPSHOTS / f"merged-{size[0]}x{size[1]}.svg", picture(pilot))
 
     run()
 

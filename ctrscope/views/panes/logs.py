@@ -1,4 +1,4 @@
-"""Logs: what the container wrote, from the end; followed, searched, filtered, gone through by time.
+"""Logs: what containers wrote, from the end; followed, searched, filtered, gone through by time.
 
 A window of lines lies over the log, however long that is; it is moved as somebody scrolls. Every look into the files runs
 aside, one at a time, and looks through so much only: a search of gigabytes is many looks, and says how far it is.
@@ -10,18 +10,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from textual import on
+from textual.message import Message
 
-from ctrscope.model.container import Container
-from ctrscope.model.log import LogFormat, LogLine, LogPage, LogPlace
+from ctrscope.model.log import LogLine, LogPage, Place
 from ctrscope.model.timestamp import unix_time
-from ctrscope.render.safe import inert
+from ctrscope.render.safe import cell_width, inert, pad, shorten
 from ctrscope.render.units import format_bytes
 from ctrscope.views.acting import Done, reason_text, run_aside
-from ctrscope.views.asking import Asked, Keep, Log
+from ctrscope.views.asking import Keep, Log
 from ctrscope.views.expression import Expression
 from ctrscope.views.moments import MOMENT_HINT, parse_moment, stamp
 from ctrscope.views.tones import Part
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
+from ctrscope.views.widgets.row_table import SHARED
 from ctrscope.views.widgets.text_pane import TextPane
 
 _WINDOW = 5000  # lines that are kept
@@ -30,6 +31,7 @@ _NEAR = 100  # lines to the edge of the window at which it is moved
 _ENOUGH = 200  # lines that a filter looks for by itself
 _SIGN = 2  # cells of what is left of a line without its time
 _WITH_DATE = 100  # cells from which on the date stands beside the time
+_NAME = 20  # cells of the longest name before a line, where there is room for the date; else half of it
 #: Select Graphic Rendition: colours, which many programs write. Everything else that is not text is shown as an escape.
 _COLOURS = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 
@@ -37,8 +39,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 class _Found(NamedTuple):
     """What one look of a search brought."""
 
-    place: LogPlace | None
-    goes_on: LogPlace | None  # where the next look begins; None: that was all
+    place: Place | None
+    goes_on: Place | None  # where the next look begins; None: that was all
     looked_through: int
 
 
@@ -46,16 +48,18 @@ class _Around(NamedTuple):
     """A new window, and the line in it that it was made for."""
 
     page: LogPage
-    place: LogPlace | None
+    place: Place | None
 
 
 class LogsPane(TextPane):
-    """The log of one container."""
+    """One log: of a container, or of several read as one."""
 
-    def __init__(self, asked: Asked | None, **kwargs: Any) -> None:
+    class Opened(Message):
+        """There is a log now."""
+
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._asked = asked
-        self._container: Container | None = None
+        self._key: object = None  # of what is shown
         self._log: Log | None = None
         self._page: LogPage | None = None  # the window: its places, and the lines of it
         self._shown: list[TextLine] = []
@@ -67,18 +71,31 @@ class LogsPane(TextPane):
         self._turn = 0  # what was asked for before the latest turn is not wanted any more
         self._progress = 0  # bytes that a search or a filter looked through
 
-    def show(self, container: Container, held: bool) -> None:
-        """Open the log, or look for what was written since, unless the screen is held still."""
+    def show(self, key: object, open_log: Callable[[], Log] | None, held: bool) -> None:
+        """Open the log of that key, or look for what was written since, unless the screen is held still.
+
+        Another key is another log; it waits until nobody reads in the one before.
+        """
         self._held = held
-        if self._container is None:
-            self._container = container
-            if self._asked is None:
+        if self._key is None or (key != self._key and self._following and not held):
+            self._key = key
+            if open_log is None:
                 self.say("there is no log to what is shown: it is not this host, live")
                 return
             self.say("opening …")
-            self._do("open", partial(self._asked.log, container))
+            self._turn_to("open", open_log)
         elif self._log is not None and self._page is not None and self._following and not held and not self._busy:
             self._do("follow", partial(self._log.after, self._page.end, _WINDOW, self._keep()))
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """Of several logs: which are not among the lines, and why. Not inert."""
+        return self._log.left_out if self._log is not None else ()
+
+    @property
+    def lines(self) -> Sequence[LogLine]:
+        """What is shown."""
+        return self._page.lines if self._page is not None else ()
 
     # What is read, and when
 
@@ -116,6 +133,7 @@ class LogsPane(TextPane):
         if kind == "open":
             self._log = value
             self.say("")
+            self.post_message(self.Opened())
             self._to_end()
         elif kind == "window":
             self._show_window(value)
@@ -142,7 +160,7 @@ class LogsPane(TextPane):
             self._following = True
             self._turn_to("window", partial(_last, self._log, self._keep()))
 
-    def _go_to(self, place: LogPlace) -> None:
+    def _go_to(self, place: Place) -> None:
         if self._log is not None:
             self._following = False
             self._turn_to("window", partial(_around, self._log, place, self._keep()))
@@ -216,23 +234,46 @@ class LogsPane(TextPane):
 
     def _drawn(self, lines: Iterable[LogLine]) -> list[TextLine]:
         return [
-            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._stamp, one) if one.at else None) for one in lines
+            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
+            for one in lines
         ]
 
-    def _stamp(self, found: LogLine) -> tuple[str, str]:
-        if not self._with_times:  # the sign of the other stream stays
-            return ("E" if found.stream == "stderr" else "", "watch")
-        moment = unix_time(found.at)
-        text = "?" if moment is None else stamp(moment, with_date=self.size.width >= _WITH_DATE)
-        return (f"{text} E", "watch") if found.stream == "stderr" else (text, "muted")
+    def _before(self, found: LogLine) -> Sequence[tuple[str, str]]:
+        """When a line was written, to which stream, and by whom."""
+        sign = "E" if found.stream == "stderr" else ""  # it stays without the times
+        text, tone = sign, "watch" if sign else "muted"
+        if self._with_times:
+            moment = unix_time(found.at)
+            when = stamp(moment, with_date=self._has_room) if moment is not None else "?" if found.at else ""
+            text = f"{when} {sign}" if sign else when
+        if self._log is None or not found.whose:
+            return ((text, tone),)
+        name = shorten(inert(found.whose), self._name_width)
+        number = self._log.members.index(found.whose) if found.whose in self._log.members else 0
+        return (pad(text, self._time_width), tone), (pad(name, self._name_width), SHARED[number % len(SHARED)])
+
+    @property
+    def _has_room(self) -> bool:
+        return self.size.width >= _WITH_DATE
+
+    @property
+    def _time_width(self) -> int:
+        """Cells of the time and the sign, with a space behind."""
+        if self._log is None or not self._log.has_times:
+            return 0
+        return _SIGN if not self._with_times else 17 if self._has_room else 11
+
+    @property
+    def _name_width(self) -> int:
+        members = self._log.members if self._log is not None else ()
+        return min(max((cell_width(inert(name)) for name in members), default=0), _NAME if self._has_room else _NAME // 2)
 
     def _draw(self) -> None:
         page, view = self._page, self.view
         if page is None:
             return
-        has_times = self._log is not None and self._log.source.format is not LogFormat.PLAIN
-        wide = 17 if self.size.width >= _WITH_DATE else 11
-        view.margin = 0 if not has_times else wide if self._with_times else _SIGN
+        name = self._name_width
+        view.margin = self._time_width + (name + 1 if name else 0)
         lines: Sequence[TextLine] = self._shown
         if page.unfinished is not None and self.filter is None:
             lines = [*lines, TextLine(inert(clean(page.unfinished.text)), "plain", "unfinished")]
@@ -257,8 +298,10 @@ class LogsPane(TextPane):
         self.draw_words()
 
     def on_resize(self) -> None:
-        """There may be room for dates now."""
+        """There may be room for dates now; less room leaves the last line in sight."""
         self._draw()
+        if self._following:
+            self.call_after_refresh(self.view.to_end)
 
     # Keys
 
@@ -273,7 +316,8 @@ class LogsPane(TextPane):
 
     def to_beginning(self) -> None:
         """Go to the oldest line."""
-        self._go_to(LogPlace(0, 0))
+        if self._log is not None:
+            self._go_to(self._log.beginning)
 
     def ask_time(self) -> None:
         """Open the field for a moment."""
@@ -302,7 +346,7 @@ class LogsPane(TextPane):
             self._to_end()
             return
         key = self.view.lines[self.view.in_sight()[0]].key if self.view.lines else None
-        self._go_to(key if isinstance(key, LogPlace) else self._page.start)
+        self._go_to(key if isinstance(key, tuple) else self._page.start)
 
     def search(self, step: int) -> None:
         """Search the window, then the files in that direction."""
@@ -317,7 +361,7 @@ class LogsPane(TextPane):
         self._progress = 0
         self._look_on(self._page.start if is_back else self._page.end, -1 if is_back else 1)
 
-    def _look_on(self, place: LogPlace, direction: int) -> None:
+    def _look_on(self, place: Place, direction: int) -> None:
         assert self._log is not None
         keep = self._keep(self.view.pattern)
         self._do(f"search {direction}", partial(_search, self._log, place, direction, keep))
@@ -355,9 +399,8 @@ class LogsPane(TextPane):
         if not page.lines and page.is_first and page.is_last and page.unfinished is None:
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
-        older = f" with {len(log.source.paths) - 1} older" if len(log.source.paths) > 1 else ""
         size = log.size()
-        return left, f"{inert(log.source.paths[-1])}{older}, {format_bytes(size) if size else 'empty'}"
+        return left, f"{inert(log.where)}, {format_bytes(size) if size else 'empty'}"
 
 
 def clean(text: str) -> str:
@@ -369,14 +412,14 @@ def _last(log: Log, keep: Keep | None) -> _Around:
     return _Around(log.before(None, _PAGE, keep), None)
 
 
-def _around(log: Log, place: LogPlace, keep: Keep | None) -> _Around:
+def _around(log: Log, place: Place, keep: Keep | None) -> _Around:
     """The lines from a place on, and some before it."""
     before, after = log.before(place, _NEAR * 2, keep), log.after(place, _PAGE, keep)
     page = after._replace(lines=(*before.lines, *after.lines), start=before.start, is_first=before.is_first)
     return _Around(page, after.lines[0].place if after.lines else None)
 
 
-def _search(log: Log, place: LogPlace, direction: int, keep: Keep | None) -> _Found:
+def _search(log: Log, place: Place, direction: int, keep: Keep | None) -> _Found:
     """One look."""
     if direction > 0:
         page = log.after(place, 1, keep)

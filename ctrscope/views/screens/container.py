@@ -1,6 +1,7 @@
 """Container: one container, opened; a line that says what it is, and tabs for everything known about it."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -18,15 +19,17 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.actions import CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
+from ctrscope.views.grouping import Grouping, title_of
 from ctrscope.views.panes import PANES, Pane, draw_pane
 from ctrscope.views.panes.config import ConfigPane
 from ctrscope.views.panes.logs import LogsPane
 from ctrscope.views.panes.opened import Opened
 from ctrscope.views.rows import status_tone
-from ctrscope.views.screens.sample_screen import SampleScreen
+from ctrscope.views.screens.group_log import GroupLogScreen
+from ctrscope.views.screens.long_text import LongTextScreen
 from ctrscope.views.tones import Part, line
 from ctrscope.views.widgets.text_pane import TextPane
 
@@ -77,12 +80,13 @@ class PaneView(VerticalScroll):
         self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
 
 
-class ContainerScreen(SampleScreen):
+class ContainerScreen(LongTextScreen):
     """Everything known about one container."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *PAGE)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *LOGS, *PAGE)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
+    BACK = "container.back"
 
     def __init__(self, key: str, tab: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -98,7 +102,7 @@ class ContainerScreen(SampleScreen):
         yield Static(id="facts")
         yield TabStrip(id="tabs")
         yield PaneView()
-        yield LogsPane(self.ctrscope.asked)
+        yield LogsPane()
         yield ConfigPane(self.ctrscope.asked)
 
     def on_mount(self) -> None:
@@ -117,7 +121,8 @@ class ContainerScreen(SampleScreen):
     @property
     def text(self) -> TextPane | None:
         """The tab in front, if it is one of long text."""
-        kind = {"Logs": LogsPane, "Config": ConfigPane}.get(PANES[self.tab].title)
+        kinds: dict[str, type[TextPane]] = {"Logs": LogsPane, "Config": ConfigPane}
+        kind = kinds.get(PANES[self.tab].title)
         return self.query_one(kind) if kind is not None else None
 
     def selected(self) -> Container | None:
@@ -125,24 +130,13 @@ class ContainerScreen(SampleScreen):
         return self._opened.container if self._opened else None
 
     def offers(self, action: Action) -> bool:
-        """Keys for long text take some; while something is typed, every key is a letter of it."""
-        text = self.text
-        if text is not None and text.is_typing:
-            return action.id == "container.back"
-        if action.id == "app.back":
-            return False  # the page's own
-        if action.id.startswith("text."):
-            return text is not None and (
-                action.id not in ("text.follow", "text.time", "text.times") or isinstance(text, LogsPane)
-            )
-        if action.id == "container.secrets":
-            return PANES[self.tab].title in ("Environment", "Config")
+        """Secrets are on two tabs; of a group there is a log where there is a group."""
+        if not (self.text is not None and self.text.is_typing):
+            if action.id == "container.secrets":
+                return PANES[self.tab].title in ("Environment", "Config")
+            if action.id == "container.merged":
+                return self.logs is not None and bool(self._group)
         return super().offers(action)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that do nothing on this tab are not taken from anybody."""
-        found = next((one for one in LONG_TEXT if one.run.partition("(")[0] == action), None)
-        return (self.text is not None and self.offers(found)) if found is not None else True
 
     def shown_value(self) -> object:
         """Everything that is known about the container; what looks secret only while it is shown."""
@@ -162,10 +156,7 @@ class ContainerScreen(SampleScreen):
 
     def shown_lines(self) -> Iterable[str]:
         """What is above the tabs, and the tab in front."""
-        if self.text is not None:
-            shown = [f"{one.before()[0]} {one.text}" if one.before is not None else one.text for one in self.text.view.lines]
-        else:
-            shown = plain_lines(self.query_one("#pane", Static))
+        shown = self.text.view.plain_lines() if self.text is not None else plain_lines(self.query_one("#pane", Static))
         above = (text for part in ("#headline", "#facts") for text in plain_lines(self.query_one(part, Static)))
         return [*above, "", PANES[self.tab].title, "", *shown]
 
@@ -190,6 +181,7 @@ class ContainerScreen(SampleScreen):
                 findings=[one for one in sample.findings or () if one.subject.id == self.key],
                 security=self._audited(sample),
                 way=sample.way or (self._opened.way if self._opened else None),
+                here=self.ctrscope.here,
                 secrets=self.secrets,
             )
         self._draw()
@@ -218,7 +210,8 @@ class ContainerScreen(SampleScreen):
         self.query_one(TabStrip).show(PANES, self.tab, self.size.width)
         text = self.text
         if isinstance(text, LogsPane):
-            text.show(container, self.ctrscope.paused)
+            asked = self.ctrscope.asked
+            text.show(container.key, partial(asked.log, container) if asked else None, self.ctrscope.paused)
         elif isinstance(text, ConfigPane):
             text.show(container, self.secrets)
         else:
@@ -247,61 +240,21 @@ class ContainerScreen(SampleScreen):
             pane.display = pane is text
         self.set_focus(self.query_one(PaneView) if text is None else text.view)
 
-    def action_back(self) -> None:
-        """Close what is open on the tab, else go back to where the page was opened."""
-        if self.text is None or not self.text.step_back():
-            self.app.pop_screen()
-        else:
-            self.show_actions()
+    @property
+    def _group(self) -> str:
+        """Heading of the pod or project that it belongs to; "" for none."""
+        return title_of(self._opened.container, Grouping.POD) if self._opened else ""
+
+    def action_merged(self) -> None:
+        """Read the logs of its whole pod or project."""
+        if self._group:
+            self.app.push_screen(GroupLogScreen(Grouping.POD, self._group))
 
     def action_secrets(self) -> None:
         """Show what looks secret, or hide it again."""
         self.secrets = not self.secrets
         self._draw()
         self.ctrscope.request_sample()
-
-    def action_search(self) -> None:
-        """Open the field for a search."""
-        self._ask("search")
-
-    def action_filter_lines(self) -> None:
-        """Open the field for a filter."""
-        self._ask("filter")
-
-    def _ask(self, what: str) -> None:
-        if self.text is not None:
-            self.text.ask(what)
-            self.show_actions()
-
-    def action_match(self, step: int) -> None:
-        """Go to another match."""
-        if self.text is not None:
-            self.text.search(step)
-
-    def action_wrap(self) -> None:
-        """Wrap long lines, or cut them."""
-        if self.text is not None:
-            self.text.view.toggle_wrap()
-
-    def action_times(self) -> None:
-        """Show when each line of the log was written, or leave it out."""
-        if isinstance(self.text, LogsPane):
-            self.text.toggle_times()
-
-    def action_time(self) -> None:
-        """Open the field for a moment."""
-        if isinstance(self.text, LogsPane):
-            self.text.ask_time()
-            self.show_actions()
-
-    def action_follow(self) -> None:
-        """Go to the end of the log, and stay there."""
-        if isinstance(self.text, LogsPane):
-            self.text.follow()
-
-    def on_descendant_focus(self) -> None:
-        """Other keys do something now."""
-        self.show_actions()
 
 
 def plain_lines(widget: Static) -> list[str]:

@@ -15,11 +15,13 @@ from ctrscope.render.safe import inert, shorten
 from ctrscope.views.actions import COLUMNS, CONTAINERS, SELECTED, TABLE, Action, bindings
 from ctrscope.views.ages import ages_text, as_of
 from ctrscope.views.columns import EVERY_COLUMN, fit_columns
-from ctrscope.views.grouping import GROUP, Group, Grouping
+from ctrscope.views.grouping import GROUP, Group, Grouping, title_of
+from ctrscope.views.links import port_links
 from ctrscope.views.ordering import Order
 from ctrscope.views.rows import INDENT, Look, note_tone, rows_of, shown_groups, table_rows
 from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.filtered import FilteredScreen
+from ctrscope.views.screens.group_log import GroupLogScreen
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
@@ -54,7 +56,7 @@ class ContainersScreen(FilteredScreen):
     @property
     def look(self) -> Look:
         """How somebody wants to see the table."""
-        return Look(self.order, self._grouping, self._folded, self.filter, self._only_running)
+        return Look(self.order, self._grouping, self._folded, self.filter, self.ctrscope.here, self._only_running)
 
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's."""
@@ -71,9 +73,17 @@ class ContainersScreen(FilteredScreen):
             return False
         if action.id in ("containers.fold", "containers.unfold"):
             return self._grouping is not Grouping.NONE
+        if action.id == "containers.logs":
+            return self._group_at_cursor() is not None
         if action.id in ("containers.open", "containers.group", "containers.running"):
             return bool(self._rows)
         return True
+
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """The cells, and where its published ports can be opened."""
+        found = [row.container for row in self._rows if row.container.key == key]
+        urls = [url for one in found for url in port_links(one, self.ctrscope.here).values()]
+        return [*super().values_of(key), *(("URL", url) for url in urls)]
 
     def badge(self) -> str:
         """Say that what does not run is left out."""
@@ -186,6 +196,21 @@ class ContainersScreen(FilteredScreen):
         self._folded = self._folded | {key} if folded else self._folded - {key}
         self.draw()
         self.table.stand_on(key)
+
+    def _group_at_cursor(self) -> tuple[Grouping, str] | None:
+        """The group whose heading the cursor is on, or the pod or project of its container."""
+        group = next((one for one in self._groups if one.key == self.table.cursor and one.title), None)
+        if group is not None:
+            return self._grouping, group.title
+        container = self.selected()
+        title = title_of(container, Grouping.POD) if container is not None else ""
+        return (Grouping.POD, title) if title else None
+
+    def action_merged(self) -> None:
+        """Read the logs of a group as one."""
+        found = self._group_at_cursor()
+        if found is not None:
+            self.app.push_screen(GroupLogScreen(*found))
 
     def action_running(self) -> None:
         """Leave out what does not run, or show it again."""

@@ -13,8 +13,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ctrscope.render.safe import cell_width, pad, shorten
+from ctrscope.render.safe import cell_width, shorten
 from ctrscope.views.actions import MOVES, bindings
+from ctrscope.views.widgets.row_table import SHARED
 
 #: Matches that are marked in one line; a line may be nothing else.
 _MOST_MARKS = 200
@@ -26,14 +27,17 @@ class TextLine(NamedTuple):
     text: str
     tone: str = "plain"  # one of LinesView.TONES
     key: object = None  # what it is to whoever shows it
-    before: Callable[[], tuple[str, str]] | None = None  # text and tone of what stands left of it; made when it is drawn
+    before: Callable[[], Sequence[tuple[str, str]]] | None = None  # texts and tones left of it; made when it is drawn
 
 
 class LinesView(ScrollView, can_focus=True):
     """Shows lines, with the keys that move everywhere."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-    TONES: ClassVar[tuple[str, ...]] = ("plain", "strong", "muted", "idle", "watch", "act", "title", "match", "current")
+    TONES: ClassVar[tuple[str, ...]] = (
+        *("plain", "strong", "muted", "idle", "watch", "act", "title", "match", "current"),
+        *SHARED,
+    )
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines-view--{tone}" for tone in TONES}
 
     class Moved(Message):
@@ -112,6 +116,11 @@ class LinesView(ScrollView, can_focus=True):
             self.to_end()
         self.refresh()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Put the scrollbar where the lines are: it was not there yet when they were moved."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def toggle_wrap(self) -> None:
         """Wrap lines, or cut them."""
         self.wrap = not self.wrap
@@ -134,6 +143,13 @@ class LinesView(ScrollView, can_focus=True):
     def _scroll_to_line(self, number: int, above: int = 0) -> None:
         row = next((y for y, found in enumerate(self._rows) if found[0] == number), 0)
         self.scroll_to(y=row + above, animate=False, immediate=True, force=True)
+
+    def plain_lines(self) -> list[str]:
+        """Every line with what stands left of it, as text."""
+        return [
+            " ".join((*(text for text, _ in one.before()), one.text)) if one.before is not None else one.text
+            for one in self._lines
+        ]
 
     def in_sight(self) -> tuple[int, int]:
         """Numbers of the first and the last line that are drawn."""
@@ -180,8 +196,12 @@ class LinesView(ScrollView, can_focus=True):
         line = self._lines[number]
         segments = []
         if self.margin:
-            text, tone = line.before() if line.before is not None and start == 0 else ("", "muted")
-            segments.append(Segment(pad(shorten(text, self.margin - 1), self.margin), self._style(tone)))
+            room = self.margin - 1
+            for text, tone in line.before() if line.before is not None and start == 0 else ():
+                text = shorten(text, room)
+                room -= cell_width(text)
+                segments.append(Segment(text, self._style(tone)))
+            segments.append(Segment(" " * (room + 1), self._style("plain")))
         segments += self._text(line, start, end, width - self.margin)
         return Strip(segments).adjust_cell_length(width, self._style("plain"))
 

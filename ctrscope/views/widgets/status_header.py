@@ -15,7 +15,7 @@ from ctrscope.model.host import Host
 from ctrscope.model.sample import HostTotals, Sample
 from ctrscope.render.safe import cell_width, inert
 from ctrscope.render.units import format_bytes, format_duration
-from ctrscope.views.history import MINUTE_NS, History, sparkline, spread
+from ctrscope.views.history import MINUTE_NS, History, HostMetric, sparkline, spread
 from ctrscope.views.tones import Part, line
 
 _ALWAYS = 0  # rank of what is never dropped
@@ -134,7 +134,10 @@ def _totals(state: HeaderState) -> list[_Piece]:
     assert state.sample is not None
     totals, host, pieces = state.sample.totals, state.sample.snapshot.host, []
     if totals.cpu_percent is not None:
-        drawn = sparkline(spread(state.history.host_cpu(), state.sample.snapshot.monotonic_ns, 6, MINUTE_NS), 100.0)
+        drawn = sparkline(
+            spread(state.history.host_points(HostMetric.CPU, MINUTE_NS), state.sample.snapshot.monotonic_ns, 6, MINUTE_NS),
+            100.0,
+        )
         of = f" of {host.cpus}" if host.cpus else ""
         pieces.append(_Piece(6, (("cpu ", "muted"), f"{totals.cpu_percent:.0f} %", (of, "muted"))))
         if drawn.strip():
