@@ -355,6 +355,12 @@ def test_what_was_set_in_its_network_after_the_start_is_found(live: Engine) -> N
 
 
 @_EVERY
+def test_a_whole_file_system_of_the_host_is_found_by_where_the_host_has_it(live: Engine) -> None:
+    name = live.start("dev", Defect({"volume": "/dev:/host-dev:ro"}, bind("/dev", "/host-dev", "ro")))
+    assert rules_of(audit(name), name) == {"sensitive-mount": "/dev of the host is mounted read-only at /host-dev"}
+
+
+@_EVERY
 def test_a_secret_that_only_a_process_beside_init_was_given_is_found(live: Engine) -> None:
     name = live.start("secret", _PLAIN)
     given = ("--env", "API_TOKEN=hunter2")
