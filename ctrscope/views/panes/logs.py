@@ -72,6 +72,7 @@ class LogsPane(TextPane):
         self._following = True
         self._with_times = True
         self._laid_out = False  # lines that are JSON
+        self._marks: dict[Place, TextLine] = {}  # below which lines one is drawn
         self._ago = -1  # which of _STEPS was gone back to last
         self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
@@ -156,6 +157,7 @@ class LogsPane(TextPane):
         if kind in ("open", "earlier"):
             self._back = self._back + 1 if kind == "earlier" else 0
             self._log = value
+            self._marks = {}
             self.say("")
             self.post_message(self.Opened())
             self._to_end()
@@ -306,6 +308,9 @@ class LogsPane(TextPane):
         name = self._name_width
         view.margin = self._time_width + (name + 1 if name else 0)
         lines: Sequence[TextLine] = self._shown
+        if self._marks:
+            marked = ((one, self._marks.get(one.key)) for one in lines)
+            lines = [one for pair in marked for one in pair if one is not None]
         if page.unfinished is not None and self.filter is None:
             lines = [*lines, TextLine(inert(clean(page.unfinished.text)), "plain", "unfinished")]
         view.show_lines(lines)
@@ -363,6 +368,19 @@ class LogsPane(TextPane):
             self._draw()
             if self._following:
                 self.view.to_end()
+
+    def mark(self) -> None:
+        """Draw a line below the last one in sight, or take it away: what is below was written since."""
+        lines = self.view.lines
+        below = lines[self.view.in_sight()[1]] if lines else None
+        place = below.key if below is not None else None
+        if below in self._marks.values():
+            self._marks = {key: one for key, one in self._marks.items() if one != below}
+        elif isinstance(place, tuple):
+            self._marks[place] = TextLine(f"── marked {stamp(self._now(), with_date=False)} ──", "title", f"mark {place}")
+        self._draw()
+        if self._following:
+            self.view.to_end()
 
     def go_back(self) -> None:
         """Go to a minute ago; once more to five, and so on."""
