@@ -43,6 +43,7 @@ class Dashboard:
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
         from ctrscope.cli.configuration import load_configuration
+        from ctrscope.cli.terminal import reached_by
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
@@ -79,6 +80,7 @@ class Dashboard:
             ),
             preferences=configuration,
             complaints=complaints,
+            here=reached_by(environment.host, os.environ) if is_live else None,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
         sys.setswitchinterval(0.0005)

@@ -141,6 +141,7 @@ TABLE = (
     Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
     Action("table.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4),
     Action("table.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
+    Action("table.choose_sort", "O", "choose_sort", "sort by", "Choose the column to sort by.", "Table"),
     Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
 #: Of every table of which the columns can be chosen.

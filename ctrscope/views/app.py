@@ -38,6 +38,7 @@ from ctrscope.views.screens.container import ContainerScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.screens.events import EventsScreen
 from ctrscope.views.screens.export import ExportScreen
+from ctrscope.views.screens.filtered import FilteredScreen
 from ctrscope.views.screens.find import Find, FindScreen
 from ctrscope.views.screens.findings import FindingsScreen
 from ctrscope.views.screens.group_log import GroupLogScreen
@@ -108,6 +109,7 @@ class CtrscopeApp(App[None]):
         asked: Asked | None = None,
         preferences: Preferences | None = None,
         complaints: Sequence[str] = (),
+        here: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
@@ -126,6 +128,7 @@ class CtrscopeApp(App[None]):
         self.events = EventLog()
         self.paused = False
         self.error = ""  # why the last sample failed; "" when it did not
+        self.here = here  # address by which the terminal reaches this host; None: no links
         self.clock = clock
         self.asked = asked  # None: what is shown is not this host, live
         self._acts = acts  # None: what is shown is not this host, live
@@ -458,7 +461,8 @@ def exported(screen: SampleScreen, as_json: bool) -> str:
 
 def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:
     """(key of config.toml, what is wrong with it) of everything that there is not here."""
-    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS))
+    filtered = [name for name, screen in _SCREENS.items() if issubclass(screen, FilteredScreen)]
+    return list(find_mistakes(preferences, _ACTIONS, _COLUMNS, filtered))
 
 
 def _signal_columns(width: int) -> tuple[Column, ...]:

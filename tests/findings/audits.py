@@ -142,6 +142,8 @@ HARDENED = Audited(
     processes=(INIT, CHILD),
     secrets=(),
     setuid_programs=(),
+    credentials=(),
+    passwords={},
     host_directories=(),
     route_localnet=(),
     specified=SPECIFIED,
@@ -274,6 +276,8 @@ DEFECTS: dict[str, Audited] = {
     "image-latest": container(image="registry.example:5000/web"),
     "secret-in-environment": change(secrets=("DB_PASSWORD",)),
     "secret-in-arguments": child(secrets=("--token=***",)),
+    "credentials-inside": change(credentials=("/root/.aws/credentials",)),
+    "password-inside": change(passwords={"root": False}),
     "port-on-all-addresses": container(
         ports=(Port(proto="tcp", host_ip="0.0.0.0", host_port=8080, container_ip=None, container_port=80),)
     ),

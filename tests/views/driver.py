@@ -95,6 +95,7 @@ async def dashboard(
     asked: Asked | None = None,
     preferences: Preferences | None = None,
     complaints: Sequence[str] = (),
+    here: str | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -107,6 +108,7 @@ async def dashboard(
         asked=asked,
         preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
         complaints=complaints,
+        here=here,
         clock=lambda: now,
     )
     try:

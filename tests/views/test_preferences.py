@@ -11,7 +11,7 @@ from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.themes import THEMES, choose_theme
 from tests.views.builders import sample
-from tests.views.driver import app_of, asynchronous, dashboard, press, screen_lines, table_of
+from tests.views.driver import app_of, asynchronous, dashboard, names_of, press, screen_lines, table_of
 from tests.views.world import full
 
 
@@ -31,6 +31,9 @@ from tests.views.world import full
             ("columns.pods", "there is no such screen; there are containers, processes"),
         ),
         ({"columns": {"containers": ("nam",)}}, ("columns.containers", "there is no column nam; there are")),
+        ({"sort": {"pods": "cpu"}}, ("sort.pods", "there is no such screen; there are containers, processes")),
+        ({"sort": {"containers": "-nam"}}, ("sort.containers", "there is no column nam; there are")),
+        ({"filter": {"host": "x"}}, ("filter.host", "there is no such screen; there are containers, processes")),
         ({"columns": {"containers": ()}}, ("columns.containers", "there is no column in it")),
     ],
     ids=str,
@@ -49,6 +52,8 @@ def test_what_is_right_is_not_complained_about() -> None:
         screen="findings",
         keys={"app.quit": "^x f10", "table": {"sort": "b"}},
         columns={"containers": ("name", "cpu")},
+        sort={"containers": "-memory", "storage": "size"},
+        filter={"containers": "engine:podman", "findings": "severity:high"},
     )
     assert find_mistakes_in(right) == []
 
@@ -153,3 +158,30 @@ def test_what_is_written_can_be_read(theme: Any) -> None:
 async def test_the_columns_that_were_set_are_there_and_no_others() -> None:
     async with dashboard([sample()], preferences=Preferences(columns={"containers": ("engine", "memory")})) as pilot:
         assert [column.key for column in table_of(pilot).columns] == ["sign", "name", "engine", "memory"]
+
+
+@asynchronous
+async def test_a_screen_begins_in_the_order_and_with_the_filter_that_were_set() -> None:
+    chosen = Preferences(sort={"containers": "memory", "storage": "-size"}, filter={"containers": "engine:containerd"})
+    async with dashboard([full()], preferences=chosen) as pilot:
+        assert names_of(pilot) == ["app", "istio-proxy", "pause"]
+        text = "\n".join(screen_lines(pilot))
+        assert "sort MEM ▼" in text
+        assert "engine:containerd" in text
+        await press(pilot, "escape")
+        assert names_of(pilot)[:2] == ["builder", "app"]
+        await press(pilot, "9")
+        assert "sort SIZE ▲" in "\n".join(screen_lines(pilot))
+    async with dashboard([full()], preferences=Preferences(sort={"containers": "-name"})) as pilot:
+        assert names_of(pilot)[-1] == "alpine"
+
+
+@asynchronous
+async def test_the_column_to_sort_by_is_chosen_from_a_list() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "O")
+        text = "\n".join(screen_lines(pilot))
+        assert "sort by" in text
+        assert "STATE" in text
+        await press(pilot, "home", "down", "enter")
+        assert "sort NAME ▲" in "\n".join(screen_lines(pilot))

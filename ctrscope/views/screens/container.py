@@ -185,6 +185,7 @@ class ContainerScreen(LongTextScreen):
                 findings=[one for one in sample.findings or () if one.subject.id == self.key],
                 security=self._audited(sample),
                 way=sample.way or (self._opened.way if self._opened else None),
+                here=self.ctrscope.here,
                 secrets=self.secrets,
             )
         self._draw()

@@ -16,6 +16,7 @@ from ctrscope.views.actions import COLUMNS, CONTAINERS, SELECTED, TABLE, Action,
 from ctrscope.views.ages import ages_text, as_of
 from ctrscope.views.columns import EVERY_COLUMN, fit_columns
 from ctrscope.views.grouping import GROUP, Group, Grouping, title_of
+from ctrscope.views.links import port_links
 from ctrscope.views.ordering import Order
 from ctrscope.views.rows import INDENT, Look, note_tone, rows_of, shown_groups, table_rows
 from ctrscope.views.screens.container import ContainerScreen
@@ -55,7 +56,7 @@ class ContainersScreen(FilteredScreen):
     @property
     def look(self) -> Look:
         """How somebody wants to see the table."""
-        return Look(self.order, self._grouping, self._folded, self.filter, self._only_running)
+        return Look(self.order, self._grouping, self._folded, self.filter, self.ctrscope.here, self._only_running)
 
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's."""
@@ -77,6 +78,12 @@ class ContainersScreen(FilteredScreen):
         if action.id in ("containers.open", "containers.group", "containers.running"):
             return bool(self._rows)
         return True
+
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """The cells, and where its published ports can be opened."""
+        found = [row.container for row in self._rows if row.container.key == key]
+        urls = [url for one in found for url in port_links(one, self.ctrscope.here).values()]
+        return [*super().values_of(key), *(("URL", url) for url in urls)]
 
     def badge(self) -> str:
         """Say that what does not run is left out."""

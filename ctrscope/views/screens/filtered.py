@@ -31,6 +31,11 @@ class FilteredScreen(TableScreen):
         yield field
         yield from super().compose_words()
 
+    def on_mount(self) -> None:
+        """Begin with the filter that was set; the field shows it."""
+        self.filter = self.ctrscope.preferences.filter.get(self.TITLE_TEXT.casefold(), "")
+        self.field.value, self.field.display = self.filter, bool(self.filter)
+
     def on_descendant_focus(self) -> None:
         """Other keys do something now."""
         self.show_actions()

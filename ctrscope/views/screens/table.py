@@ -69,7 +69,8 @@ class TableScreen(SampleScreen):
 
     def falls(self, key: str) -> bool:
         """Whether a column is first sorted downwards: figures and states are, texts are not."""
-        return key == "sign" or any(column.key == key and column.align == "right" for column in self.table.columns)
+        columns = (*self.COLUMNS.values(), *self.table.columns)
+        return key == "sign" or any(column.key == key and column.align == "right" for column in columns)
 
     # The rest
 
@@ -85,7 +86,10 @@ class TableScreen(SampleScreen):
 
     def on_mount(self) -> None:
         """Give the keys to the table, and begin with the columns that were set."""
-        self.chosen = tuple(self.ctrscope.preferences.columns.get(self.TITLE_TEXT.casefold(), ()))
+        preferences, name = self.ctrscope.preferences, self.TITLE_TEXT.casefold()
+        self.chosen = tuple(preferences.columns.get(name, ()))
+        if key := preferences.sort.get(name, "").removeprefix("-"):
+            self.order = Order(key, self.falls(key) is not preferences.sort[name].startswith("-"))
         self.table.focus()
 
     def on_resize(self) -> None:
@@ -143,8 +147,8 @@ class TableScreen(SampleScreen):
 
     def offers(self, action: Action) -> bool:
         """Sorting takes rows, and turning them around an order."""
-        if action.id in ("table.sort", "table.reverse"):
-            return bool(self.table.row_keys and self.sortable() and (self.order.column or action.id == "table.sort"))
+        if action.id in ("table.sort", "table.reverse", "table.choose_sort"):
+            return bool(self.table.row_keys and self.sortable() and (self.order.column or action.id != "table.reverse"))
         return super().offers(action)
 
     def explained(self) -> Sequence[tuple[str, str]]:
@@ -169,6 +173,21 @@ class TableScreen(SampleScreen):
         if keys:
             place = keys.index(self.order.column) if self.order.column in keys else -1
             self._sort(keys[(place + 1) % len(keys)])
+
+    def action_choose_sort(self) -> None:
+        """Choose the column to sort by."""
+        titles = {column.key: column.title.strip() for column in (*self.COLUMNS.values(), *self.table.columns)}
+        keys = self.sortable()
+        rows = [TableRow(key, partial(_order_cells, self._title_of(key, titles), key == self.order.column)) for key in keys]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self._sort(key)
+
+        self.app.push_screen(ListScreen("sort by", _order_columns, rows, hint="enter chooses, esc closes"), chosen)
+
+    def _title_of(self, key: str, titles: Mapping[str, str]) -> str:
+        return (titles.get(key) or self.SIGN) if key else "as they come"
 
     def _sort(self, key: str) -> None:
         self.order = Order(key, self.falls(key))
@@ -229,14 +248,19 @@ class TableScreen(SampleScreen):
         rows = (self.table.row(key) for key in self.table.row_keys)
         return [row for row in rows if row is not None]
 
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """What of a row may be copied: what it is, and its text."""
+        row = self.table.row(key)
+        cells = zip(self.table.columns, row.cells, strict=True) if row is not None else ()
+        return [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+
     def action_copy(self) -> None:
         """Ask what of the line, then copy it: everything as JSON, or one value."""
         row, value = self.table.row(self.table.cursor or ""), self.row_value()
         if row is None:
             return
         values = [("JSON", json_text(value))] if value is not None else []
-        cells = zip(self.table.columns, row.cells, strict=True)
-        values += [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+        values += self.values_of(row.key)
 
         def chosen(place: str | None) -> None:
             if place is not None:
@@ -254,6 +278,14 @@ class TableScreen(SampleScreen):
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
+
+
+def _order_columns(width: int) -> tuple[Column, ...]:
+    return (Column("sign", "", "left", 2), Column("title", "COLUMN", "left", max(0, width - 4)))
+
+
+def _order_cells(title: str, is_now: bool) -> tuple[Cell, ...]:
+    return (Cell(" ●" if is_now else "", "accent"), Cell(title, "strong" if is_now else "plain"))
 
 
 def _value_columns(width: int) -> tuple[Column, ...]:
