@@ -10,8 +10,8 @@ from ctrscope.discovery.audit import PLAN, gather, secret_arguments
 from ctrscope.discovery.audit_asked import with_limits_of
 from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
 from ctrscope.discovery.audit_inside import find_setuid_programs
-from ctrscope.discovery.audit_secrets import find_credentials, find_passwords, parse_passwords
 from ctrscope.discovery.audit_kernel import find_stable_release, read_kernel_release
+from ctrscope.discovery.audit_secrets import find_credentials, find_passwords, parse_passwords
 from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
