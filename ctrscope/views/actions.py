@@ -248,6 +248,7 @@ LOGS = (
         "Logs and files",
         38,
     ),
+    Action("text.mark", "M", "mark", "mark", "Draw a line below the last one in sight, or take it away.", "Logs and files", 39),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32

@@ -1,6 +1,7 @@
 """The Logs and Config tabs: followed, searched, filtered, gone through by time; whatever a container wrote is text."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -399,5 +400,29 @@ def test_a_key_goes_further_back_each_time_it_is_pressed(tmp_path: Path) -> None
                 await until(pilot, f"said {ago} ago")
             await press(pilot, "G")
             await until(pilot, "said 10 ago")
+
+    run()
+
+
+def test_a_mark_stands_between_what_was_there_and_what_came(log: Path) -> None:
+    def around_the_mark(text: str) -> list[str]:
+        lines = text.splitlines()
+        at = next(number for number, line in enumerate(lines) if "── marked 14:13:20 ──" in line)
+        return re.findall(r"line \d+", lines[at - 1] + lines[at + 1])
+
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([sample()], asked=_asked(log), now=NOW) as pilot:
+            await _open(pilot, "Logs")
+            await until(pilot, "line 11999")
+            await press(pilot, "M")
+            text = await until(pilot, "── marked 14:13:20 ──")
+            assert "following" in text
+            with log.open("a") as file:
+                file.write(_text(12_001, 2))
+            await show(pilot, sample(second=2))
+            assert around_the_mark(await until(pilot, "line 12002")) == ["line 11999", "line 12001"]
+            await press(pilot, "M", "M")  # below the last line, and away again
+            assert "\n".join(screen_lines(pilot)).count("── marked") == 1
 
     run()

@@ -15,17 +15,15 @@ from textual.message import Message
 from textual.widgets import Static
 
 from ctrscope.model.log import LogLine, LogPage, LogSource, Place
-from ctrscope.model.timestamp import unix_time
-from ctrscope.render.json_line import lay_out
-from ctrscope.render.safe import cell_width, inert, pad, shorten
+from ctrscope.render.safe import inert
 from ctrscope.render.units import format_bytes, format_duration
 from ctrscope.views.acting import Done, reason_text, run_aside
 from ctrscope.views.asking import Keep, Log
 from ctrscope.views.expression import Expression
+from ctrscope.views.log_lines import LogLook, clean
 from ctrscope.views.moments import MOMENT_HINT, parse_moment, stamp
 from ctrscope.views.tones import Part, line
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
-from ctrscope.views.widgets.row_table import SHARED
 from ctrscope.views.widgets.text_pane import TextPane
 
 _WINDOW = 5000  # lines that are kept
@@ -33,11 +31,6 @@ _PAGE = 500  # lines of one look
 _NEAR = 100  # lines to the edge of the window at which it is moved
 _ENOUGH = 200  # lines that a filter looks for by itself
 _STEPS = (60, 300, 900, 3600, 86400)  # seconds ago
-_SIGN = 2  # cells of what is left of a line without its time
-_WITH_DATE = 100  # cells from which on the date stands beside the time
-_NAME = 20  # cells of the longest name before a line, where there is room for the date; else half of it
-#: Select Graphic Rendition: colours, which many programs write. Everything else that is not text is shown as an escape.
-_COLOURS = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 
 
 class _Found(NamedTuple):
@@ -70,8 +63,8 @@ class LogsPane(TextPane):
         self._page: LogPage | None = None  # the window: its places, and the lines of it
         self._shown: list[TextLine] = []
         self._following = True
-        self._with_times = True
-        self._laid_out = False  # lines that are JSON
+        self._look = LogLook()
+        self._marks: dict[Place, TextLine] = {}  # below which lines one is drawn
         self._ago = -1  # which of _STEPS was gone back to last
         self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
@@ -156,6 +149,8 @@ class LogsPane(TextPane):
         if kind in ("open", "earlier"):
             self._back = self._back + 1 if kind == "earlier" else 0
             self._log = value
+            self._look.show(has_times=value.has_times, members=value.members)
+            self._marks = {}
             self.say("")
             self.post_message(self.Opened())
             self._to_end()
@@ -175,13 +170,8 @@ class LogsPane(TextPane):
 
     def _keep(self, pattern: re.Pattern[str] | None = None) -> Keep | None:
         wanted: list[Expression | re.Pattern[str]] = [one for one in (self.filter, pattern) if one is not None]
-        text_of = self._text_of
+        text_of = self._look.text_of
         return (lambda found: all(one.search(text_of(found)) for one in wanted)) if wanted else None
-
-    @property
-    def _text_of(self) -> Callable[[LogLine], str]:
-        """What is shown of a line, and searched. Not inert."""
-        return _laid_out if self._laid_out else _as_it_is
 
     # The window
 
@@ -197,7 +187,7 @@ class LogsPane(TextPane):
 
     def _show_window(self, around: _Around) -> None:
         self._page = around.page
-        self._shown = self._drawn(around.page.lines)
+        self._shown = self._look.drawn(around.page.lines)
         view = self.view
         view.current = around.place if view.pattern is not None else None
         self._draw()
@@ -212,7 +202,7 @@ class LogsPane(TextPane):
         assert self._page is not None
         self._progress += page.looked_through
         lines = (*page.lines, *self._page.lines)
-        self._shown = [*self._drawn(page.lines), *self._shown]
+        self._shown = [*self._look.drawn(page.lines), *self._shown]
         cut = lines[_WINDOW:]
         end = cut[0].place if cut else self._page.end
         self._page = self._page._replace(
@@ -236,7 +226,7 @@ class LogsPane(TextPane):
         is_same = page.end == self._page.end and page.unfinished == self._page.unfinished and page.is_last
         lines = (*self._page.lines, *page.lines)
         cut = max(0, len(lines) - _WINDOW)
-        self._shown = [*self._shown, *self._drawn(page.lines)][cut:]
+        self._shown = [*self._shown, *self._look.drawn(page.lines)][cut:]
         self._page = self._page._replace(
             lines=lines[cut:],
             start=lines[cut].place if cut else self._page.start,
@@ -262,50 +252,16 @@ class LogsPane(TextPane):
         if len(page.lines) < _ENOUGH or (not self._following and self.view.in_sight()[0] < _NEAR):
             self._do("older", partial(self._log.before, page.start, _PAGE, self._keep()))
 
-    def _drawn(self, lines: Iterable[LogLine]) -> list[TextLine]:
-        text_of = self._text_of
-        return [
-            TextLine(inert(text_of(one)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
-            for one in lines
-        ]
-
-    def _before(self, found: LogLine) -> Sequence[tuple[str, str]]:
-        """When a line was written, to which stream, and by whom."""
-        sign = "E" if found.stream == "stderr" else ""  # it stays without the times
-        text, tone = sign, "watch" if sign else "muted"
-        if self._with_times:
-            moment = unix_time(found.at)
-            when = stamp(moment, with_date=self._has_room) if moment is not None else "?" if found.at else ""
-            text = f"{when} {sign}" if sign else when
-        if self._log is None or not found.whose:
-            return ((text, tone),)
-        name = shorten(inert(found.whose), self._name_width)
-        number = self._log.members.index(found.whose) if found.whose in self._log.members else 0
-        return (pad(text, self._time_width), tone), (pad(name, self._name_width), SHARED[number % len(SHARED)])
-
-    @property
-    def _has_room(self) -> bool:
-        return self.size.width >= _WITH_DATE
-
-    @property
-    def _time_width(self) -> int:
-        """Cells of the time and the sign, with a space behind."""
-        if self._log is None or not self._log.has_times:
-            return 0
-        return _SIGN if not self._with_times else 17 if self._has_room else 11
-
-    @property
-    def _name_width(self) -> int:
-        members = self._log.members if self._log is not None else ()
-        return min(max((cell_width(inert(name)) for name in members), default=0), _NAME if self._has_room else _NAME // 2)
-
     def _draw(self) -> None:
         page, view = self._page, self.view
         if page is None:
             return
-        name = self._name_width
-        view.margin = self._time_width + (name + 1 if name else 0)
+        self._look.fit(self.size.width)
+        view.margin = self._look.margin
         lines: Sequence[TextLine] = self._shown
+        if self._marks:
+            marked = ((one, self._marks.get(one.key)) for one in lines)
+            lines = [one for pair in marked for one in pair if one is not None]
         if page.unfinished is not None and self.filter is None:
             lines = [*lines, TextLine(inert(clean(page.unfinished.text)), "plain", "unfinished")]
         view.show_lines(lines)
@@ -350,19 +306,32 @@ class LogsPane(TextPane):
 
     def toggle_times(self) -> None:
         """Leave out when lines were written, or show it again."""
-        self._with_times = not self._with_times
+        self._look.with_times = not self._look.with_times
         self._draw()
 
     def toggle_layout(self) -> None:
         """Lay lines out that are JSON, or show them as they were written."""
-        self._laid_out = not self._laid_out
+        self._look.laid_out = not self._look.laid_out
         if self.filter is not None:
             self.filtered()  # it is about what is shown
         elif self._page is not None:
-            self._shown = self._drawn(self._page.lines)
+            self._shown = self._look.drawn(self._page.lines)
             self._draw()
             if self._following:
                 self.view.to_end()
+
+    def mark(self) -> None:
+        """Draw a line below the last one in sight, or take it away: what is below was written since."""
+        lines = self.view.lines
+        below = lines[self.view.in_sight()[1]] if lines else None
+        place = below.key if below is not None else None
+        if below in self._marks.values():
+            self._marks = {key: one for key, one in self._marks.items() if one != below}
+        elif isinstance(place, tuple):
+            self._marks[place] = TextLine(f"── marked {stamp(self._now(), with_date=False)} ──", "title", f"mark {place}")
+        self._draw()
+        if self._following:
+            self.view.to_end()
 
     def go_back(self) -> None:
         """Go to a minute ago; once more to five, and so on."""
@@ -476,24 +445,11 @@ class LogsPane(TextPane):
             left.append(("following" if self._following else "the end: G", "accent" if self._following else "muted"))
         if not page.lines and page.is_first and page.is_last and page.unfinished is None:
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
-        if self._laid_out:
+        if self._look.laid_out:
             left.append(("  JSON laid out", "muted"))
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
         size = log.size()
         return left, f"{inert(log.where)}, {format_bytes(size) if size else 'empty'}"
-
-
-def clean(text: str) -> str:
-    """Without colours, which are not the text; and with tabs as spaces."""
-    return _COLOURS.sub("", text).expandtabs() if "\x1b" in text or "\t" in text else text
-
-
-def _as_it_is(found: LogLine) -> str:
-    return clean(found.text)
-
-
-def _laid_out(found: LogLine) -> str:
-    return clean(lay_out(found.text))
 
 
 def _last(log: Log, keep: Keep | None) -> _Around:

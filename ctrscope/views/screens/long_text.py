@@ -90,6 +90,11 @@ class LongTextScreen(SampleScreen):
         if self.logs is not None:
             self.logs.go_back()
 
+    def action_mark(self) -> None:
+        """Draw a line below what is in sight."""
+        if self.logs is not None:
+            self.logs.mark()
+
     def action_layout(self) -> None:
         """Lay out lines that are JSON, or show them as they are."""
         if self.logs is not None:
