@@ -14,6 +14,7 @@ from ctrscope.discovery.audit_asked import AskedReader
 from ctrscope.discovery.audit_host import HostFacts, read_audited_host
 from ctrscope.discovery.audit_inside import find_audited_devices, find_host_directories, find_setuid_programs
 from ctrscope.discovery.audit_network import read_route_localnet
+from ctrscope.discovery.audit_secrets import find_credentials, find_passwords
 from ctrscope.discovery.confinement import find_masked_paths, find_readonly_paths
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.secrets import MASK, looks_secret
@@ -27,8 +28,8 @@ from ctrscope.probes.capability_names import capability_names
 from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
 from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_attr import read_label
-from ctrscope.probes.proc_pid_environ import read_environ
-from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
+from ctrscope.probes.proc_pid_environ import parse_environ, read_environ
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo, seen_mounts
 from ctrscope.probes.proc_pid_ns import read_namespaces_of
 from ctrscope.probes.proc_pid_stat import parse_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status, read_status
@@ -42,6 +43,7 @@ PLAN = Plan(namespaces=True, addresses=False, stats=True, stopped=True)
 #: Facts that only a running container has.
 _KERNEL_ONLY = (
     "ambient", "label", "devices", "processes", "secrets", "setuid_programs", "limits", "host_directories", "route_localnet",
+    "credentials", "passwords",
 )  # fmt: skip
 
 
@@ -82,6 +84,7 @@ class _Gatherer:
         self._gaps: list[Gap] = []
         self._sources: dict[str, str] = {}
         self._inapplicable: set[str] = set()
+        self._environments: dict[bytes, tuple[str, ...]] = {}  # environment → names of what looks secret in it
 
     def gather(self, localnet: Mapping[int, tuple[str, ...] | Exception]) -> Audited:
         container = self._container
@@ -194,6 +197,7 @@ class _Gatherer:
         return {"host_namespaces": shared, "has_user_namespace": separate}
 
     def _from_mounts(self, mounts: tuple[Mount, ...]) -> dict[str, Any]:
+        mounts = seen_mounts(mounts)
         proc = next((one for one in reversed(mounts) if one.mount_point == "/proc"), None)
         found: dict[str, Any] = {
             "masked_paths": find_masked_paths(mounts),
@@ -229,6 +233,17 @@ class _Gatherer:
         self._attempt(lambda: look("devices", "/dev", find_audited_devices), f"/proc/{pid}/root/dev", "devices")
         if "devices" in found and found["devices"] is None:
             self._gap(f"/proc/{pid}/root/dev", Reason.TRUNCATED, "more entries than any container needs", "devices")
+        points = tuple(mount.mount_point for mount in mounts or ())
+        self._attempt(
+            lambda: look("credentials", "/root", lambda inside: find_credentials(inside, points)),
+            f"/proc/{pid}/root",
+            "credentials",
+        )
+        self._attempt(
+            lambda: look("passwords", "/etc/shadow", lambda inside: find_passwords(inside, points)),
+            f"/proc/{pid}/root/etc/shadow",
+            "passwords",
+        )
         if status is None and "uid" in self._inapplicable:
             self._inapplicable.add("setuid_programs")
         elif status is not None and status.no_new_privs:
@@ -343,9 +358,18 @@ class _Gatherer:
             else tuple(type_ for type_ in namespaces.differs_from(own) if namespaces.ino(type_) == hosts.ino(type_)),
             executable=executable,
             secrets=tuple(secret_arguments(arguments)),
+            environment=() if is_init or executable is None else self._secret_names(process),
             oom_score_adj=int(process.read("oom_score_adj")) if is_init else None,
         )
         return audited, namespaces
+
+    def _secret_names(self, process: ProcDir) -> tuple[str, ...]:
+        """Most processes have the environment of the one that started them."""
+        text = process.read("environ")
+        if text not in self._environments:
+            secret = (name for name, value in parse_environ(text).items() if looks_secret(name, value))
+            self._environments[text] = tuple(secret)
+        return self._environments[text]
 
     @property
     def _subject(self) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from ctrscope.discovery.audit_kernel import KernelRelease, read_kernel_release
+from ctrscope.discovery.audit_sockets import find_sockets
 from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.host_paths import HostPaths
 from ctrscope.engines.state_file import parse_json
@@ -24,13 +25,6 @@ from ctrscope.probes.proc_pid_mountinfo import read_mountinfo
 from ctrscope.probes.proc_pid_status import read_status
 from ctrscope.probes.process_table import parse_cmdline
 
-#: Where engines listen.
-SOCKETS = (
-    "/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/podman/podman.sock",
-    "/run/cri-dockerd.sock", "/run/k3s/containerd/containerd.sock", "/run/snap.docker/docker.sock",
-    "/run/buildkit/buildkitd.sock",
-    "/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket",
-)  # fmt: skip
 #: Directories of state that only root may write to.
 _STATE = (
     "/var/lib/docker", "/run/docker", "/var/lib/containerd", "/run/containerd", "/var/lib/containers", "/run/containers",
@@ -95,7 +89,7 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
             every = read_status(host, 1).capabilities.named().bounding
         except (OSError, ParseError) as error:
             gaps.append(gap_of(error, "host", ("mounts", "capabilities"), "/proc/1", "the host's own PID namespace"))
-    sockets = tuple(path for path in SOCKETS if _is_socket(host, path))
+    sockets = find_sockets(host)
     hosts, verifies, remaps = _read_docker(host, snapshot, gaps)
     packages, source = _read_packages(host, gaps)
     kernel = snapshot.host.kernel
@@ -117,6 +111,7 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
         docker_hosts=hosts,
         docker_verifies=verifies,
         docker_remaps=remaps,
+        docker_swarm=_read_swarm(host, snapshot, gaps),
         lax_directories=tuple(f"{path} mode {mode:04o}" for path in _STATE if _is_lax(mode := _mode(host, path))),
         sysctls=_read_sysctls(host),
         packages=packages,
@@ -124,13 +119,6 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
         mended=_read_mended(host, packages or {}),
     )
     return HostFacts(value, None if mounts is None else HostPaths(mounts), tuple(gaps))
-
-
-def _is_socket(host: HostFs, path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(host.stat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _mode(host: HostFs, path: str) -> int:
@@ -198,6 +186,21 @@ def _read_docker(host: HostFs, snapshot: Snapshot, gaps: list[Gap]) -> tuple[tup
     verifies = bool(config.tlsverify) or any(one in ("--tlsverify", "--tlsverify=true") for one in arguments)
     remaps = bool(config.userns_remap) or any(one.startswith("--userns-remap") for one in arguments)
     return tuple(hosts), verifies, remaps
+
+
+def _read_swarm(host: HostFs, snapshot: Snapshot, gaps: list[Gap]) -> bool | None:
+    """Whether a Docker is part of a swarm: who leaves it removes the file."""
+    roots = [root for engine in snapshot.engines if engine.engine == "docker" for root in engine.state_roots]
+    for path in (f"{root}/swarm/docker-state.json" for root in roots):
+        try:
+            host.stat(path)
+        except OSError as error:
+            if error.errno not in VANISHED:
+                gaps.append(gap_of(error, "host", ("docker_swarm",), path, "CAP_DAC_READ_SEARCH"))
+                return None
+        else:
+            return True
+    return False if roots else None
 
 
 def _read_sysctls(host: HostFs) -> dict[str, str]:

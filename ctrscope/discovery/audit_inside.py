@@ -1,6 +1,6 @@
 """What of a container's own files and processes an audit looks at: device nodes, setuid programs, directories of the host.
 
-*Source:* proc_pid_root(5), proc_pid_fd(5), inode(7).
+*Source:* proc_pid_root(5), proc_pid_fd(5), inode(7). Credentials: ``audit_secrets``.
 """
 
 import stat
@@ -11,7 +11,10 @@ from ctrscope.model.audited import AuditedDevice, HeldDirectory
 from ctrscope.probes.hostfs import HostFs, ProcDir
 
 #: Where programs are found; what a path leads to twice (/bin is a link to /usr/bin) is looked at once.
-_PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PROGRAMS = (
+    "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/games", "/usr/games",
+    "/snap/bin",
+)  # fmt: skip
 _MOST_PROGRAMS = 8192
 #: What is left open by whoever started a process comes first.
 _MOST_DESCRIPTORS = 256

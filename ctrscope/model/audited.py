@@ -43,6 +43,7 @@ class AuditedProcess(Value, frozen=True, kw_only=True):
     outside: tuple[NamespaceType, ...] = ()  # namespaces of the host that it is in and init is not
     executable: str | None = None  # as /proc/PID/exe names it
     secrets: tuple[str, ...] = ()  # arguments that look secret, their values hidden
+    environment: tuple[str, ...] = ()  # names of variables whose values look secret; of init they are ``secrets`` of the whole
     oom_score_adj: int | None = None
 
 
@@ -115,12 +116,13 @@ class AuditedHost(Value, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] | None = None  # every one that this kernel has
     lsm: tuple[str, ...] | None = None  # active security modules
     maskable: tuple[str, ...] = ()  # of the paths that runtimes mask, those that this kernel has
-    sockets: tuple[str, ...] | None = None  # of engines, as far as they exist
+    sockets: tuple[str, ...] | None = None  # of engines: the usual ones that exist, and where those that run listen
     open_sockets: tuple[str, ...] | None = None  # those of them that everybody may write to, with mode
     shim_sockets: int | None = None  # abstract sockets of old containerd shims
     docker_hosts: tuple[str, ...] | None = None  # where dockerd listens, from its arguments and daemon.json
     docker_verifies: bool | None = None  # --tlsverify
     docker_remaps: bool | None = None  # userns-remap; None: there is no Docker
+    docker_swarm: bool | None = None  # it is part of a swarm, as its data root says
     lax_directories: tuple[str, ...] | None = None  # state directories that others may write to: "PATH mode 0777"
     sysctls: Mapping[str, str] = {}  # "kernel.kptr_restrict" → "0"; what this kernel lacks is not there
     packages: Mapping[str, str] | None = None  # engines and runtimes: package → version; None: no package database known
@@ -154,6 +156,8 @@ class Audited(Value, frozen=True, kw_only=True):
     processes: tuple[AuditedProcess, ...] | None = None
     secrets: tuple[str, ...] | None = None  # names of environment variables whose values look secret
     setuid_programs: tuple[str, ...] | None = None
+    credentials: tuple[str, ...] | None = None  # files of its own root that hold keys, tokens or passwords
+    passwords: Mapping[str, bool] | None = None  # users inside who log in with a password → whether it is an empty one
     host_directories: tuple[HeldDirectory, ...] | None = None
     route_localnet: tuple[str, ...] | None = None  # its interfaces with the setting on, or "all"
     specified: Specified | None = None

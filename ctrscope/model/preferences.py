@@ -16,6 +16,8 @@ class Preferences(Value, frozen=True, kw_only=True):
     only_running: bool = False  # Containers begins without those that do not run
     refresh: Annotated[float, Meta(ge=1, le=60)] = 1.0  # seconds between two samples
     keys: Mapping[str, str | Mapping[str, str]] = {}  # id of an action → its keys, with spaces between them
+    sort: Mapping[str, str] = {}  # screen → key of the column that it is sorted by at first, "-" in front: the other way around
+    filter: Mapping[str, str] = {}  # screen → what it is filtered for at first
     columns: Mapping[str, tuple[str, ...]] = {}  # screen → keys of its columns, in their order
 
     @property

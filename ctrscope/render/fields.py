@@ -95,16 +95,21 @@ def group_text(container: Container) -> str:
 
 def ports_text(ports: tuple[Port, ...]) -> str:
     """Published ports: ``8080->80/tcp, 127.0.0.1:53->53/udp``. An address is named unless it is every address."""
-    shown: dict[str, None] = {}
-    for port in ports:
-        inside = "?" if port.container_port is None else str(port.container_port)
-        address = port.host_ip or ""
-        if address in ("0.0.0.0", "::"):  # noqa: S104 - shown, not bound
-            address = ""
-        where = f"[{address}]:" if ":" in address else f"{address}:" if address else ""
-        outside = "" if port.host_port is None else f"{where}{port.host_port}->"
-        shown[f"{outside}{inside}/{port.proto}"] = None
-    return inert(", ".join(shown))
+    return ", ".join(dict.fromkeys(map(port_text, ports)))
+
+
+def port_text(port: Port) -> str:
+    """One of them."""
+    inside = "?" if port.container_port is None else str(port.container_port)
+    address = "" if is_every_address(port) else port.host_ip or ""
+    where = f"[{address}]:" if ":" in address else f"{address}:" if address else ""
+    outside = "" if port.host_port is None else f"{where}{port.host_port}->"
+    return inert(f"{outside}{inside}/{port.proto}")
+
+
+def is_every_address(port: Port) -> bool:
+    """Whether it is published on every address of the host, as far as is known."""
+    return port.host_ip in (None, "", "0.0.0.0", "::")  # noqa: S104 - shown, not bound
 
 
 def since(container: Container) -> float | None:

@@ -61,6 +61,14 @@ ANYWHERE = (
         "Anywhere",
         25,
     ),
+    Action(
+        "app.keep",
+        "ctrl+s",
+        "app.keep",
+        "keep settings",
+        "Write columns, order and filters as they are now to config.toml. Asks first.",
+        "Anywhere",
+    ),
     Action("app.faster", "plus", "app.interval(-1)", "faster", "Take samples more often, down to every second.", "Anywhere"),
     Action("app.slower", "minus", "app.interval(1)", "slower", "Take samples less often, up to every ten seconds.", "Anywhere"),
     Action("app.quit", "q,ctrl+q", "app.quit", "quit", "Leave the dashboard.", "Anywhere", 9),
@@ -146,6 +154,7 @@ TABLE = (
     Action("table.clear", "escape", "clear_filter", "show all", "Show everything again; put back what is picked.", "Table", 6),
     Action("table.sort", "s", "sort", "sort", "Sort by the next column; a click on a title sorts by that one.", "Table", 4),
     Action("table.reverse", "S", "reverse", "reverse", "Turn the order around.", "Table"),
+    Action("table.choose_sort", "O", "choose_sort", "sort by", "Choose the column to sort by.", "Table"),
     Action("table.copy", "Y", "copy", "copy", "Copy what is in the line: as JSON, or one value of it.", "Table", 22),
 )
 #: Of every table of which the columns can be chosen.
@@ -181,6 +190,15 @@ CONTAINER = (
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
     Action(
+        "container.earlier",
+        "P",
+        "earlier",
+        "earlier",
+        "Read the log of the attempt before, from before its last start; after the oldest comes the present one.",
+        "Page",
+        36,
+    ),
+    Action(
         "container.merged",
         "m",
         "merged",
@@ -212,6 +230,24 @@ LONG_TEXT = (
 
 LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action(
+        "text.ago",
+        "b",
+        "go_back",
+        "1 min ago",
+        "Go back to 1 minute ago; again: 5, 15, 60 minutes, a day.",
+        "Logs and files",
+        37,
+    ),
+    Action(
+        "text.layout",
+        "J",
+        "layout",
+        "JSON",
+        "Lay out lines that are JSON: when, how grave, what, then the rest; or as they are.",
+        "Logs and files",
+        38,
+    ),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32

@@ -2,18 +2,23 @@
 
 ``engine:podman cpu>50 mem>90% age<10m status:stale !note:`` – a word is somewhere in the row; ``field:word`` is in that field;
 ``field>number`` compares, in the field's own unit or with one of its own; ``!`` in front turns a condition around. Of several
-labels one has to match: ``label:tier``, ``label=tier=front``.
+labels one has to match: ``label:tier``, ``label=tier=front``. ``field~expression``, or ``~expression`` of any field, is a
+regular expression, whatever the case of the letters.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+from ctrscope.views.expression import Expression, NotPossible
 
 #: What a row has: texts, and figures in percent, bytes, seconds or pieces. None: it has no such figure now. Several texts are
 #: only looked at by who names the field: labels say of most containers who made them, in words that others are called by.
 Fields = Mapping[str, str | float | tuple[str, ...] | None]
 
 _COMPARISON = re.compile(r"(!?)([a-z_]+)(>=|<=|!=|>|<|=)(.*)")
+_EXPRESSION = re.compile(r"(!?)([A-Za-z_]*)~(.+)")
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(%|[a-z]*)")
 _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -45,7 +50,7 @@ class Condition(NamedTuple):
 
     word: str
     field: str = ""
-    sign: str = ""  # ":", a comparison, or "" for a bare word
+    sign: str = ""  # ":", "~", a comparison, or "" for a bare word
     rest: str = ""
     is_not: bool = False
 
@@ -53,7 +58,12 @@ class Condition(NamedTuple):
 def parse_filter(text: str) -> tuple[Condition, ...]:
     """The conditions of a filter; what is not finished yet (``cpu>``) is none."""
     found = []
-    for word in text.casefold().split():
+    for typed in text.split():
+        word = typed.casefold()
+        if (match := _EXPRESSION.fullmatch(typed)) is not None:
+            is_not, field, rest = match.groups()  # in a case of its own: \D is not \d
+            found.append(Condition(word.removeprefix("!"), _named(field.casefold(), ""), "~", rest, bool(is_not)))
+            continue
         if (match := _COMPARISON.fullmatch(word)) is not None:
             is_not, field, sign, rest = match.groups()
             if rest:
@@ -80,10 +90,14 @@ def matches(conditions: Sequence[Condition], fields: Fields) -> bool:
 
 def _meets(condition: Condition, fields: Fields) -> bool:
     field, sign, rest = condition.field, condition.sign, condition.rest
+    if sign == "~" and (field in fields or not field):
+        searched = [fields[field]] if field else [value for value in fields.values() if isinstance(value, str)]
+        expression = _compiled(rest)
+        return expression is not None and any(expression.search(text) for value in searched for text in _texts(value))
     if field in fields:
         value = fields[field]
         if isinstance(value, str | tuple):
-            texts = (value,) if isinstance(value, str) else value
+            texts = _texts(value)
             if sign == ":":
                 return any(rest in text.casefold() if rest else bool(text) for text in texts)
             if sign == "=":
@@ -93,6 +107,19 @@ def _meets(condition: Condition, fields: Fields) -> bool:
                 return False
             return value == wanted if sign in (":", "=") else _COMPARE[sign](value, wanted)
     return any(condition.word in value.casefold() for value in fields.values() if isinstance(value, str))
+
+
+def _texts(value: str | float | tuple[str, ...] | None) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+
+
+@lru_cache(maxsize=32)
+def _compiled(text: str) -> Expression | None:
+    """None: it is no expression, or not yet. Nothing matches that."""
+    try:
+        return Expression(text, ignore_case=True)
+    except NotPossible:
+        return None
 
 
 def _figure(field: str, text: str) -> float | None:

@@ -18,9 +18,15 @@ _SHARED = "app.back"
 
 
 def find_mistakes(
-    preferences: Preferences, screens: Mapping[str, Sequence[Action]], columns: Mapping[str, Collection[str]]
+    preferences: Preferences,
+    screens: Mapping[str, Sequence[Action]],
+    columns: Mapping[str, Collection[str]],
+    filtered: Collection[str],
 ) -> Iterator[tuple[str, str]]:
-    """(key of config.toml, what is wrong with it). *screens*: own actions by name; *columns*: keys by name of the screen."""
+    """(key of config.toml, what is wrong with it).
+
+    *screens*: own actions by name; *columns*: keys by name of the screen; *filtered*: names of screens that can be.
+    """
     if preferences.theme not in _THEMES:
         yield "theme", f"there is no theme {preferences.theme}; there are {', '.join(_THEMES)}"
     modes = [action.id.partition(".")[2] for action in SCREENS]
@@ -36,6 +42,14 @@ def find_mistakes(
                 yield f"columns.{screen}", f"there is no column {key}; there are {', '.join(columns[screen])}"
         if not wanted:
             yield f"columns.{screen}", "there is no column in it"
+    for screen, key in preferences.sort.items():
+        if screen not in columns:
+            yield f"sort.{screen}", f"there is no such screen; there are {', '.join(columns)}"
+        elif key.removeprefix("-") not in columns[screen]:
+            yield f"sort.{screen}", f"there is no column {key.removeprefix('-')}; there are {', '.join(columns[screen])}"
+    for screen in preferences.filter:
+        if screen not in filtered:
+            yield f"filter.{screen}", f"there is no such screen; there are {', '.join(filtered)}"
 
 
 def _wrong_keys(bound: Mapping[str, str], screens: Mapping[str, Sequence[Action]]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from ctrscope.views.columns import FIELDS, LAST_MINUTE
 from ctrscope.views.filtering import Fields, matches, parse_filter
 from ctrscope.views.grouping import Group, Grouping, group_rows, roll_up, traffic
 from ctrscope.views.history import MINUTE_NS, History, Metric, sparkline
+from ctrscope.views.links import port_links
 from ctrscope.views.ordering import Order, ordered
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
@@ -34,6 +35,7 @@ class Look(NamedTuple):
     grouping: Grouping = Grouping.NONE
     folded: frozenset[str] = frozenset()
     filter: str = ""
+    here: str | None = None  # address by which the terminal reaches this host
     only_running: bool = False
 
 
@@ -105,7 +107,9 @@ def table_rows(
         if grouped:
             lines.append(TableRow(group.key, partial(_heading, group, folded, columns, now, sample), heading=True))
         if not folded:
-            lines.extend(TableRow(row.container.key, partial(_line, row, grouped, columns, spark, now)) for row in group.rows)
+            lines.extend(
+                TableRow(row.container.key, partial(_line, row, grouped, columns, spark, now, look.here)) for row in group.rows
+            )
     return tuple(lines)
 
 
@@ -140,7 +144,9 @@ def roll_up_text(group: Group, sample: Sample) -> str:
     return f"of its cgroup {inert(group.cgroup or '')}" if group.cgroup in sample.levels else "sum"
 
 
-def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[Row], str], now: float) -> tuple[Cell, ...]:
+def _line(
+    row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[Row], str], now: float, here: str | None
+) -> tuple[Cell, ...]:
     cells = []
     for column in columns:
         if column.key == "last_minute":
@@ -150,7 +156,8 @@ def _line(row: Row, indented: bool, columns: Sequence[Column], spark: Callable[[
         text = FIELDS[column.key].get(row, now)
         if indented and column.key == "name":
             text = " " * INDENT + text
-        cells.append(_tinted(row, FIELDS[column.key], text))
+        cell = _tinted(row, FIELDS[column.key], text)
+        cells.append(cell._replace(links=port_links(row.container, here)) if column.key == "ports" else cell)
     return tuple(cells)
 
 

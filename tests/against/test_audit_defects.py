@@ -42,7 +42,7 @@ _IMAGE = f"{live_docker.IMAGE}:audited"
 _NUMBERS = count()
 _IS_V2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
 #: Defects that a script inside makes after its start.
-_SCRIPTS = {"sshd", "temporary-executable", "deleted-executable"}
+_SCRIPTS = {"sshd", "temporary-executable", "deleted-executable", "credentials-inside", "password-inside"}
 _LATEST = {"docker": f"{live_docker.IMAGE}:latest", "podman": "ctrscope.test/busybox:latest"}
 
 
@@ -244,7 +244,8 @@ def _prepare(engine: Engine, stack: ExitStack) -> None:
     elif engine.name == "podman":
         podman("tag", PODMAN_IMAGE, _LATEST["podman"])
     else:
-        make_rootfs(engine.files / "rootfs")
+        for name in ("rootfs", "credentials", "password"):
+            make_rootfs(engine.files / name)
     stack.callback(engine.remove)
 
 
@@ -351,6 +352,47 @@ def test_what_was_set_in_its_network_after_the_start_is_found(live: Engine) -> N
     setting = "/proc/sys/net/ipv4/conf/all/route_localnet"  # of the network namespace of whoever writes
     run("nsenter", "-t", str(init_of(name)), "--net", "sh", "-c", f"echo 1 > {setting}")
     assert set(rules_of(audit(name), name)) == {"route-localnet"}
+
+
+@_EVERY
+def test_a_whole_file_system_of_the_host_is_found_by_where_the_host_has_it(live: Engine) -> None:
+    name = live.start("dev", Defect({"volume": "/dev:/host-dev:ro"}, bind("/dev", "/host-dev", "ro")))
+    assert rules_of(audit(name), name) == {"sensitive-mount": "/dev of the host is mounted read-only at /host-dev"}
+
+
+@_EVERY
+def test_a_secret_that_only_a_process_beside_init_was_given_is_found(live: Engine) -> None:
+    name = live.start("secret", _PLAIN)
+    given = ("--env", "API_TOKEN=hunter2")
+    argv = [live.name, "exec", *given, name, "sleep", "1000"]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for("its environment to be read", lambda: "secret-in-environment" in rules_of(audit(name), name), seconds=60)
+            said = rules_of(audit(name), name)
+            assert set(said) == {"secret-in-environment"}
+            assert "API_TOKEN" in said["secret-in-environment"]
+            assert "sleep" in said["secret-in-environment"]
+        finally:
+            process.kill()
+
+
+@_EVERY
+def test_a_socket_of_an_engine_is_found_wherever_the_engine_was_told_to_listen(live: Engine) -> None:
+    require("podman")
+    place = live.files / "place"
+    place.mkdir()
+    argv = ["podman", "system", "service", "--time=0", f"unix://{place}/odd.name"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+        try:
+            wait_for("podman to listen", (place / "odd.name").exists, seconds=60)
+            for which, host_path in (("socket", place / "odd.name"), ("directory", place)):
+                mount = f"{host_path}:/{which}:rw"
+                name = live.start(which, Defect({"volume": mount}, bind(str(host_path), f"/{which}", "rw")))
+                said = rules_of(audit(name), name)
+                assert set(said) == {"engine-socket"}
+                assert f"{place}/odd.name" in said["engine-socket"]
+        finally:
+            service.terminate()
 
 
 @_EVERY

@@ -11,6 +11,7 @@ from ctrscope.discovery.audit_asked import with_limits_of
 from ctrscope.discovery.audit_host import parse_apk, parse_dpkg
 from ctrscope.discovery.audit_inside import find_setuid_programs
 from ctrscope.discovery.audit_kernel import find_stable_release, read_kernel_release
+from ctrscope.discovery.audit_secrets import find_credentials, find_passwords, parse_passwords
 from ctrscope.discovery.changelog import parse_changelog
 from ctrscope.discovery.discover import discover
 from ctrscope.discovery.host_paths import HostPaths
@@ -44,6 +45,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         b"4 1 0:20 /docker.sock /s rw - tmpfs tmpfs rw\n"
         b"5 1 254:0 / /all rw - ext4 /dev/vda ro\n"
         b"6 1 0:99 / /own rw - tmpfs tmpfs rw\n"
+        b"7 1 0:20 / /whole rw - tmpfs tmpfs rw\n"
     )
     found = {one.mount_point: (one.host_path, one.is_writable, one.is_shared) for one in HostPaths(host).audited(inside)}
     assert found == {
@@ -53,6 +55,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         "/s": ("/run/docker.sock", True, False),
         "/all": ("/", False, False),
         "/own": (None, True, False),
+        "/whole": ("/run", True, False),
     }
 
 
@@ -186,6 +189,59 @@ def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_dir
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid()) == ("/usr/bin/su",)
     # A setuid bit makes whoever owns the program, who need not own the directory it is in.
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid() + 1) == ()
+
+
+def test_a_docker_in_a_swarm_keeps_a_file_about_it(tmp_path: Path) -> None:
+    def is_in_swarm() -> bool | None:
+        host = HostFs(str(tmp_path))
+        audit = gather(host, discover(host, PLAN)).value
+        assert audit is not None
+        return audit.host.docker_swarm
+
+    assert is_in_swarm() is None
+    (tmp_path / "var/lib/docker/containers").mkdir(parents=True)
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm").mkdir()
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm/docker-state.json").write_text("{}")
+    assert is_in_swarm() is True
+
+
+def test_credentials_are_found_in_homes_unless_they_are_mounted_or_hold_nothing(tmp_path: Path) -> None:
+    for path, text in (
+        ("root/.aws/credentials", "[default]\naws_secret_access_key = x\n"),
+        ("root/.docker/config.json", '{"credsStore": "pass"}'),
+        ("root/.ssh/id_ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----\n"),
+        ("root/.ssh/id_rsa.pub", "ssh-rsa AAAA\n"),
+        ("root/.netrc", ""),
+        ("home/app/.docker/config.json", '{"auths": {"r": {"auth": "eDp5"}}}'),
+        ("home/app/.kube/config", "apiVersion: v1\n"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "root/.pgpass").symlink_to("/root/.aws/credentials")
+    inside = HostFs(str(tmp_path))
+    mounted = ("/", "/proc", "/home/app/.kube")
+    assert find_credentials(inside, mounted) == (
+        "/root/.aws/credentials",
+        "/root/.ssh/id_ed25519",
+        "/home/app/.docker/config.json",
+    )
+    assert find_credentials(inside, ("/", "/root", "/home/")) == ()
+
+
+def test_who_logs_in_with_a_password_is_who_has_a_hash_or_an_empty_one(tmp_path: Path) -> None:
+    text = (
+        b"root::18000:0:99999:7:::\nadmin:$y$j9T$salt$hash:19000::::::\nold:aabbccddeeff0:1:::::\n"
+        b"daemon:*:18000::::::\nlocked:!$6$a$b:18000::::::\nnobody:!!:1:::::\nplus:+:1:::::\n\nodd\n"
+    )
+    assert parse_passwords(text) == {"root": True, "admin": False, "old": False}
+    inside = HostFs(str(tmp_path))
+    assert find_passwords(inside, ("/",)) == {}
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_bytes(text)
+    assert find_passwords(inside, ("/", "/etc/shadow")) == {}
+    assert len(find_passwords(inside, ("/", "/etc/shadow.d"))) == 3
 
 
 def test_what_podman_was_told_stands_in_its_database() -> None:

@@ -33,6 +33,7 @@ HOST = AuditedHost(
     docker_hosts=("unix:///run/docker.sock",),
     docker_verifies=False,
     docker_remaps=True,
+    docker_swarm=False,
     lax_directories=(),
     sysctls={
         "kernel.unprivileged_bpf_disabled": "2",
@@ -142,6 +143,8 @@ HARDENED = Audited(
     processes=(INIT, CHILD),
     secrets=(),
     setuid_programs=(),
+    credentials=(),
+    passwords={},
     host_directories=(),
     route_localnet=(),
     specified=SPECIFIED,
@@ -274,6 +277,8 @@ DEFECTS: dict[str, Audited] = {
     "image-latest": container(image="registry.example:5000/web"),
     "secret-in-environment": change(secrets=("DB_PASSWORD",)),
     "secret-in-arguments": child(secrets=("--token=***",)),
+    "credentials-inside": change(credentials=("/root/.aws/credentials",)),
+    "password-inside": change(passwords={"root": False}),
     "port-on-all-addresses": container(
         ports=(Port(proto="tcp", host_ip="0.0.0.0", host_port=8080, container_ip=None, container_port=80),)
     ),
@@ -305,6 +310,7 @@ DEFECTS: dict[str, Audited] = {
 HOST_DEFECTS: dict[str, AuditedHost] = {
     "docker-api-tcp": on_host(docker_hosts=("tcp://0.0.0.0:2375",)),
     "userns-remap-off": on_host(docker_remaps=False),
+    "swarm-mode": on_host(docker_swarm=True),
     "socket-mode": on_host(open_sockets=("/run/docker.sock mode 0666",)),
     "state-mode": on_host(lax_directories=("/var/lib/docker mode 0777",)),
     "no-lsm": on_host(lsm=("capability", "landlock")),

@@ -137,6 +137,28 @@ def test_the_devices_of_the_host_are_where_its_root_is() -> None:
     assert not {"block-device", "host-device"} & set(found(one))
 
 
+def test_a_secret_that_init_has_too_is_said_once() -> None:
+    both = change(child(environment=("DB_PASSWORD", "API_TOKEN")), secrets=("DB_PASSWORD",))
+    titles = [one.title for one in judge(None, (both,), only=("security/secret-in-environment",)).findings]
+    assert titles == [
+        "its environment holds what looks like secrets: DB_PASSWORD",
+        "the environment of nginx (101) holds what looks like secrets: API_TOKEN",
+    ]
+
+
+def test_an_empty_password_weighs_more_where_somebody_could_become_root_with_it() -> None:
+    assert found(change(passwords={"root": True, "app": False}, no_new_privs=False))["password-inside"] is Severity.LOW
+    severities = [one.severity for one in judge(None, (change(passwords={"root": True}, no_new_privs=False),)).findings]
+    assert Severity.MEDIUM in severities
+    assert found(change(passwords={"root": True}))["password-inside"] is Severity.LOW
+
+
+def test_files_of_a_root_that_is_the_host_s_are_not_held_against_it() -> None:
+    shared = AuditedMount(mount_point="/", host_path="/", fs_type="ext4")
+    one = change(mounts=(shared,), credentials=("/root/.ssh/id_rsa",), passwords={"root": False})
+    assert not {"credentials-inside", "password-inside"} & set(found(one))
+
+
 def test_processes_that_gained_a_user_namespace_are_not_said_to_have_more_rights() -> None:
     assert found(child(user=99, effective=("CAP_SYS_ADMIN",))) == {}
 

@@ -161,6 +161,14 @@ def _script(text: str, options: Options | None = None, change: Change | None = N
     return Defect(options or {}, change or (lambda spec: None), command=("sh", "-c", text))
 
 
+def _written(root: str, text: str) -> Defect:
+    """By root, into a root file system that it may write to: in a bundle *root*, which no other bundle has."""
+    change = _all(_ROOT_SPEC, _set("root", {"path": f"{{files}}/{root}", "readonly": False}))
+    return _script(f"{text}; exec sleep 100000", {**_ROOT, "read-only": None}, change)._replace(
+        also=_BY_ROOT | {"writable-root"}
+    )
+
+
 def _tmpfs(path: str) -> Options:
     return {"tmpfs": f"{path}:exec,mode=1777"}
 
@@ -272,6 +280,8 @@ DEFECTS: dict[str, Defect] = {
         {"env": "DB_PASSWORD=hunter2"}, lambda spec: spec["process"]["env"].append("DB_PASSWORD=hunter2")
     ),
     "secret-in-arguments": Defect({}, lambda spec: None, command=("sh", "-c", "sleep 100000; :", "--password=hunter2")),
+    "credentials-inside": _written("credentials", "mkdir -p /root/.aws; echo aws_secret_access_key=x > /root/.aws/credentials"),
+    "password-inside": _written("password", "echo 'root:$6$salt$hash:19000::::::' > /etc/shadow"),
     "port-on-all-addresses": Defect({"network": None, "publish": "{free}:80"}, also=_also("default-bridge")),
     "privileged-port": Defect({"network": None, "publish": "127.0.0.1:{low}:80"}, also=_also("default-bridge")),
     "default-bridge": Defect({"network": None}),

@@ -1,5 +1,7 @@
 """What is typed into a filter: words, fields, comparisons with units, and their opposites."""
 
+import time
+
 import pytest
 
 from ctrscope.views.filtering import Fields, matches, parse_filter
@@ -46,6 +48,8 @@ ROW: Fields = {
         "!label:back label!=tier=fron !label=tier=fron",
         "limit:max limit=max limit>1g !limit<1g",
         "disk>2m disk<4M",
+        r"name~^web-\d+$ ~^podman@ !name~^web$ label~^tier=(front|back)$",
+        r"!name~^\D+$ NAME~WEB",
     ],
 )
 def test_what_matches(text: str) -> None:
@@ -81,6 +85,13 @@ def test_what_matches(text: str) -> None:
         "!label:tier",
         "limit!=max",
         "memory:max",
+        r"name~^\D+$",
+        "~compose",
+        "!~web",
+        "nosuchfield~web",
+        "cpu~6",
+        "name~(we",  # no expression, or not yet
+        r"name~(web)\1",
     ],
 )
 def test_what_does_not(text: str) -> None:
@@ -92,3 +103,9 @@ def test_a_text_that_only_looks_like_a_field_is_looked_for_everywhere() -> None:
     assert matches(parse_filter("net:[4026"), fields)
     assert matches(parse_filter("a>b"), fields)
     assert not matches(parse_filter("net:[4027"), fields)
+
+
+def test_what_would_go_back_and_try_again_takes_no_time() -> None:
+    started = time.thread_time()
+    assert not matches(parse_filter("name~(a+)+$"), {"name": "a" * 40 + "!"})
+    assert time.thread_time() - started < 1

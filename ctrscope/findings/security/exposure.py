@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ctrscope.findings.security.files import has_hosts_root
 from ctrscope.findings.security.rule import PSS_BASELINE, Defect, Rule, cis, evidence, nist
 from ctrscope.model.audited import Audited
 from ctrscope.model.container import EngineName, Evidence
@@ -36,6 +37,16 @@ def environment(audited: Audited) -> Iterator[Defect]:
         names = ", ".join(audited.secrets[:8]) + (", …" if len(audited.secrets) > 8 else "")
         shown = "; ".join(f"{name}=***" for name in audited.secrets[:8])
         yield Defect(f"its environment holds what looks like secrets: {names}", (evidence(audited, "secrets", shown),))
+    known = set(audited.secrets or ())
+    for process in audited.processes or ():
+        more = tuple(name for name in process.environment if name not in known)
+        if more:
+            known |= set(more)
+            names = ", ".join(more[:8]) + (", …" if len(more) > 8 else "")
+            yield Defect(
+                f"the environment of {process.comm} ({process.pid}) holds what looks like secrets: {names}",
+                (Evidence(source=f"/proc/{process.pid}/environ", value="; ".join(f"{name}=***" for name in more[:8])),),
+            )
 
 
 def arguments(audited: Audited) -> Iterator[Defect]:
@@ -45,6 +56,30 @@ def arguments(audited: Audited) -> Iterator[Defect]:
             yield Defect(
                 f"arguments of {process.comm} hold what looks like a secret: everybody on the host sees them in ps",
                 (Evidence(source=f"/proc/{process.pid}/cmdline", value=" ".join(process.secrets[:4])),),
+            )
+
+
+def credentials_inside(audited: Audited) -> Iterator[Defect]:
+    """They are in the image, or were written into it, and stay when the container goes."""
+    if audited.credentials and not has_hosts_root(audited):
+        names = ", ".join(audited.credentials[:8]) + (", …" if len(audited.credentials) > 8 else "")
+        yield Defect(f"credentials are in its own root: {names}", (evidence(audited, "credentials", names),))
+
+
+def passwords(audited: Audited) -> Iterator[Defect]:
+    """A hash can be guessed by whoever has the image; an empty one needs no guessing."""
+    if not audited.passwords or has_hosts_root(audited):
+        return
+    for is_empty, words in (
+        (True, "may log in without a password"),
+        (False, "may log in with a password that is in the image"),
+    ):
+        users = [name for name, empty in audited.passwords.items() if empty is is_empty]
+        if users:
+            names = ", ".join(users[:8]) + (", …" if len(users) > 8 else "")
+            severity = Severity.MEDIUM if is_empty and not audited.no_new_privs else None
+            yield Defect(
+                f"{names} {words}", (evidence(audited, "passwords", f"{names}: {'empty' if is_empty else 'a hash'}"),), severity
             )
 
 
@@ -122,7 +157,7 @@ RULES = (
         "security/secret-in-environment",
         Severity.MEDIUM,
         "Environments are seen by every process of the user and by the engine.",
-        ("secrets",),
+        ("secrets", "processes"),
         environment,
         "hand it in as a file: a secret of the engine, or a mount of one file",
         (nist("4.1.4"), "CIS Docker Benchmark v1.6 4.10"),
@@ -135,6 +170,24 @@ RULES = (
         arguments,
         "hand it in as a file",
         (nist("4.1.4"),),
+    ),
+    Rule(
+        "security/credentials-inside",
+        Severity.LOW,
+        "Whoever has its image, or breaks in, has them.",
+        ("credentials", "mounts"),
+        credentials_inside,
+        "keep them out of the image: build secrets; at run time hand in the one that is needed as a mount of one file",
+        (nist("4.1.4"), "CIS Docker Benchmark v1.6 4.10"),
+    ),
+    Rule(
+        "security/password-inside",
+        Severity.LOW,
+        "A password makes root of an ordinary user inside, and may open more than this container.",
+        ("passwords", "mounts"),
+        passwords,
+        "lock it in the image: passwd -l, usermod -p '*'",
+        (nist("4.1.4"), "CVE-2019-5021", "shadow(5)"),
     ),
     Rule(
         "security/port-on-all-addresses",

@@ -9,6 +9,7 @@ from ctrscope.render.safe import inert
 from ctrscope.render.tables import Column
 from ctrscope.render.topology import topology_lines
 from ctrscope.render.units import format_bytes
+from ctrscope.views.links import linked, port_links
 from ctrscope.views.panes.opened import MARGIN, Opened, facts, heading, missing, table, wrapped
 from ctrscope.views.tones import MAP_TONES, line
 
@@ -37,7 +38,7 @@ def draw(opened: Opened) -> list[Content]:
     """Draw the tab."""
     container = opened.container
     lines = [
-        *facts("ports", ports_text(container.ports), opened.width),
+        *linked(facts("ports", ports_text(container.ports), opened.width), port_links(container, opened.here)),
         *facts("networks", inert(", ".join(container.networks)), opened.width),
     ]
     if container.shares.get("net") == "host":

@@ -40,6 +40,7 @@ class Opened(NamedTuple):
     findings: Sequence[Finding] = ()  # about it, worst first
     security: Sequence[Finding] | None = None  # what audit says about it, worst first; None: not looked at yet
     way: NetworkWay | None = None  # None: not read
+    here: str | None = None  # address by which the terminal reaches this host; None: it opens no links
     secrets: bool = False  # what looks secret is shown
 
     def points(self, metric: Metric, span_ns: int = SPAN_NS) -> list[tuple[int, float | None]]:

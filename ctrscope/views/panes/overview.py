@@ -11,6 +11,7 @@ from ctrscope.render.safe import inert, inert_command
 from ctrscope.render.units import NOT_PERMITTED, format_bytes, format_percent
 from ctrscope.render.wording import joined_text, runtime_text, supervision_text
 from ctrscope.views.history import MINUTE_NS, Metric, bar_graph, spread
+from ctrscope.views.links import linked, port_links
 from ctrscope.views.panes.opened import MARGIN, Opened, facts, gap_lines, wrapped
 from ctrscope.views.rows import cpu_top
 from ctrscope.views.tones import Part, line
@@ -130,7 +131,7 @@ def _reach(opened: Opened) -> list[Content]:
     container = opened.container
     return [
         *facts("addresses", inert(", ".join(container.addresses)), opened.width),
-        *facts("ports", ports_text(container.ports), opened.width),
+        *linked(facts("ports", ports_text(container.ports), opened.width), port_links(container, opened.here)),
         *facts("networks", inert(", ".join(container.networks)), opened.width),
     ]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -20,6 +21,7 @@ from ctrscope.render.fields import engine_text, group_text, short_id, since, sta
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
 from ctrscope.views.actions import CHANGES, CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.attempts import attempt_words
 from ctrscope.views.change_rows import FIELDS
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
@@ -146,6 +148,8 @@ class ContainerScreen(LongTextScreen):
         if not (self.text is not None and self.text.is_typing):
             if action.id == "container.secrets":
                 return PANES[self.tab].title in ("Environment", "Config")
+            if action.id == "container.earlier":
+                return self.logs is not None
             if action.id == "container.merged":
                 return self.logs is not None and bool(self._group)
         return super().offers(action)
@@ -208,6 +212,7 @@ class ContainerScreen(LongTextScreen):
                 findings=[one for one in sample.findings or () if one.subject.id == self.key],
                 security=self._audited(sample),
                 way=sample.way or (self._opened.way if self._opened else None),
+                here=self.ctrscope.here,
                 secrets=self.secrets,
             )
         self._draw()
@@ -282,6 +287,15 @@ class ContainerScreen(LongTextScreen):
         else:
             self.show_actions()
 
+    @on(LogsPane.Opened)
+    def _say_which_start(self) -> None:
+        """Say of a log from before the start which one it is."""
+        logs, opened = self.query_one(LogsPane), self._opened
+        words = ""
+        if logs.earlier is not None and opened is not None:
+            words = attempt_words(logs.earlier, opened.container, opened.snapshot.containers, self.ctrscope.clock())
+        logs.say_above(words)
+
     @property
     def _group(self) -> str:
         """Heading of the pod or project that it belongs to; "" for none."""
@@ -289,7 +303,7 @@ class ContainerScreen(LongTextScreen):
 
     def action_merged(self) -> None:
         """Read the logs of its whole pod or project."""
-        if self._group:
+        if self.logs is not None and self._group:
             self.app.push_screen(GroupLogScreen(Grouping.POD, self._group))
 
     def action_secrets(self) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from msgspec import structs
 from textual.binding import BindingType
 from textual.content import Content
 
 from ctrscope.model.container import Container
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
@@ -16,6 +18,7 @@ from ctrscope.views.actions import COLUMNS, CONTAINERS, SELECTED, TABLE, Action,
 from ctrscope.views.ages import ages_text, as_of
 from ctrscope.views.columns import EVERY_COLUMN, fit_columns
 from ctrscope.views.grouping import GROUP, Group, Grouping, title_of
+from ctrscope.views.links import port_links
 from ctrscope.views.ordering import Order
 from ctrscope.views.rows import INDENT, Look, note_tone, rows_of, shown_groups, table_rows
 from ctrscope.views.screens.container import ContainerScreen
@@ -48,6 +51,10 @@ class ContainersScreen(FilteredScreen):
         self._had_rates = False  # was sorted by what the containers do
         self._only_running = False
 
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """Whether what does not run is left out, too."""
+        return structs.replace(super().kept_in(preferences, name), only_running=self._only_running)
+
     def on_mount(self) -> None:
         """Begin with those that were set."""
         self._only_running = self.ctrscope.preferences.only_running
@@ -55,7 +62,7 @@ class ContainersScreen(FilteredScreen):
     @property
     def look(self) -> Look:
         """How somebody wants to see the table."""
-        return Look(self.order, self._grouping, self._folded, self.filter, self._only_running)
+        return Look(self.order, self._grouping, self._folded, self.filter, self.ctrscope.here, self._only_running)
 
     def focus_of(self) -> Focus:
         """Ask for the figures of the cgroups that are a group's, and for what is counted only when it is to be seen."""
@@ -79,6 +86,12 @@ class ContainersScreen(FilteredScreen):
         if action.id in ("containers.open", "containers.group", "containers.running"):
             return bool(self._rows)
         return True
+
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """The cells, and where its published ports can be opened."""
+        found = [row.container for row in self._rows if row.container.key == key]
+        urls = [url for one in found for url in port_links(one, self.ctrscope.here).values()]
+        return [*super().values_of(key), *(("URL", url) for url in urls)]
 
     def badge(self) -> str:
         """Say that what does not run is left out."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+from msgspec import structs
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Sample
 from ctrscope.model.value import Value
 from ctrscope.render import tables as paper
@@ -20,6 +22,8 @@ from ctrscope.views.screens.sample_screen import SampleScreen, json_text
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 from ctrscope.views.widgets.words import Words
+
+T = TypeVar("T")
 
 
 class TableScreen(SampleScreen):
@@ -69,9 +73,30 @@ class TableScreen(SampleScreen):
 
     def falls(self, key: str) -> bool:
         """Whether a column is first sorted downwards: figures and states are, texts are not."""
-        return key == "sign" or any(column.key == key and column.align == "right" for column in self.table.columns)
+        columns = (*self.COLUMNS.values(), *self.table.columns)
+        return key == "sign" or any(column.key == key and column.align == "right" for column in columns)
+
+    def begin_with(self, order: Order) -> None:
+        """Take the order that was set."""
+        self.order = order
+
+    def kept_order(self) -> Order:
+        """The order to be set; that of no column where it is as at first."""
+        return self.order if self.order != self.ORDER else Order()
 
     # The rest
+
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """The same settings, with how this screen looks now."""
+        if not self.COLUMNS:  # there is nothing that config.toml could name
+            return preferences
+        order = self.kept_order()
+        sort = f"{'' if order.descending is self.falls(order.column) else '-'}{order.column}"
+        return structs.replace(
+            preferences,
+            columns=_with(preferences.columns, name, self.chosen),
+            sort=_with(preferences.sort, name, sort if order.column else ""),
+        )
 
     def compose_body(self) -> Iterable[Widget]:
         """Build the table and two lines of words."""
@@ -85,7 +110,10 @@ class TableScreen(SampleScreen):
 
     def on_mount(self) -> None:
         """Give the keys to the table, and begin with the columns that were set."""
-        self.chosen = tuple(self.ctrscope.preferences.columns.get(self.TITLE_TEXT.casefold(), ()))
+        preferences, name = self.ctrscope.preferences, self.TITLE_TEXT.casefold()
+        self.chosen = tuple(preferences.columns.get(name, ()))
+        if key := preferences.sort.get(name, "").removeprefix("-"):
+            self.begin_with(Order(key, self.falls(key) is not preferences.sort[name].startswith("-")))
         self.table.focus()
 
     def on_resize(self) -> None:
@@ -143,8 +171,8 @@ class TableScreen(SampleScreen):
 
     def offers(self, action: Action) -> bool:
         """Sorting takes rows, and turning them around an order."""
-        if action.id in ("table.sort", "table.reverse"):
-            return bool(self.table.row_keys and self.sortable() and (self.order.column or action.id == "table.sort"))
+        if action.id in ("table.sort", "table.reverse", "table.choose_sort"):
+            return bool(self.table.row_keys and self.sortable() and (self.order.column or action.id != "table.reverse"))
         return super().offers(action)
 
     def explained(self) -> Sequence[tuple[str, str]]:
@@ -169,6 +197,21 @@ class TableScreen(SampleScreen):
         if keys:
             place = keys.index(self.order.column) if self.order.column in keys else -1
             self._sort(keys[(place + 1) % len(keys)])
+
+    def action_choose_sort(self) -> None:
+        """Choose the column to sort by."""
+        titles = {column.key: column.title.strip() for column in (*self.COLUMNS.values(), *self.table.columns)}
+        keys = self.sortable()
+        rows = [TableRow(key, partial(_order_cells, self._title_of(key, titles), key == self.order.column)) for key in keys]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self._sort(key)
+
+        self.app.push_screen(ListScreen("sort by", _order_columns, rows, hint="enter chooses, esc closes"), chosen)
+
+    def _title_of(self, key: str, titles: Mapping[str, str]) -> str:
+        return (titles.get(key) or self.SIGN) if key else "as they come"
 
     def _sort(self, key: str) -> None:
         self.order = Order(key, self.falls(key))
@@ -229,14 +272,19 @@ class TableScreen(SampleScreen):
         rows = (self.table.row(key) for key in self.table.row_keys)
         return [row for row in rows if row is not None]
 
+    def values_of(self, key: str) -> list[tuple[str, str]]:
+        """What of a row may be copied: what it is, and its text."""
+        row = self.table.row(key)
+        cells = zip(self.table.columns, row.cells, strict=True) if row is not None else ()
+        return [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+
     def action_copy(self) -> None:
         """Ask what of the line, then copy it: everything as JSON, or one value."""
         row, value = self.table.row(self.table.cursor or ""), self.row_value()
         if row is None:
             return
         values = [("JSON", json_text(value))] if value is not None else []
-        cells = zip(self.table.columns, row.cells, strict=True)
-        values += [(column.title.strip() or "sign", cell.text.strip()) for column, cell in cells if cell.text.strip()]
+        values += self.values_of(row.key)
 
         def chosen(place: str | None) -> None:
             if place is not None:
@@ -254,6 +302,20 @@ class TableScreen(SampleScreen):
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
+
+
+def _with(settings: Mapping[str, T], name: str, value: T) -> dict[str, T]:
+    """The same settings with one for a screen, or without one where there is none."""
+    others = {one: kept for one, kept in settings.items() if one != name}
+    return others | {name: value} if value else others
+
+
+def _order_columns(width: int) -> tuple[Column, ...]:
+    return (Column("sign", "", "left", 2), Column("title", "COLUMN", "left", max(0, width - 4)))
+
+
+def _order_cells(title: str, is_now: bool) -> tuple[Cell, ...]:
+    return (Cell(" ●" if is_now else "", "accent"), Cell(title, "strong" if is_now else "plain"))
 
 
 def _value_columns(width: int) -> tuple[Column, ...]:

@@ -3,8 +3,9 @@
 A ScrollView with ``render_line``: a new list of thousands of rows costs what the visible ones cost.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -18,6 +19,7 @@ from textual.strip import Strip
 
 from ctrscope.render.safe import cell_width, pad, shorten
 from ctrscope.views.actions import MOVES, bindings
+from ctrscope.views.links import Links, spans
 from ctrscope.views.ordering import Order
 from ctrscope.views.row_diff import diff_rows, follow_cursor
 
@@ -44,6 +46,7 @@ class Cell(NamedTuple):
     tone: str = "plain"  # one of RowTable.TONES: a component class of the table
     mark: str = " "  # one character right of it, so that no meaning hangs on colour alone
     parts: tuple[tuple[str, str], ...] = ()  # pieces with a tone each, drawn in place of the text that they make up
+    links: Links = MappingProxyType({})  # words of the text that a terminal may open → URL
 
 
 class TableRow:
@@ -293,7 +296,7 @@ class RowTable(ScrollView, can_focus=True):
             if cell.parts:
                 segments += self._pieces(cell.parts, room + gap, over)
                 continue
-            segments.append(Segment(text, style + over if over else style))
+            segments += _linked(text, style + over if over else style, cell.links)
         return _strip(segments, width, under or self._style("plain"))
 
     def _pieces(self, parts: Sequence[tuple[str, str]], room: int, over: Style | None) -> list[Segment]:
@@ -307,6 +310,21 @@ class RowTable(ScrollView, can_focus=True):
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"row-table--{name}", partial=name in ("cursor", "cell", "heading"))
+
+
+def _linked(text: str, style: Style, links: Links) -> Iterator[Segment]:
+    """One segment, and one more for each link in it."""
+    at = 0
+    for first, last, url in spans(text, links):
+        yield Segment(text[at:first], style)
+        yield Segment(text[first:last], style + _link(url))
+        at = last
+    yield Segment(text[at:], style)
+
+
+@lru_cache(maxsize=1024)  # each has a number of its own, by which a terminal tells the links of one page apart
+def _link(url: str) -> Style:
+    return Style(link=url)
 
 
 def _strip(segments: list[Segment], width: int, style: Style) -> Strip:
