@@ -14,7 +14,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.views.acting import Acts, Attach, Limits, Proposal, Write
+from ctrscope.views.acting import Acts, Attach, Keep, Limits, Proposal, Write
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
@@ -42,10 +42,19 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    changes: Callable[[Container], Reading[Any]] = unasked,
     logs: Callable[[Mapping[str, Container]], Any] = unasked,
+    earlier: Callable[[Container, int], Any] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, logs=logs, files=files, image=image, measure=measure)
+    return Asked(
+        log=lambda container, back: earlier(container, back) if back else log(container),
+        logs=logs,
+        files=files,
+        changes=changes,
+        image=image,
+        measure=measure,
+    )
 
 
 class SilentSource:
@@ -89,6 +98,7 @@ async def dashboard(
     preferences: Preferences | None = None,
     complaints: Sequence[str] = (),
     here: str | None = None,
+    keep: Keep | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -102,6 +112,7 @@ async def dashboard(
         preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
         complaints=complaints,
         here=here,
+        keep=keep,
         clock=lambda: now,
     )
     try:
