@@ -283,10 +283,10 @@ def test_of_a_defect_is_said_what_it_is_and_nothing_else(audited: Audited, rule:
 
 
 def _pids_limit_of_systemd(engine: Engine, rule: str) -> bool:
-    """Docker tells its runtime nothing when it is told -1: a scope of systemd then has DefaultTasksMax for a limit."""
-    if engine.name != "docker" or not _IS_V2:
+    """Engines tell their runtime nothing when they are told -1: a scope of systemd then has DefaultTasksMax for a limit."""
+    if engine.name == "runc" or not _IS_V2:
         return False
-    pid = run("docker", "inspect", "-f", "{{.State.Pid}}", engine.full_name(rule)).strip()
+    pid = run(engine.name, "inspect", "-f", "{{.State.Pid}}", engine.full_name(rule)).strip()
     path = Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
     return Path(f"/sys/fs/cgroup{path}/pids.max").read_text().strip().isdecimal()
 
