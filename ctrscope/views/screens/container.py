@@ -4,11 +4,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
@@ -19,7 +16,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.actions import CONTAINER, LOGS, LONG_TEXT, PAGE, SELECTED, Action, bindings
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
 from ctrscope.views.grouping import Grouping, title_of
@@ -31,6 +28,8 @@ from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.group_log import GroupLogScreen
 from ctrscope.views.screens.long_text import LongTextScreen
 from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.field import Field
+from ctrscope.views.widgets.pane_view import PaneView
 from ctrscope.views.widgets.text_pane import TextPane
 
 
@@ -49,35 +48,6 @@ class TabStrip(Static):
             piece = Content.assemble((f" {title} ", "bold $background on $accent" if index == chosen else "$muted"))
             drawn += piece.stylize(Style.from_meta({"@click": f"screen.show_tab({index})"}))
         self.update(drawn)
-
-
-class PaneView(VerticalScroll):
-    """Scrolls one tab with the keys that move everywhere."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-
-    class Resized(Message):
-        """There is another width to draw for."""
-
-    def compose(self) -> ComposeResult:
-        """Hold the text of the tab."""
-        yield Static(id="pane")
-
-    def on_resize(self) -> None:
-        """Say so."""
-        self.post_message(self.Resized())
-
-    def action_move(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.scroll_relative(y=lines, animate=False)
-
-    def action_page(self, direction: int) -> None:
-        """Scroll by screens."""
-        self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False)
-
-    def action_end(self, direction: int) -> None:
-        """Scroll to an end."""
-        self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
 
 
 class ContainerScreen(LongTextScreen):
@@ -102,6 +72,9 @@ class ContainerScreen(LongTextScreen):
         yield Static(id="facts")
         yield TabStrip(id="tabs")
         yield PaneView()
+        field = Field(self._search_taken, placeholder="search: text; n goes on, N goes back", id="search")
+        field.display = False
+        yield field
         yield LogsPane()
         yield ConfigPane(self.ctrscope.asked)
 
@@ -130,13 +103,31 @@ class ContainerScreen(LongTextScreen):
         return self._opened.container if self._opened else None
 
     def offers(self, action: Action) -> bool:
-        """Secrets are on two tabs; of a group there is a log where there is a group."""
+        """Secrets are on two tabs; of a group there is a log where there is a group; one can search on every tab."""
+        if self.text is None:
+            if self.is_typing:
+                return action.id == self.BACK
+            if action.id == "text.search":
+                return True
+            if action.id in ("text.next", "text.previous"):
+                return self.query_one(PaneView).pattern is not None
         if not (self.text is not None and self.text.is_typing):
             if action.id == "container.secrets":
                 return PANES[self.tab].title in ("Environment", "Config")
             if action.id == "container.merged":
                 return self.logs is not None and bool(self._group)
         return super().offers(action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A search is possible on every tab."""
+        if self.text is None and action in ("search", "match"):
+            return not self.is_typing
+        return super().check_action(action, parameters)
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether letters go into the field of a search."""
+        return self.focused is not None and self.focused.id == "search"
 
     def shown_value(self) -> object:
         """Everything that is known about the container; what looks secret only while it is shown."""
@@ -216,10 +207,46 @@ class ContainerScreen(LongTextScreen):
             text.show(container, self.secrets)
         else:
             lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
-            self.query_one("#pane", Static).update(Content("\n").join(lines))
+            self.query_one(PaneView).show(lines)
         self.show_actions()
 
     # Keys
+
+    def action_search(self) -> None:
+        """Open the field for a search."""
+        if self.text is not None:
+            super().action_search()
+            return
+        self.query_one("#search", Field).open()
+        self.show_actions()
+
+    def _search_taken(self, text: str) -> None:
+        self._close_search()
+        if not self.query_one(PaneView).search(text) and text:
+            self.notify(inert(f"“{text}” is not on this tab"), markup=False)
+        self.show_actions()
+
+    def _close_search(self) -> None:
+        self.query_one("#search", Field).display = False
+        self.set_focus(self.query_one(PaneView))
+
+    def action_match(self, step: int) -> None:
+        """Go to another match."""
+        if self.text is not None:
+            super().action_match(step)
+        else:
+            self.query_one(PaneView).step(step)
+
+    def action_back(self) -> None:
+        """End a search, else go back to where the page was opened."""
+        page = self.query_one(PaneView)
+        if self.text is None and self.is_typing:
+            self._close_search()
+        elif self.text is None and page.pattern is not None:
+            page.search("")
+            self.show_actions()
+        else:
+            super().action_back()
 
     def action_tab(self, step: int) -> None:
         """Show the tab *step* further."""
@@ -235,6 +262,7 @@ class ContainerScreen(LongTextScreen):
 
     def _bring_forward(self) -> None:
         text = self.text
+        self.query_one("#search", Field).display = False
         self.query_one(PaneView).display = text is None
         for pane in self.query(TextPane):
             pane.display = pane is text
