@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctrscope.model.gap import Reading
     from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
     from ctrscope.views.acting import Limits, Proposal
-    from ctrscope.views.asking import Log
+    from ctrscope.views.asking import Changes, Log
 
 
 class Dashboard:
@@ -75,6 +75,7 @@ class Dashboard:
                 log=partial(_open_log, environment.host),
                 logs=partial(_open_logs, environment.host),
                 files=partial(_config_files, environment.host),
+                changes=partial(_changes, environment.host),
                 image=partial(_image_config, environment.host),
                 measure=partial(_measure, environment.host),
             ),
@@ -102,19 +103,22 @@ def _attach(environment: Environment, container: Container, types: Sequence[Name
     return enter_container(environment, container, AttachRequest(namespaces=tuple(types)))
 
 
-def _open_log(host: HostFs, container: Container) -> "Log":
-    """The log of a container. Errors: Refused, which says where it is read instead."""
+def _open_log(host: HostFs, container: Container, back: int) -> "Log":
+    """The log of a container, or that of *back* starts before. Errors: Refused, which says where it is read instead."""
     from ctrscope.discovery.log_reader import LogReader
-    from ctrscope.engines.log_source import find_log
+    from ctrscope.engines.log_source import find_earlier_log, find_log
     from ctrscope.views.acting import Refused
 
-    source = find_log(host, container)
+    source = find_earlier_log(host, container, back) if back else find_log(host, container)
     if not source.paths:
         raise Refused(source.elsewhere)
     try:
-        return LogReader(host, source)
+        log = LogReader(host, source)
     except OSError as error:
         raise Refused(f"{source.paths[-1]}: {error.strerror or error}") from error
+    if back and log.end() == log.beginning:
+        raise Refused(f"{source.paths[-1]} has nothing from before this start")
+    return log
 
 
 def _open_logs(host: HostFs, containers: Mapping[str, Container]) -> "Log":
@@ -132,6 +136,16 @@ def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Se
     from ctrscope.discovery.config_files import read_config_files
 
     return read_config_files(host, container, show_secrets=show_secrets)
+
+
+def _changes(host: HostFs, container: Container) -> "Reading[Changes]":
+    """What a container changed, ready to be gone through."""
+    from ctrscope.discovery.changes import ChangeReader
+    from ctrscope.discovery.writable_layers import find_writable_layer
+    from ctrscope.model.gap import Reading
+
+    layer, gaps = find_writable_layer(host, container)
+    return Reading(ChangeReader(host, layer) if layer is not None else None, gaps)
 
 
 def _write(path: str, text: str, replace: bool, *, with_directory: bool = False) -> str:

@@ -41,8 +41,8 @@ class LogReader:
             self.close()
             raise
         self._seen = self._files[-1].size()
-        if (until := unix_time(source.until)) is not None:
-            self._limit = self.find_time(until)
+        if source.until is not None:
+            self._limit = self.find_time(source.until) or self.beginning
 
     def close(self) -> None:
         """Let the files go."""

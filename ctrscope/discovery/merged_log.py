@@ -58,6 +58,7 @@ class MergedLog:
     """Several logs, open. Not for two threads at once."""
 
     has_times = True
+    source = None
 
     def __init__(self, readers: Mapping[str, LogReader], left_out: Sequence[str] = ()) -> None:
         self.members, self.left_out = tuple(readers), tuple(left_out)

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import msgspec
+from msgspec import structs
 
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import Container, EngineName
 from ctrscope.model.gap import ParseError
 from ctrscope.model.log import LogFormat, LogSource
+from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.hostfs import HostFs
 
 _FORMATS = {
@@ -26,6 +28,9 @@ _FORMATS = {
 }
 #: Engines rotate a handful; whoever owns the directory may make more.
 _MOST_FILES = 100
+_ATTEMPT = re.compile(r"(0|[1-9]\d{0,8})\.log")
+#: An engine notes the start when the program runs already, which may have written something by then; none starts again sooner.
+_BEFORE_START = 0.05  # s
 _NUMBERED, _DATED = re.compile(r"(\d{1,3})(\.gz)?"), re.compile(r"\d{8}-\d{6}(\.gz)?")
 
 
@@ -46,6 +51,32 @@ def find_log(host: HostFs, container: Container) -> LogSource:
     if path is not None and path.startswith("/") and "\0" not in path:
         return LogSource(paths=(*_rotated(host, path), path), format=format_of(container.engine, path), owner=owner)
     return LogSource(owner=owner, elsewhere=_elsewhere(host, container))
+
+
+def find_earlier_log(host: HostFs, container: Container, back: int) -> LogSource:
+    """The log of *back* starts before this one, with its rotated parts; without a file, words on why there is none.
+
+    kubelet keeps one for each attempt. Docker, Podman and nerdctl go on in the same file, and do not say in it where.
+    *Source:* kubelet pkg/kubelet/kuberuntime: ``POD/CONTAINER/ATTEMPT.log``.
+    """
+    present = find_log(host, container)
+    directory, _, name = present.paths[-1].rpartition("/") if present.paths else ("", "", "")
+    started = unix_time(container.started_at)
+    if container.pod is not None and (own := _ATTEMPT.fullmatch(name)) is not None:
+        try:
+            found = [int(one[1]) for other in host.names(directory) if (one := _ATTEMPT.fullmatch(other)) is not None]
+        except OSError as error:
+            return LogSource(elsewhere=f"{directory}: {error.strerror or error}")
+        earlier = sorted((number for number in found if number < int(own[1])), reverse=True)
+        if back <= len(earlier):
+            path = f"{directory}/{earlier[back - 1]}.log"
+            return structs.replace(present, paths=(*_rotated(host, path), path))
+        return LogSource(elsewhere=f"{directory} has no log of an attempt before that")
+    if not present.paths or present.format is LogFormat.PLAIN or started is None or back > 1:
+        return LogSource(elsewhere=present.elsewhere or "what was written before this start cannot be told from the rest")
+    ended = unix_time(container.finished_at)
+    is_before = ended is not None and ended < started  # else it is this start that ended
+    return structs.replace(present, until=(started + ended) / 2 if ended and is_before else started - _BEFORE_START)
 
 
 def format_of(engine: EngineName, path: str) -> LogFormat:

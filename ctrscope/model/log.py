@@ -20,7 +20,7 @@ class LogSource(Value, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()  # oldest first; the last is the one that is written to
     format: LogFormat = LogFormat.PLAIN
     owner: int | None = None  # uid that the files have to belong to
-    until: str | None = None  # RFC 3339; the lines from then on are those of a later start
+    until: float | None = None  # unix time; the lines from then on are those of a later start
     elsewhere: str = ""  # "journald: journalctl CONTAINER_ID=3fca…"
 
 

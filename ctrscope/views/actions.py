@@ -97,7 +97,12 @@ SCREENS = (
     Action("screen.events", "7", "app.show('events')", "Events", "What happened since the dashboard was opened.", "Screens"),
     Action("screen.host", "8", "app.show('host')", "Host", "The host, what we may see of it, what we cost.", "Screens"),
     Action(
-        "screen.storage", "9", "app.show('storage')", "Storage", "Images, volumes, networks, secrets: who uses them.", "Screens"
+        "screen.storage",
+        "9",
+        "app.show('storage')",
+        "Storage",
+        "Images, writable layers, volumes, networks, secrets.",
+        "Screens",
     ),
 )
 
@@ -185,6 +190,15 @@ CONTAINER = (
     Action("container.next", "right,tab,l", "tab(1)", "next tab", "Show the next tab.", "Page", 3),
     Action("container.previous", "left,shift+tab,h", "tab(-1)", "previous tab", "Show the previous tab.", "Page"),
     Action(
+        "container.earlier",
+        "P",
+        "earlier",
+        "earlier",
+        "Read the log of the attempt before, from before its last start; after the oldest comes the present one.",
+        "Page",
+        36,
+    ),
+    Action(
         "container.merged",
         "m",
         "merged",
@@ -216,10 +230,50 @@ LONG_TEXT = (
 
 LOGS = (
     Action("text.time", "t", "time", "time", "Go to a moment: 12:04, 2026-09-21 12:04, 10m ago.", "Logs and files", 34),
+    Action(
+        "text.ago",
+        "b",
+        "go_back",
+        "1 min ago",
+        "Go back to 1 minute ago; again: 5, 15, 60 minutes, a day.",
+        "Logs and files",
+        37,
+    ),
+    Action(
+        "text.layout",
+        "J",
+        "layout",
+        "JSON",
+        "Lay out lines that are JSON: when, how grave, what, then the rest; or as they are.",
+        "Logs and files",
+        38,
+    ),
     Action("text.times", "T", "times", "times", "Show when each line was written, or leave it out.", "Logs and files"),
     Action(
         "text.follow", "G", "follow", "follow", "Go to the end of the log, and follow what is written.", "Logs and files", 32
     ),
+)
+
+CHANGES = (
+    Action(
+        "changes.filter",
+        "slash",
+        "filter_changes",
+        "filter",
+        "Show only what matches every word, as in change:added size>1m age<10m path:/etc.",
+        "Changes",
+        5,
+    ),
+    Action(
+        "changes.sort",
+        "s",
+        "sort_changes",
+        "sort",
+        "Sort the changes by the next column, or by a title that is clicked.",
+        "Changes",
+        6,
+    ),
+    Action("changes.reverse", "S", "reverse_changes", "reverse", "Turn their order around.", "Changes"),
 )
 
 #: Of the logs of several containers as one.
@@ -303,8 +357,16 @@ STORAGE = (
         1,
     ),
     Action("storage.users", "u", "users", "used by", "List the containers that use it, and open one.", "Storage", 16),
-    Action("storage.measure", "z", "measure", "count size", "Count what a volume holds, file by file.", "Storage", 5),
-    Action("storage.kind", "t", "kind", "kind", "Show images, volumes, networks, secrets, or all.", "Storage", 14),
+    Action(
+        "storage.measure",
+        "z",
+        "measure",
+        "count size",
+        "Count what a volume or a writable layer holds, file by file.",
+        "Storage",
+        5,
+    ),
+    Action("storage.kind", "t", "kind", "kind", "Show images, layers, volumes, networks, secrets, or all.", "Storage", 14),
     Action("storage.fold", "left,h", "fold(True)", "fold", "Fold the list that the cursor is in.", "Storage"),
     Action("storage.unfold", "right,l", "fold(False)", "unfold", "Unfold it.", "Storage"),
 )

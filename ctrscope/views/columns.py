@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from ctrscope.model.gap import Reason
 from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row
 from ctrscope.render.safe import cell_width, inert
-from ctrscope.render.units import NOT_APPLICABLE, format_bytes, format_percent
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_percent
 from ctrscope.views.widgets.row_table import Column
 
 #: The last minute of CPU, drawn from the history that only the dashboard keeps; sorts as CPU does.
@@ -105,6 +106,28 @@ HEALTH = Field(
 )
 
 
+def _written(row: Row, now: float) -> str:
+    if row.layer is None:
+        return ""
+    if row.layer.value is None:
+        has_none = not row.layer.gaps or row.layer.gaps[0].reason is Reason.UNSUPPORTED
+        return NOT_APPLICABLE if has_none else NOT_PERMITTED
+    return format_bytes(row.layer.value.size)
+
+
+#: Counted only while somebody wants to see it.
+SIZE = Field(
+    "size",
+    "SIZE",
+    "right",
+    6,
+    _written,
+    lambda row, now: -1 if row.layer is None or row.layer.value is None else row.layer.value.size,
+    "What it wrote: bytes of files in its writable layer, as docker ps -s counts. Counted only while the column is there, "
+    "or a filter asks for size; – has no such layer.",
+)
+
+
 class _Place(NamedTuple):
     key: str
     from_width: int  # of the screen, in cells
@@ -140,7 +163,7 @@ MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
 FIELDS: Mapping[str, Field] = {
-    field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, CPU_SHARE, ADDRESSES, RESTARTS, HEALTH)
+    field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, CPU_SHARE, SIZE, ADDRESSES, RESTARTS, HEALTH)
 }
 #: As those who choose among them see them.
 EVERY_COLUMN = {key: Column(key, field.title, field.align, field.width, field.help) for key, field in FIELDS.items()}

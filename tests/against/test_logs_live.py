@@ -11,7 +11,7 @@ from ctrscope.discovery.discover import discover
 from ctrscope.discovery.log_reader import LogReader
 from ctrscope.discovery.merged_log import open_logs
 from ctrscope.discovery.plan import Plan
-from ctrscope.engines.log_source import find_log
+from ctrscope.engines.log_source import find_earlier_log, find_log
 from ctrscope.model.container import Container
 from ctrscope.model.log import LogPlace
 from ctrscope.model.timestamp import unix_time
@@ -153,6 +153,32 @@ def test_a_merged_log_has_the_lines_of_the_engines_own_commands_in_the_order_of_
     finally:
         for name, engine in engines.items():
             run(engine, "rm", "-f", *(("-t", "0") if engine == "podman" else ()), name, check=False)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_after_a_restart_the_lines_from_before_it_are_told_from_the_others(parts: tuple[str, ...], engine: str) -> None:
+    if engine not in parts:
+        unmet(f"{engine} is not up")
+    name = f"log-live-r-{engine}"
+    say = "echo begins; echo $(cat /n 2>/dev/null)x >/n; echo start $(cat /n); exec sleep 100000"
+    try:
+        if engine == "docker":
+            docker.start_container(name, "--network", "none", docker.IMAGE, "sh", "-c", say)
+        else:
+            podman.podman("run", "-d", "--name", name, "--log-driver", "k8s-file", podman.IMAGE, "sh", "-c", say)
+        for marks in ("x", "xx"):
+            wait_for("the last line", partial(_has_said, (engine, "logs", name), f"start {marks}\n"))
+            if marks == "x":
+                podman.podman("restart", "-t", "0", name) if engine == "podman" else run("docker", "restart", "-t", "0", name)
+        host, found = HostFs(), _find(name)
+        assert [one.text for one in LogReader(host, find_log(host, found)).before(None, 10).lines] == [
+            *("begins", "start x"),
+            *("begins", "start xx"),
+        ]
+        source = find_earlier_log(host, found, 1)
+        assert [one.text for one in LogReader(host, source).before(None, 10).lines] == ["begins", "start x"]
+    finally:
+        run(engine, "rm", "-f", *(("-t", "0") if engine == "podman" else ()), name, check=False)
 
 
 def test_without_a_file_it_is_said_where_the_log_is(parts: tuple[str, ...]) -> None:

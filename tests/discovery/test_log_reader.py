@@ -236,3 +236,35 @@ def test_a_line_in_whose_middle_the_file_was_rotated_is_one_line(tmp_path: Path)
     assert _texts(page) == ["before", "first half, second half"]
     assert _texts(reader.after(page.end, 2)) == ["after"]
     assert _texts(reader.before(None, 2)) == ["first half, second half", "after"]
+
+
+def test_lines_of_a_later_start_are_not_there(rotated: Path) -> None:
+    paths = ("/x.2.gz", "/x.1", "/x")
+    until = (_START + timedelta(seconds=150)).timestamp()
+    reader = LogReader(HostFs(str(rotated)), LogSource(paths=paths, format=LogFormat.CRI, until=until))
+    page = reader.before(None, 10)
+    assert _texts(page) == [f"line {number}" for number in range(140, 150)]
+    assert page.is_last
+    assert _texts(reader.after(LogPlace(0, 0), 1000)) == [f"line {number}" for number in range(150)]
+    assert reader.after(page.end, 10).lines == ()
+    assert reader.after(page.end, 10).is_last
+    with (rotated / "x").open("a") as file:
+        file.write(_cri(250, 1))
+    assert reader.after(page.end, 10).lines == ()
+
+
+@pytest.mark.parametrize("text", ["", "no time at all\n", _cri(5, 2)])
+def test_where_nothing_is_from_before_the_start_there_is_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+    reader = LogReader(HostFs(str(tmp_path)), LogSource(paths=("/x",), format=LogFormat.CRI, until=_START.timestamp()))
+    assert reader.end() == reader.beginning
+    assert reader.before(None, 10).lines == ()
+
+
+def test_a_compressed_part_that_is_torn_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    packed = gzip.compress("".join(f"{number * 7919 % 10007} {_cri(number, 1)}" for number in range(5000)).encode())
+    (tmp_path / "x.1.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "x").write_text(_cri(0, 1))
+    page = _reader(tmp_path, "x.1.gz", "x").before(None, 10)
+    assert len(page.lines) == 10
+    assert page.remarks == ("/x.1.gz: only its beginning was unpacked",)

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from ctrscope.engines.log_source import find_log, rotated_names
+from ctrscope.engines.log_source import find_earlier_log, find_log, rotated_names
 from ctrscope.engines.lxc import parse_lxc_config
-from ctrscope.model.container import Container, ContainerStatus, EngineName, Evidence, Monitor
+from ctrscope.model.container import Container, ContainerStatus, EngineName, Evidence, Monitor, Pod
 from ctrscope.model.log import LogFormat, LogSource
+from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.hostfs import HostFs
 
 
@@ -85,3 +86,62 @@ def test_the_log_of_an_lxc_console_is_what_the_configuration_names() -> None:
     text = b"lxc.uts.name = web\nlxc.console.logfile = /var/log/lxc/web.console\n"
     assert parse_lxc_config(text, "config").console_log == "/var/log/lxc/web.console"
     assert parse_lxc_config(b"lxc.console.logfile = none\n", "config").console_log is None
+
+
+# The log of an attempt before
+
+_POD = Pod(name="web-0", namespace="shop", uid="6f1c")
+
+
+def _kubernetes(root: Path, attempt: int, names: tuple[str, ...]) -> tuple[HostFs, Container]:
+    (root / "app").mkdir()
+    for name in names:
+        (root / "app" / name).touch()
+    return HostFs(str(root)), _container(EngineName.CONTAINERD, pod=_POD, log_path=f"/app/{attempt}.log")
+
+
+def test_kubelet_keeps_a_log_for_each_attempt_with_its_own_rotated_parts(tmp_path: Path) -> None:
+    names = ("12.log", "3.log", "2.log", "2.log.20260921-120000", "2.log.20260920-120000.gz", "02.log", "x.log", "2.log.tmp")
+    host, container = _kubernetes(tmp_path, 12, names)
+    assert find_earlier_log(host, container, 1) == LogSource(paths=("/app/3.log",), format=LogFormat.CRI)
+    assert find_earlier_log(host, container, 2).paths == (
+        "/app/2.log.20260920-120000.gz",
+        "/app/2.log.20260921-120000",
+        "/app/2.log",
+    )
+    found = find_earlier_log(host, container, 3)
+    assert (found.paths, found.elsewhere) == ((), "/app has no log of an attempt before that")
+
+
+def test_a_later_attempt_is_not_one_before(tmp_path: Path) -> None:
+    host, container = _kubernetes(tmp_path, 1, ("1.log", "2.log"))
+    assert find_earlier_log(host, container, 1).paths == ()
+
+
+def test_where_an_engine_goes_on_in_the_same_file_the_lines_end_between_the_end_and_the_start(tmp_path: Path) -> None:
+    times = {"started_at": "2026-09-21T12:00:10Z", "finished_at": "2026-09-21T12:00:06Z"}
+    container = _container(EngineName.DOCKER, log_path="/x-json.log", **times)
+    assert find_earlier_log(HostFs(str(tmp_path)), container, 1) == LogSource(
+        paths=("/x-json.log",), format=LogFormat.JSON_FILE, until=unix_time("2026-09-21T12:00:08Z")
+    )
+    assert find_earlier_log(HostFs(str(tmp_path)), container, 2).paths == ()
+
+
+def test_of_a_container_that_ended_since_what_the_engine_noted_late_is_of_its_last_start(tmp_path: Path) -> None:
+    times = {"started_at": "2026-09-21T12:00:10Z", "finished_at": "2026-09-21T12:00:16Z"}
+    container = _container(EngineName.DOCKER, log_path="/x-json.log", **times)
+    until = find_earlier_log(HostFs(str(tmp_path)), container, 1).until
+    assert until is not None
+    assert unix_time("2026-09-21T12:00:09.9Z") < until < unix_time("2026-09-21T12:00:10Z")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("engine", "facts"),
+    [
+        (EngineName.LXC, {"log_path": "/console", "started_at": "2026-09-21T12:00:10Z"}),  # its lines have no times
+        (EngineName.PODMAN, {"log_path": "/ctr.log"}),  # never started
+    ],
+)
+def test_where_starts_cannot_be_told_apart_it_is_said(tmp_path: Path, engine: EngineName, facts: dict[str, Any]) -> None:
+    found = find_earlier_log(HostFs(str(tmp_path)), _container(engine, **facts), 1)
+    assert (found.paths, found.elsewhere) == ((), "what was written before this start cannot be told from the rest")

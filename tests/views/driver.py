@@ -42,10 +42,19 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    changes: Callable[[Container], Reading[Any]] = unasked,
     logs: Callable[[Mapping[str, Container]], Any] = unasked,
+    earlier: Callable[[Container, int], Any] = unasked,
 ) -> Asked:
     """What can be looked up; what a test does not hand in is not to be asked for."""
-    return Asked(log=log, logs=logs, files=files, image=image, measure=measure)
+    return Asked(
+        log=lambda container, back: earlier(container, back) if back else log(container),
+        logs=logs,
+        files=files,
+        changes=changes,
+        image=image,
+        measure=measure,
+    )
 
 
 class SilentSource:

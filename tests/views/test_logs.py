@@ -346,3 +346,58 @@ def test_keys_that_are_typed_into_the_field_do_nothing_else(log: Path) -> None:
             assert "qg3n" not in "\n".join(screen_lines(pilot))
 
     run()
+
+
+def test_lines_that_are_json_are_laid_out_on_a_key_and_searched_as_they_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    lines = [
+        r'{"msg":"slow query","level":"warn","ms":1200,"time":"T1"}',
+        r"plain text, level=warn",
+        r'{"msg":"\u001b[2Jcleared [red]x[/red]","level":"info","who":"\u202e"}',
+        '{"msg":"torn',
+    ]
+    path.write_text("".join(f"2026-09-21T12:00:00Z stdout F {text}\n" for text in lines))
+
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([sample()], asked=_asked(path)) as pilot:
+            await _open(pilot, "Logs")
+            await until(pilot, r'{"msg":"slow query","level":"warn","ms":1200,"time":"T1"}')
+            await press(pilot, "J")
+            text = await until(pilot, "T1 warn slow query  ms=1200")
+            assert "plain text, level=warn" in text
+            assert r"info \x1b[2Jcleared [red]x[/red]  who=\u202e" in text
+            assert '{"msg":"torn' in text
+            assert "JSON laid out" in text
+            await _type(pilot, "ampersand", "^T1 warn|^plain")
+            text = await until(pilot, "2 lines")
+            assert "slow query" in text
+            assert "torn" not in text
+            await press(pilot, "J")  # as it was written, only one begins so
+            text = await until(pilot, "1 lines")
+            assert "slow query" not in text
+            await press(pilot, "escape")
+            await until(pilot, '{"msg":"slow query"')
+
+    run()
+
+
+def test_a_key_goes_further_back_each_time_it_is_pressed(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    seconds = (*range(90_000, 4000, -1000), *range(4000, 0, -10))
+    path.write_text(
+        "".join(f"{datetime.fromtimestamp(NOW - one, UTC).isoformat()} stdout F said {one} ago\n" for one in seconds)
+    )
+
+    @asynchronous
+    async def run() -> None:
+        async with dashboard([sample()], asked=_asked(path), now=NOW) as pilot:
+            await _open(pilot, "Logs")
+            await until(pilot, "said 10 ago")
+            for ago in (300, 900, 3600, 86_000):
+                await press(pilot, *(("b", "b") if ago == 300 else "b"))
+                await until(pilot, f"said {ago} ago")
+            await press(pilot, "G")
+            await until(pilot, "said 10 ago")
+
+    run()

@@ -43,7 +43,7 @@ async def test_what_is_found_is_marked_until_escape_and_the_next_one_goes_back()
         await press(pilot, "enter", "slash", *"needle", "enter")
         page = pilot.app.screen.query_one(PaneView)
         assert page.pattern is not None
-        assert "n next" in screen_lines(pilot)[-1] or "/ search" in screen_lines(pilot)[-1]
+
         await press(pilot, "escape")
         assert page.pattern is None
         assert isinstance(pilot.app.screen, ContainerScreen)

@@ -10,17 +10,20 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from textual import on
+from textual.app import ComposeResult
 from textual.message import Message
+from textual.widgets import Static
 
-from ctrscope.model.log import LogLine, LogPage, Place
+from ctrscope.model.log import LogLine, LogPage, LogSource, Place
 from ctrscope.model.timestamp import unix_time
+from ctrscope.render.json_line import lay_out
 from ctrscope.render.safe import cell_width, inert, pad, shorten
-from ctrscope.render.units import format_bytes
+from ctrscope.render.units import format_bytes, format_duration
 from ctrscope.views.acting import Done, reason_text, run_aside
 from ctrscope.views.asking import Keep, Log
 from ctrscope.views.expression import Expression
 from ctrscope.views.moments import MOMENT_HINT, parse_moment, stamp
-from ctrscope.views.tones import Part
+from ctrscope.views.tones import Part, line
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
 from ctrscope.views.widgets.row_table import SHARED
 from ctrscope.views.widgets.text_pane import TextPane
@@ -29,6 +32,7 @@ _WINDOW = 5000  # lines that are kept
 _PAGE = 500  # lines of one look
 _NEAR = 100  # lines to the edge of the window at which it is moved
 _ENOUGH = 200  # lines that a filter looks for by itself
+_STEPS = (60, 300, 900, 3600, 86400)  # seconds ago
 _SIGN = 2  # cells of what is left of a line without its time
 _WITH_DATE = 100  # cells from which on the date stands beside the time
 _NAME = 20  # cells of the longest name before a line, where there is room for the date; else half of it
@@ -60,37 +64,54 @@ class LogsPane(TextPane):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._key: object = None  # of what is shown
+        self._open: Callable[[int], Log] | None = None
+        self._back = 0  # so many starts before the present one
         self._log: Log | None = None
         self._page: LogPage | None = None  # the window: its places, and the lines of it
         self._shown: list[TextLine] = []
         self._following = True
         self._with_times = True
+        self._laid_out = False  # lines that are JSON
+        self._ago = -1  # which of _STEPS was gone back to last
         self._held = False  # the screen is held still: what was written since is not shown
         self._busy = ""  # what runs aside now
         self._next: tuple[str, Callable[[], object]] | None = None
         self._turn = 0  # what was asked for before the latest turn is not wanted any more
         self._progress = 0  # bytes that a search or a filter looked through
 
-    def show(self, key: object, open_log: Callable[[], Log] | None, held: bool) -> None:
+    def show(self, key: object, open_log: Callable[[int], Log] | None, held: bool) -> None:
         """Open the log of that key, or look for what was written since, unless the screen is held still.
 
-        Another key is another log; it waits until nobody reads in the one before.
+        Another key is another log; it waits until nobody reads in the one before. *open_log* takes how many starts before
+        the present one it is to be from.
         """
-        self._held = held
+        self._held, self._open = held, open_log
         if self._key is None or (key != self._key and self._following and not held):
             self._key = key
             if open_log is None:
                 self.say("there is no log to what is shown: it is not this host, live")
                 return
             self.say("opening …")
-            self._turn_to("open", open_log)
+            self._turn_to("open", partial(open_log, 0))
         elif self._log is not None and self._page is not None and self._following and not held and not self._busy:
             self._do("follow", partial(self._log.after, self._page.end, _WINDOW, self._keep()))
+
+    def compose(self) -> ComposeResult:
+        """Stack what there is to say above the rest, and the rest."""
+        head = Static(classes="head")
+        head.display = False
+        yield head
+        yield from super().compose()
 
     @property
     def left_out(self) -> Sequence[str]:
         """Of several logs: which are not among the lines, and why. Not inert."""
         return self._log.left_out if self._log is not None else ()
+
+    @property
+    def earlier(self) -> LogSource | None:
+        """What is shown, if it is from before the present start."""
+        return self._log.source if self._back and self._log is not None else None
 
     @property
     def lines(self) -> Sequence[LogLine]:
@@ -121,7 +142,9 @@ class LogsPane(TextPane):
         kind, turn = event.ticket
         self._busy = ""
         if turn == self._turn:
-            if event.error is not None:
+            if event.error is not None and kind == "earlier":
+                self._nothing_earlier(event.error)
+            elif event.error is not None:
                 self.say(reason_text(event.error), "watch" if kind == "open" else "act")
             else:
                 self._take(kind, event.value)
@@ -130,7 +153,8 @@ class LogsPane(TextPane):
             self._do(*following)
 
     def _take(self, kind: str, value: Any) -> None:
-        if kind == "open":
+        if kind in ("open", "earlier"):
+            self._back = self._back + 1 if kind == "earlier" else 0
             self._log = value
             self.say("")
             self.post_message(self.Opened())
@@ -151,7 +175,13 @@ class LogsPane(TextPane):
 
     def _keep(self, pattern: re.Pattern[str] | None = None) -> Keep | None:
         wanted: list[Expression | re.Pattern[str]] = [one for one in (self.filter, pattern) if one is not None]
-        return (lambda found: all(one.search(clean(found.text)) for one in wanted)) if wanted else None
+        text_of = self._text_of
+        return (lambda found: all(one.search(text_of(found)) for one in wanted)) if wanted else None
+
+    @property
+    def _text_of(self) -> Callable[[LogLine], str]:
+        """What is shown of a line, and searched. Not inert."""
+        return _laid_out if self._laid_out else _as_it_is
 
     # The window
 
@@ -233,8 +263,9 @@ class LogsPane(TextPane):
             self._do("older", partial(self._log.before, page.start, _PAGE, self._keep()))
 
     def _drawn(self, lines: Iterable[LogLine]) -> list[TextLine]:
+        text_of = self._text_of
         return [
-            TextLine(inert(clean(one.text)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
+            TextLine(inert(text_of(one)), "plain", one.place, partial(self._before, one) if one.at or one.whose else None)
             for one in lines
         ]
 
@@ -305,13 +336,46 @@ class LogsPane(TextPane):
 
     # Keys
 
+    def show_earlier(self) -> None:
+        """Show the log from before the start of what is shown; from before the first that is kept, the present one again."""
+        if self._open is not None and not self._busy.startswith(("open", "earlier")):
+            self._turn_to("earlier", partial(self._open, self._back + 1))
+
+    def _nothing_earlier(self, error: Exception) -> None:
+        if not self._back or self._open is None:
+            self.say(f"nothing earlier: {reason_text(error)}")
+            return
+        self.app.notify("nothing earlier is kept: this is the present start again", markup=False)
+        self._turn_to("open", partial(self._open, 0))
+
     def toggle_times(self) -> None:
         """Leave out when lines were written, or show it again."""
         self._with_times = not self._with_times
         self._draw()
 
+    def toggle_layout(self) -> None:
+        """Lay lines out that are JSON, or show them as they were written."""
+        self._laid_out = not self._laid_out
+        if self.filter is not None:
+            self.filtered()  # it is about what is shown
+        elif self._page is not None:
+            self._shown = self._drawn(self._page.lines)
+            self._draw()
+            if self._following:
+                self.view.to_end()
+
+    def go_back(self) -> None:
+        """Go to a minute ago; once more to five, and so on."""
+        if self._log is None:
+            return
+        self._ago = (self._ago + 1) % len(_STEPS)
+        seconds = _STEPS[self._ago]
+        self.say(f"looking for {format_duration(seconds)} ago …")
+        self._turn_to("time", partial(self._log.find_time, self._now() - seconds))
+
     def follow(self) -> None:
         """Go to the end, and stay there."""
+        self._ago = -1
         self._to_end()
 
     def to_beginning(self) -> None:
@@ -377,13 +441,24 @@ class LogsPane(TextPane):
             self._look_on(found.goes_on, direction)
 
     def step_back(self) -> bool:
-        """End what runs first."""
+        """End what runs first; last, come back to the present start."""
         if self._busy.startswith("search"):
             self._turn += 1
             self._next = None
             self.say("the search was ended")
             return True
-        return super().step_back()
+        if super().step_back():
+            return True
+        if self._back and self._open is not None:
+            self._turn_to("open", partial(self._open, 0))
+            return True
+        return False
+
+    def say_above(self, text: str) -> None:
+        """Say above the lines what they are; nothing where that is clear. The text is made inert."""
+        head = self.query_one(".head", Static)
+        head.display = bool(text)
+        head.update(line(" ", (inert(text), "strong")))
 
     def words(self) -> tuple[Iterable[Part], Part]:
         """What is shown, and of what."""
@@ -395,9 +470,14 @@ class LogsPane(TextPane):
             left.append((f"filter “{inert(self.filter.pattern)}”: {len(page.lines)} lines  ", "strong"))
             if not page.is_first and self._busy:
                 left.append((f"{format_bytes(self._progress)} looked through …  ", "muted"))
-        left.append(("following" if self._following else "the end: G", "accent" if self._following else "muted"))
+        if self._following and self._back:
+            left.append(("the end; nothing is added any more", "muted"))
+        else:
+            left.append(("following" if self._following else "the end: G", "accent" if self._following else "muted"))
         if not page.lines and page.is_first and page.is_last and page.unfinished is None:
             left = [("no line matches" if self.filter is not None else "nothing was written yet", "muted")]
+        if self._laid_out:
+            left.append(("  JSON laid out", "muted"))
         left += [(f"  · {inert(remark)}", "watch") for remark in page.remarks[:1]]
         size = log.size()
         return left, f"{inert(log.where)}, {format_bytes(size) if size else 'empty'}"
@@ -406,6 +486,14 @@ class LogsPane(TextPane):
 def clean(text: str) -> str:
     """Without colours, which are not the text; and with tabs as spaces."""
     return _COLOURS.sub("", text).expandtabs() if "\x1b" in text or "\t" in text else text
+
+
+def _as_it_is(found: LogLine) -> str:
+    return clean(found.text)
+
+
+def _laid_out(found: LogLine) -> str:
+    return clean(lay_out(found.text))
 
 
 def _last(log: Log, keep: Keep | None) -> _Around:

@@ -65,8 +65,10 @@ class ContainersScreen(FilteredScreen):
         return Look(self.order, self._grouping, self._folded, self.filter, self.ctrscope.here, self._only_running)
 
     def focus_of(self) -> Focus:
-        """Ask for the figures of the cgroups that are a group's."""
-        return Focus(levels=tuple(group.cgroup for group in self._groups if group.cgroup is not None))
+        """Ask for the figures of the cgroups that are a group's, and for what is counted only when it is to be seen."""
+        levels = tuple(group.cgroup for group in self._groups if group.cgroup is not None)
+        wants_sizes = "size" in self.chosen or any(one.field == "size" for one in self.conditions)
+        return Focus(levels=levels, layers=tuple(row.container.key for row in self._rows) if wants_sizes else ())
 
     def selected(self) -> Container | None:
         """Container under the cursor."""

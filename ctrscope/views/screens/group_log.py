@@ -1,7 +1,6 @@
 """Merged log: what all containers of a group wrote, as one log by time; what has no place in it is named above."""
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -62,8 +61,8 @@ class GroupLogScreen(LongTextScreen):
         keys = frozenset(one.key for one in found)
         if keys - self._known or not self._members:
             self._members, self._known = short_names(found), keys
-        asked = self.ctrscope.asked
-        self.text.show(self._known, partial(asked.logs, self._members) if asked else None, self.ctrscope.paused)
+        asked, members = self.ctrscope.asked, self._members
+        self.text.show(self._known, (lambda _: asked.logs(members)) if asked else None, self.ctrscope.paused)
         self._draw()
 
     def on_resize(self) -> None:

@@ -80,6 +80,21 @@ class LongTextScreen(SampleScreen):
             self.logs.ask_time()
             self.show_actions()
 
+    def action_earlier(self) -> None:
+        """Show what was written before the start."""
+        if self.logs is not None:
+            self.logs.show_earlier()
+
+    def action_go_back(self) -> None:
+        """Go to some time ago."""
+        if self.logs is not None:
+            self.logs.go_back()
+
+    def action_layout(self) -> None:
+        """Lay out lines that are JSON, or show them as they are."""
+        if self.logs is not None:
+            self.logs.toggle_layout()
+
     def action_follow(self) -> None:
         """Go to the end of the log, and stay there."""
         if self.logs is not None:
