@@ -5,11 +5,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
@@ -20,7 +17,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CHANGES, CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.actions import CHANGES, CONTAINER, LOGS, LONG_TEXT, PAGE, SELECTED, Action, bindings
 from ctrscope.views.attempts import attempt_words
 from ctrscope.views.change_rows import FIELDS
 from ctrscope.views.columns import SCROLLBAR
@@ -35,6 +32,8 @@ from ctrscope.views.rows import status_tone
 from ctrscope.views.screens.group_log import GroupLogScreen
 from ctrscope.views.screens.long_text import LongTextScreen
 from ctrscope.views.tones import Part, line
+from ctrscope.views.widgets.field import Field
+from ctrscope.views.widgets.pane_view import PaneView
 from ctrscope.views.widgets.text_pane import TextPane
 
 
@@ -53,35 +52,6 @@ class TabStrip(Static):
             piece = Content.assemble((f" {title} ", "bold $background on $accent" if index == chosen else "$muted"))
             drawn += piece.stylize(Style.from_meta({"@click": f"screen.show_tab({index})"}))
         self.update(drawn)
-
-
-class PaneView(VerticalScroll):
-    """Scrolls one tab with the keys that move everywhere."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-
-    class Resized(Message):
-        """There is another width to draw for."""
-
-    def compose(self) -> ComposeResult:
-        """Hold the text of the tab."""
-        yield Static(id="pane")
-
-    def on_resize(self) -> None:
-        """Say so."""
-        self.post_message(self.Resized())
-
-    def action_move(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.scroll_relative(y=lines, animate=False)
-
-    def action_page(self, direction: int) -> None:
-        """Scroll by screens."""
-        self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False)
-
-    def action_end(self, direction: int) -> None:
-        """Scroll to an end."""
-        self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
 
 
 class ContainerScreen(LongTextScreen):
@@ -106,6 +76,9 @@ class ContainerScreen(LongTextScreen):
         yield Static(id="facts")
         yield TabStrip(id="tabs")
         yield PaneView()
+        field = Field(self._search_taken, placeholder="search: text; n goes on, N goes back", id="search")
+        field.display = False
+        yield field
         yield LogsPane()
         yield ConfigPane(self.ctrscope.asked)
         yield ChangesPane(self.ctrscope.asked)
@@ -141,7 +114,7 @@ class ContainerScreen(LongTextScreen):
 
     def offers(self, action: Action) -> bool:
         """Secrets are on two tabs; of a group there is a log where there is a group; the changes have keys of their own."""
-        if self.changes is not None and self.changes.is_typing:
+        if self.is_searching or (self.changes is not None and self.changes.is_typing):
             return action.id == self.BACK
         if action in CHANGES:
             return self.changes is not None
@@ -155,10 +128,22 @@ class ContainerScreen(LongTextScreen):
         return super().offers(action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of the changes are nobody's on another tab."""
+        """Keys of the changes are nobody's on another tab; one can search on every other."""
         if any(one.run == action for one in CHANGES):
             return self.changes is not None
+        if self.is_page and action in ("search", "match"):
+            return not self.is_searching
         return super().check_action(action, parameters)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the tab in front is lines that scroll."""
+        return self.text is None and self.changes is None
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether letters go into the field of a search on such a tab."""
+        return self.focused is not None and self.focused.id == "search"
 
     def explained(self) -> Sequence[tuple[str, str]]:
         """Explain the columns of the changes."""
@@ -249,10 +234,49 @@ class ContainerScreen(LongTextScreen):
             self.changes.show(container, self.ctrscope.paused)
         else:
             lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
-            self.query_one("#pane", Static).update(Content("\n").join(lines))
+            self.query_one(PaneView).show(lines)
         self.show_actions()
 
     # Keys
+
+    def action_search(self) -> None:
+        """Open the field for a search."""
+        if not self.is_page:
+            super().action_search()
+            return
+        self.query_one("#search", Field).open()
+        self.show_actions()
+
+    def _search_taken(self, text: str) -> None:
+        self._close_search()
+        if not self.query_one(PaneView).search(text) and text:
+            self.notify(inert(f"“{text}” is not on this tab"), markup=False)
+        self.show_actions()
+
+    def _close_search(self) -> None:
+        self.query_one("#search", Field).display = False
+        self.set_focus(self.query_one(PaneView))
+
+    def action_match(self, step: int) -> None:
+        """Go to another match."""
+        if not self.is_page:
+            super().action_match(step)
+        else:
+            self.query_one(PaneView).step(step)
+
+    def action_back(self) -> None:
+        """Close what is open on the tab, else go back to where the page was opened."""
+        page, changes = self.query_one(PaneView), self.changes
+        if self.is_searching:
+            self._close_search()
+        elif self.is_page and page.pattern is not None:
+            page.search("")
+        elif changes is None:
+            super().action_back()
+        elif not changes.step_back():
+            self.app.pop_screen()
+        else:
+            self.show_actions()
 
     def action_tab(self, step: int) -> None:
         """Show the tab *step* further."""
@@ -268,7 +292,8 @@ class ContainerScreen(LongTextScreen):
 
     def _bring_forward(self) -> None:
         text, changes = self.text, self.changes
-        self.query_one(PaneView).display = text is None and changes is None
+        self.query_one("#search", Field).display = False
+        self.query_one(PaneView).display = self.is_page
         for pane in (*self.query(TextPane), *self.query(ChangesPane)):
             pane.display = pane in (text, changes)
         front: Widget = self.query_one(PaneView)
@@ -277,15 +302,6 @@ class ContainerScreen(LongTextScreen):
         elif changes is not None:
             front = changes.table
         self.set_focus(front)
-
-    def action_back(self) -> None:
-        """Close what is open on the tab, else go back to where the page was opened."""
-        if self.changes is None:
-            super().action_back()
-        elif not self.changes.step_back():
-            self.app.pop_screen()
-        else:
-            self.show_actions()
 
     @on(LogsPane.Opened)
     def _say_which_start(self) -> None:

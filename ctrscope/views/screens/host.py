@@ -5,7 +5,6 @@ from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -16,10 +15,11 @@ from ctrscope.render.safe import inert
 from ctrscope.views.actions import HOST, PAGE, Action, bindings
 from ctrscope.views.host_page import host_page
 from ctrscope.views.host_plots import CHARTS, User, users_of
-from ctrscope.views.screens.container import PaneView, plain_lines
+from ctrscope.views.screens.container import plain_lines
 from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.sample_screen import SampleScreen
 from ctrscope.views.tones import line
+from ctrscope.views.widgets.pane_view import PaneView
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 _LISTED = 5  # users of each thing
@@ -93,7 +93,7 @@ class HostScreen(SampleScreen):
             self.query_one("#pane", Static).update(line((" reading the host …", "muted")))
             return
         lines = host_page(self._sample, self._sources, self.ctrscope.header_state(), width, self.size.height)
-        self.query_one("#pane", Static).update(Content("\n").join(lines))
+        self.query_one(PaneView).show(lines)
 
     # Keys
 
