@@ -111,6 +111,14 @@ def test_capabilities_of_a_user_namespace_of_its_own_are_not_held_against_it() -
     assert "host-root" not in found(change(PRIVILEGED, has_user_namespace=True))
 
 
+def test_what_devices_are_allowed_is_not_said_where_it_is_not_known() -> None:
+    def title(audited: Audited) -> str:
+        return next(one.title for one in judge(None, (audited,), only=("security/privileged",)).findings)
+
+    assert "every device" in title(PRIVILEGED)
+    assert "every device" not in title(change(PRIVILEGED, all_devices=None))
+
+
 def test_a_privileged_container_is_not_told_about_every_capability() -> None:
     assert not [name for name in found(PRIVILEGED) if name.startswith("cap-")]
 

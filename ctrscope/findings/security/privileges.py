@@ -57,10 +57,13 @@ def privileged(audited: Audited) -> Iterator[Defect]:
         evidence(audited, "capabilities", f"CapEff: {len(audited.capabilities or ())} capabilities, all that this kernel has"),
         evidence(audited, "seccomp", f"Seccomp: {audited.seccomp}"),
     ]
-    if audited.options is not None and audited.options.privileged:
+    is_told = audited.options is not None and audited.options.privileged
+    if audited.options is not None and is_told:
         found.insert(0, Evidence(source=audited.options.source, value="Privileged: true"))
     if acts_on_host(audited):
-        yield Defect("privileged: every capability, every device, no seccomp filter, nothing masked", tuple(found))
+        # On cgroup v2 no file says which devices are allowed.
+        devices = "every device, " if audited.all_devices or is_told else ""
+        yield Defect(f"privileged: every capability, {devices}no seccomp filter, nothing masked", tuple(found))
     else:
         title = "privileged within its own user namespace: nothing but that namespace confines it"
         yield Defect(title, tuple(found), Severity.MEDIUM)
