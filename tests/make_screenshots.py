@@ -43,7 +43,7 @@ SHOTS = {
     "trees": Shot((120, 22), ("2",)),
     "events": Shot((140, 20), ("7",)),
     "host": Shot((140, 34), ("8",)),
-    "security": Shot((120, 28), ("enter", *["right"] * 6)),
+    "security": Shot((120, 28), ("enter", *["right"] * 7)),
     "help": Shot((120, 40), ("question_mark",)),
 }
 

@@ -64,8 +64,9 @@ MAY_USE: dict[str, tuple[str, ...]] = {
 #: iptables by getsockopt(2) on a socket that is connected to nothing), changing is for attach and act. cli.beside starts
 #: a copy of a process that reads.
 MAY_TOUCH = (
-    "ctrscope.probes.hostfs", "ctrscope.probes.in_root", "ctrscope.probes.disk_usage", "ctrscope.probes.netlink",
-    "ctrscope.probes.iptables_legacy", "ctrscope.probes.proc_connector",
+    "ctrscope.probes.hostfs", "ctrscope.probes.in_root", "ctrscope.probes.disk_usage",
+    "ctrscope.probes.overlay_changes", "ctrscope.probes.netlink", "ctrscope.probes.iptables_legacy",
+    "ctrscope.probes.proc_connector",
     "ctrscope.attach", "ctrscope.act", "ctrscope.oci", "ctrscope.cgroups", "ctrscope.network", "ctrscope.images",
     "ctrscope.launcher", "ctrscope.run", "ctrscope.cli.beside",
 )  # fmt: skip

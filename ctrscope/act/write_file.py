@@ -8,17 +8,19 @@ from ctrscope.act.refusal import CannotAct
 _MODE = 0o600  # what is shown to root is not everybody's
 
 
-def write_file(path: str, text: str, *, replace: bool = False) -> str:
+def write_file(path: str, text: str, *, replace: bool = False, with_directory: bool = False) -> str:
     """Write a text to a file, and return its whole path.
 
     What is replaced is the name: whoever else may write in that directory can have put a link there, and where that leads
-    stays as it is.
+    stays as it is. *with_directory*: the directory that it is in is made, where it is not there.
 
     *Errors:* FileExistsError: it is there, and was not to be replaced; CannotAct.
     """
     whole = os.path.abspath(os.path.expanduser(path))
     content = text.encode("utf-8", "backslashreplace")
     try:
+        if with_directory:
+            os.makedirs(os.path.dirname(whole), mode=0o700, exist_ok=True)
         if not replace:
             _write_new(whole, content)
             return whole

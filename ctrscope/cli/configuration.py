@@ -79,6 +79,36 @@ def parse_configuration(text: bytes) -> Configuration:
         raise ValueError(_placed(text, key, what)) from error
 
 
+def format_configuration(configuration: Preferences) -> str:
+    """The same as a file: what differs from the defaults."""
+    values = msgspec.to_builtins(configuration)
+    defaults = msgspec.to_builtins(type(configuration)())
+    scalars, tables = [], []
+    for key, value in values.items():
+        if value == defaults[key]:
+            continue
+        if isinstance(value, dict):
+            before = defaults[key]
+            lines = (f"{_named(name)} = {_toml(one)}\n" for name, one in value.items() if before.get(name) != one)
+            tables.append(f"\n[{key}]\n{''.join(lines)}")
+        else:
+            scalars.append(f"{key} = {_toml(value)}\n")
+    return "".join((*scalars, *tables)).lstrip("\n")
+
+
+def _named(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: object) -> str:
+    """Texts, numbers, lists and tables are written as in JSON, but for the sign between key and value."""
+    import json
+
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_named(name)} = {_toml(one)}" for name, one in value.items()) + " }"
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
 def _placed(text: bytes, key: str, what: str) -> str:
     line = line_of(text, key)
     return f"line {line}: {key}: {what}" if line else f"{key}: {what}" if key else what

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctrscope.model.gap import Reading
     from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
     from ctrscope.views.acting import Limits, Proposal
-    from ctrscope.views.asking import Log
+    from ctrscope.views.asking import Changes, Log
 
 
 class Dashboard:
@@ -42,13 +42,13 @@ class Dashboard:
         # Textual draws on standard error.
         if not (environment.is_tty and environment.stdin.isatty() and environment.stderr.isatty()):
             raise CommandError(ExitStatus.USAGE, "the dashboard needs a terminal; ctrscope ps lists the containers without one")
-        from ctrscope.cli.configuration import load_configuration
+        from ctrscope.cli.configuration import configuration_path, format_configuration, load_configuration
         from ctrscope.cli.terminal import reached_by
         from ctrscope.discovery.find import find
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
         from ctrscope.probes.open_files import raise_open_files
-        from ctrscope.views.acting import Acts
+        from ctrscope.views.acting import Acts, Keep
         from ctrscope.views.app import CtrscopeApp, find_mistakes_in
         from ctrscope.views.asking import Asked
 
@@ -75,11 +75,13 @@ class Dashboard:
                 log=partial(_open_log, environment.host),
                 logs=partial(_open_logs, environment.host),
                 files=partial(_config_files, environment.host),
+                changes=partial(_changes, environment.host),
                 image=partial(_image_config, environment.host),
                 measure=partial(_measure, environment.host),
             ),
             preferences=configuration,
             complaints=complaints,
+            keep=Keep(configuration_path(), format_configuration, partial(_write, with_directory=True)),
             here=reached_by(environment.host, os.environ) if is_live else None,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.
@@ -136,14 +138,24 @@ def _config_files(host: HostFs, container: Container, show_secrets: bool) -> "Se
     return read_config_files(host, container, show_secrets=show_secrets)
 
 
-def _write(path: str, text: str, replace: bool) -> str:
+def _changes(host: HostFs, container: Container) -> "Reading[Changes]":
+    """What a container changed, ready to be gone through."""
+    from ctrscope.discovery.changes import ChangeReader
+    from ctrscope.discovery.writable_layers import find_writable_layer
+    from ctrscope.model.gap import Reading
+
+    layer, gaps = find_writable_layer(host, container)
+    return Reading(ChangeReader(host, layer) if layer is not None else None, gaps)
+
+
+def _write(path: str, text: str, replace: bool, *, with_directory: bool = False) -> str:
     """Write to a file. Errors: Exists, Refused."""
     from ctrscope.act.write_file import write_file
     from ctrscope.views.acting import Exists
 
     with _refusing():
         try:
-            return write_file(path, text, replace=replace)
+            return write_file(path, text, replace=replace, with_directory=with_directory)
         except FileExistsError as error:
             raise Exists(f"{path} is there already.") from error
 

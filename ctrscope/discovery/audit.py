@@ -29,7 +29,7 @@ from ctrscope.probes.cgroupfs import CgroupLayout, read_layout
 from ctrscope.probes.hostfs import HostFs, ProcDir
 from ctrscope.probes.proc_pid_attr import read_label
 from ctrscope.probes.proc_pid_environ import parse_environ, read_environ
-from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo
+from ctrscope.probes.proc_pid_mountinfo import find_unanswering, read_mountinfo, seen_mounts
 from ctrscope.probes.proc_pid_ns import read_namespaces_of
 from ctrscope.probes.proc_pid_stat import parse_stat
 from ctrscope.probes.proc_pid_status import Status, parse_status, read_status
@@ -197,6 +197,7 @@ class _Gatherer:
         return {"host_namespaces": shared, "has_user_namespace": separate}
 
     def _from_mounts(self, mounts: tuple[Mount, ...]) -> dict[str, Any]:
+        mounts = seen_mounts(mounts)
         proc = next((one for one in reversed(mounts) if one.mount_point == "/proc"), None)
         found: dict[str, Any] = {
             "masked_paths": find_masked_paths(mounts),

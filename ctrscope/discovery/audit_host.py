@@ -111,6 +111,7 @@ def read_audited_host(host: HostFs, snapshot: Snapshot) -> HostFacts:
         docker_hosts=hosts,
         docker_verifies=verifies,
         docker_remaps=remaps,
+        docker_swarm=_read_swarm(host, snapshot, gaps),
         lax_directories=tuple(f"{path} mode {mode:04o}" for path in _STATE if _is_lax(mode := _mode(host, path))),
         sysctls=_read_sysctls(host),
         packages=packages,
@@ -185,6 +186,21 @@ def _read_docker(host: HostFs, snapshot: Snapshot, gaps: list[Gap]) -> tuple[tup
     verifies = bool(config.tlsverify) or any(one in ("--tlsverify", "--tlsverify=true") for one in arguments)
     remaps = bool(config.userns_remap) or any(one.startswith("--userns-remap") for one in arguments)
     return tuple(hosts), verifies, remaps
+
+
+def _read_swarm(host: HostFs, snapshot: Snapshot, gaps: list[Gap]) -> bool | None:
+    """Whether a Docker is part of a swarm: who leaves it removes the file."""
+    roots = [root for engine in snapshot.engines if engine.engine == "docker" for root in engine.state_roots]
+    for path in (f"{root}/swarm/docker-state.json" for root in roots):
+        try:
+            host.stat(path)
+        except OSError as error:
+            if error.errno not in VANISHED:
+                gaps.append(gap_of(error, "host", ("docker_swarm",), path, "CAP_DAC_READ_SEARCH"))
+                return None
+        else:
+            return True
+    return False if roots else None
 
 
 def _read_sysctls(host: HostFs) -> dict[str, str]:

@@ -65,8 +65,8 @@ class HostPaths:
             self._peer_groups.update(one for one in mount.propagation if one.startswith("shared:"))
 
     def audited(self, mounts: Iterable[Mount]) -> tuple[AuditedMount, ...]:
-        """Mounts of a container, as rules look at them; of several at one place the one that is seen."""
-        return tuple(self._audited(mount) for mount in {mount.mount_point: mount for mount in mounts}.values())
+        """Mounts of a container, as rules look at them."""
+        return tuple(map(self._audited, mounts))
 
     def _audited(self, mount: Mount) -> AuditedMount:
         return AuditedMount(
@@ -92,10 +92,7 @@ class HostPaths:
             below = root.rstrip("/") + "/"
             if (mount.root == root or mount.root.startswith(below)) and (best is None or len(root) > len(best[0])):
                 best = (root, point)
-        if best is None:
-            return None
-        rest = mount.root[len(best[0].rstrip("/")) :]
-        return (best[1].rstrip("/") + rest) or "/"
+        return None if best is None else moved(mount.root, *best)
 
 
 def _is_usual(mount: Mount) -> bool:

@@ -28,11 +28,12 @@ from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Ages, Focus, Sample
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.source import HostSources
-from ctrscope.model.storage import Storage
+from ctrscope.model.storage import Measured, Storage
 from ctrscope.model.thresholds import Thresholds
 from ctrscope.probes.hostfs import HostFs
 
 if TYPE_CHECKING:
+    from ctrscope.discovery.layer_sizes import LayerSizes
     from ctrscope.discovery.levels import LevelReader
     from ctrscope.discovery.network_names import NetworkNames
     from ctrscope.discovery.noticing import Noticer
@@ -150,6 +151,7 @@ class Sampler:
         self._sources = _Kept(self._read_sources)
         self._forest: ForestReader | None = None
         self._levels: LevelReader | None = None
+        self._layers: LayerSizes | None = None
         self._tree: CgroupNode | None = None  # the latest
         self._way: NetworkWay | None = None  # the latest, to which container, and of when
         self._way_to: str | None = None
@@ -197,6 +199,7 @@ class Sampler:
             level_rates=level_rates,
             sources=self._sources.get(snapshot, _SOURCES_EVERY).value if focus.host else None,
             storage=stores.value,
+            layer_sizes=self._layer_sizes(snapshot, focus.layers) if focus.layers else {},
             gaps=(*gaps, *network_gaps, *cgroup_gaps, *looks.gaps, *stores.gaps),
         )
 
@@ -238,6 +241,12 @@ class Sampler:
 
         self._levels = self._levels or LevelReader(self._hostfs)
         return self._levels.read(paths)
+
+    def _layer_sizes(self, snapshot: Snapshot, keys: Sequence[str]) -> Mapping[str, Reading[Measured]]:
+        from ctrscope.discovery.layer_sizes import LayerSizes  # only once somebody wants to see them
+
+        self._layers = self._layers or LayerSizes(self._hostfs)
+        return self._layers.get(snapshot, keys)
 
     def _read_processes(self, snapshot: Snapshot) -> ProcessForest:
         from ctrscope.discovery.process_forest import ForestReader

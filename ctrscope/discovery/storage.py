@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from ctrscope.discovery.volume_mounts import find_mounted
+from ctrscope.discovery.writable_layers import find_writable_layer
 from ctrscope.engines import containerd_root, docker_root
 from ctrscope.engines.cni_results import read_cni_attachments
 from ctrscope.engines.containerd_images import read_containerd_images
@@ -23,9 +24,9 @@ from ctrscope.engines.networks import read_cni_networks, read_docker_networks, r
 from ctrscope.engines.users import read_users
 from ctrscope.engines.volumes import VolumeRecord, read_docker_volumes, read_podman_volumes
 from ctrscope.model.container import Container, EngineName
-from ctrscope.model.gap import Gap, Reading
+from ctrscope.model.gap import Gap, Reading, Reason
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Secret, Storage, Usage, Volume
+from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Secret, Storage, Usage, Volume, WritableLayer
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 
@@ -34,13 +35,14 @@ def read_storage(hostfs: HostFs, snapshot: Snapshot) -> Reading[Storage]:
     """Read every store of the host. Gaps: what an engine's files would not tell; the rest stands.
 
     *Cost:* of an image of Docker one file and one for each of its layers, of the other stores some files each; a mountinfo of
-    every running container where there are volumes.
+    every running container for its writable layer, and one where there are volumes.
     """
     stores = _Stores(hostfs, snapshot)
     stores.read()
     volumes = [_with_declared(record, snapshot.containers) for record in stores.volumes]
     mounted = find_mounted(hostfs, snapshot, volumes)
     found = Storage(
+        layers=tuple(_layers(hostfs, snapshot.containers, stores.gaps)),
         images=tuple(_with_shared([_with_makers(image, snapshot.containers) for image in stores.images])),
         volumes=tuple(msgspec.structs.replace(one, containers=mounted.get(one.key, ())) for one in volumes),
         networks=tuple(_with_members(one, snapshot.containers, stores.attached) for one in stores.networks),
@@ -108,6 +110,15 @@ class _Stores:
             self.volumes += read_podman_volumes(reader, store)
             self.networks += read_podman_networks(reader, store.graphroot)
             self.secrets += read_podman_secrets(reader, store)
+
+
+def _layers(hostfs: HostFs, containers: Iterable[Container], gaps: list[Gap]) -> Iterable[WritableLayer]:
+    """Of every container that has one; that many have none is no gap."""
+    for container in containers:
+        layer, missing = find_writable_layer(hostfs, container)
+        gaps += [gap for gap in missing if gap.reason in (Reason.DENIED, Reason.MALFORMED, Reason.TRUNCATED)]
+        if layer is not None:
+            yield layer
 
 
 def _docker_roots(survey: Survey, snapshot: Snapshot) -> Iterable[tuple[str, int | None]]:
@@ -196,6 +207,7 @@ def usage_of(storage: Storage) -> dict[Kind, Usage]:
     used_volumes = sum(bool(one.containers or one.declared) for one in storage.volumes)
     return {
         Kind.IMAGE: _image_usage(storage.images),
+        Kind.LAYER: Usage(len(storage.layers), len(storage.layers)),
         Kind.VOLUME: Usage(len(storage.volumes), used_volumes),
         Kind.NETWORK: Usage(len(storage.networks), sum(bool(one.containers) for one in storage.networks)),
         Kind.SECRET: Usage(len(storage.secrets), 0),

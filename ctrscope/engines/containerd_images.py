@@ -138,15 +138,18 @@ def _parse_name(name: str, bucket: Bucket) -> _Name:
 
 
 def parse_varint(data: bytes) -> int:
-    """A number as Go's ``binary.PutVarint`` writes it: seven bits a byte, the lowest first, the sign in the last bit.
+    """A number as Go's ``binary.PutVarint`` writes it: as ``parse_uvarint``, the sign in the last bit. Errors: ParseError."""
+    value = parse_uvarint(data)
+    return value >> 1 if not value & 1 else ~(value >> 1)
 
-    Errors: ParseError.
-    """
+
+def parse_uvarint(data: bytes) -> int:
+    """A number as Go's ``binary.PutUvarint`` writes it: seven bits a byte, the lowest first. Errors: ParseError."""
     value = 0
     for place, byte in enumerate(data[:10]):
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
-            return value >> 1 if not value & 1 else ~(value >> 1)
+            return value
     raise ParseError(f"a number of {len(data)} bytes does not end")
 
 

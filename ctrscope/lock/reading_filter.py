@@ -41,7 +41,7 @@ _HARMLESS = {
         "sigaltstack=131 restart_syscall=219 pause=34 signalfd4=289 exit=60 exit_group=231 wait4=61 waitid=247 getrandom=318 "
         "getcpu=309 arch_prctl=158 getsockopt=55 getsockname=51 getpeername=52 recvfrom=45 recvmsg=47 recvmmsg=299 "
         "shutdown=48 pidfd_open=434 pidfd_getfd=438 listmount=458 statmount=457 listns=470 inotify_init1=294 "
-        "inotify_add_watch=254 inotify_rm_watch=255 "
+        "inotify_add_watch=254 inotify_rm_watch=255 getxattr=191 lgetxattr=192 fgetxattr=193 "
     ),
     "aarch64": (
         "read=63 pread64=67 readv=65 preadv=69 preadv2=286 write=64 writev=66 pwrite64=68 close=57 close_range=436 lseek=62 "
@@ -58,6 +58,7 @@ _HARMLESS = {
         "restart_syscall=128 signalfd4=74 exit=93 exit_group=94 wait4=260 waitid=95 getrandom=278 getcpu=168 getsockopt=209 "
         "getsockname=204 getpeername=205 recvfrom=207 recvmsg=212 recvmmsg=243 shutdown=210 pidfd_open=434 pidfd_getfd=438 "
         "listmount=458 statmount=457 listns=470 inotify_init1=26 inotify_add_watch=27 inotify_rm_watch=28 "
+        "getxattr=8 lgetxattr=9 fgetxattr=10 "
     ),
 }
 #: Those that depend on their arguments.

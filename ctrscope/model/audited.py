@@ -122,6 +122,7 @@ class AuditedHost(Value, frozen=True, kw_only=True):
     docker_hosts: tuple[str, ...] | None = None  # where dockerd listens, from its arguments and daemon.json
     docker_verifies: bool | None = None  # --tlsverify
     docker_remaps: bool | None = None  # userns-remap; None: there is no Docker
+    docker_swarm: bool | None = None  # it is part of a swarm, as its data root says
     lax_directories: tuple[str, ...] | None = None  # state directories that others may write to: "PATH mode 0777"
     sysctls: Mapping[str, str] = {}  # "kernel.kptr_restrict" → "0"; what this kernel lacks is not there
     packages: Mapping[str, str] | None = None  # engines and runtimes: package → version; None: no package database known

@@ -8,14 +8,14 @@ from ctrscope.model.cgroup import CgroupNode, CgroupStats
 from ctrscope.model.detail import Detail
 from ctrscope.model.event import Event
 from ctrscope.model.finding import Finding
-from ctrscope.model.gap import Gap
+from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.namespace import Namespace
 from ctrscope.model.network import LinkRates, NetworkTopology, NetworkWay
 from ctrscope.model.process import ProcessForest
 from ctrscope.model.rates import Rates
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.source import HostSources
-from ctrscope.model.storage import Storage
+from ctrscope.model.storage import Measured, Storage
 
 
 class HostTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     level_rates: Mapping[str, Rates] = {}
     sources: HostSources | None = None
     storage: Storage | None = None
+    layer_sizes: Mapping[str, Reading[Measured]] = {}  # by container key, of those that Focus asked for and that are counted
     gaps: tuple[Gap, ...] = ()  # of what Focus asked beyond the containers
 
 
@@ -80,5 +81,6 @@ class Focus(msgspec.Struct, frozen=True, kw_only=True):
     findings: bool = False  # all of health, not only what the figures tell, and of security
     processes: bool = False  # of every container
     levels: tuple[str, ...] = ()  # paths of cgroups whose figures are shown as those of a group
-    storage: bool = False  # images, volumes, networks, secrets
+    storage: bool = False  # images, writable layers, volumes, networks, secrets
+    layers: tuple[str, ...] = ()  # keys of containers whose writable layers are to be counted
     host: bool = False  # what the kernel answers to us, and the pressure of the host

@@ -1,8 +1,9 @@
-"""What engines keep beside containers, as they left it on disk: images, volumes, networks, secrets."""
+"""What engines keep beside containers, as they left it on disk: images, writable layers, volumes, networks, secrets."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 from ctrscope.model.container import EngineName
 from ctrscope.model.value import Value
@@ -12,6 +13,7 @@ class Kind(StrEnum):
     """What there are lists of."""
 
     IMAGE = "image"
+    LAYER = "layer"  # the writable one of a container
     VOLUME = "volume"
     NETWORK = "network"
     SECRET = "secret"  # noqa: S105 -- a kind, not one
@@ -71,6 +73,21 @@ class Volume(Kept, frozen=True, kw_only=True, dict=True):
         return f"volume {self.engine} {self.owner_uid} {self.store} {self.name}"
 
 
+class WritableLayer(Kept, frozen=True, kw_only=True, dict=True):
+    """The directory of an overlay that has what a container changed of what it was made from."""
+
+    container: str  # its key
+    name: str  # of the container
+    upper: str
+    lower: tuple[str, ...] = ()  # the topmost first
+    marks: Literal["kernel", "user", "fuse"] = "kernel"  # who mounts it, hence how it says that something was deleted
+
+    @cached_property
+    def key(self) -> str:
+        """Unique on this host."""
+        return f"layer {self.container}"
+
+
 class KeptNetwork(Kept, frozen=True, kw_only=True, dict=True):
     """A network as an engine wrote it down; whether it is there is for the network screen to say."""
 
@@ -115,6 +132,7 @@ class Storage(Value, frozen=True, kw_only=True):
     """Everything that engines keep beside containers."""
 
     images: tuple[Image, ...] = ()
+    layers: tuple[WritableLayer, ...] = ()
     volumes: tuple[Volume, ...] = ()
     networks: tuple[KeptNetwork, ...] = ()
     secrets: tuple[Secret, ...] = ()

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from typing import NamedTuple
 
 #: Directories below each other that are gone through; each takes a descriptor.
 _DEEPEST = 256
@@ -10,15 +11,25 @@ _BLOCK = 512  # what st_blocks counts, whatever the file system's own; stat(2)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def measure(handle: int, most: int) -> tuple[int, int, str]:
-    """Bytes and files below a directory, which *handle* is, and why that is not all: "" when it is.
+class DiskUsage(NamedTuple):
+    """What lies below a directory."""
+
+    size: int  # bytes of blocks
+    files: int
+    trouble: str  # why that is not all; "" when it is
+    content: int  # bytes that files which are no directories say they have, as engines count layers
+
+
+def measure(handle: int, most: int) -> DiskUsage:
+    """What lies below a directory, which *handle* is.
 
     Errors: OSError when the directory itself cannot be listed.
     """
     found = os.fstat(handle)
     measuring = _Measuring(found.st_dev, most)
     measuring.walk(os.open(f"/proc/self/fd/{handle}", _DIRECTORY))
-    return measuring.size + found.st_blocks * _BLOCK, measuring.files, measuring.trouble
+    size = measuring.size + found.st_blocks * _BLOCK
+    return DiskUsage(size, measuring.files, measuring.trouble, measuring.content)
 
 
 class _Measuring:
@@ -28,7 +39,7 @@ class _Measuring:
         self._device = device
         self._most = most
         self._seen: set[int] = set()  # inodes with several names
-        self.size = self.files = 0
+        self.size = self.files = self.content = 0
         self.trouble = ""
 
     def walk(self, top: int) -> None:
@@ -81,4 +92,6 @@ class _Measuring:
                 self.files += 1
                 if is_directory:
                     below.append(entry.name)
+                else:
+                    self.content += found.st_size
         return below

@@ -14,9 +14,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ctrscope.probes.in_root import resolve_in_root
+
+if TYPE_CHECKING:
+    from ctrscope.probes.disk_usage import DiskUsage
 
 #: No state file, /proc file or cgroup file that we parse is larger; a larger one is somebody's joke.
 READ_LIMIT = 16 * 1024 * 1024
@@ -158,6 +161,12 @@ class HostFs:
             return os.open(f"/proc/self/fd/{handle}", _OPEN)
 
     @_on_any_path
+    def open_directory(self, path: str, *, follow: bool = True) -> int:
+        """A descriptor, to be closed, of a directory. Errors: ENOTDIR, of a symlink too unless *follow*."""
+        with self._opened_path(path, follow=follow) as handle:
+            return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @_on_any_path
     def readlink(self, path: str) -> str:
         """Target of a symlink, as it is written; bytes that are not UTF-8 come back as surrogates."""
         if self._native:
@@ -186,18 +195,17 @@ class HostFs:
         """Entries of a directory, in no order. Errors: EFBIG when there are more than anybody needs."""
         if self._native:
             return os.listdir(path) if path.startswith(("/proc/", "/sys/")) else _listed(path, path)
-        with self._opened_path(path) as handle:
-            descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                return _listed(descriptor, path)
-            finally:
-                os.close(descriptor)
+        descriptor = self.open_directory(path)
+        try:
+            return _listed(descriptor, path)
+        finally:
+            os.close(descriptor)
 
     @_on_any_path
-    def disk_usage(self, path: str, *, most: int) -> tuple[int, int, str]:
-        """Bytes and files below a directory, as du(1) counts: blocks on disk, each file once, other file systems apart.
+    def disk_usage(self, path: str, *, most: int) -> "DiskUsage":
+        """What lies below a directory, as du(1) counts: blocks on disk, each file once, other file systems apart.
 
-        The third is why it is not all: "" when it is. Symlinks are not followed, and nothing is opened but directories.
+        Symlinks are not followed, and nothing is opened but directories.
         Errors: OSError when the directory itself cannot be listed.
         """
         from ctrscope.probes.disk_usage import measure

@@ -65,6 +65,35 @@ def _is_at_or_below(path: str, above: str) -> bool:
     return f"{path.rstrip('/')}/".startswith(f"{above.rstrip('/')}/")
 
 
+def seen_mounts(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Those that a path leads to: not what another covers, nor what was mounted before another came over a directory above it.
+
+    Where mounts are shared, what is mounted below such a directory is mounted in the covered one as well (systemd-nspawn's
+    ``/run/host``): the later line need not be the one that is seen.
+    """
+    mounts = tuple(mounts)
+    by_id = {mount.mount_id: mount for mount in mounts}
+    points: dict[int, set[str]] = {}
+    for mount in mounts:
+        if mount.parent_id != mount.mount_id:
+            points.setdefault(mount.parent_id, set()).add(mount.mount_point)
+
+    def is_reached(mount: Mount | None) -> bool:
+        for _ in mounts:  # the way up is no longer than that
+            if mount is None:
+                break
+            others, above = points.get(mount.parent_id, set()), mount.mount_point
+            while above != "/":
+                above = above.rpartition("/")[0] or "/"
+                if above in others:
+                    return False
+            mount = None if mount.parent_id == mount.mount_id else by_id.get(mount.parent_id)
+        return True
+
+    reached = (mount for mount in mounts if mount.mount_point not in points.get(mount.mount_id, ()) and is_reached(mount))
+    return tuple({mount.mount_point: mount for mount in reached}.values())
+
+
 def find_cgroup_root(mounts: tuple[Mount, ...]) -> str | None:
     """Which cgroup a process sees as ``/``: the root of its mount of cgroupfs, the v2 one first; None without such a mount.
 

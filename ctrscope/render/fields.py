@@ -23,7 +23,9 @@ from ctrscope.render.units import (
 if TYPE_CHECKING:  # ``ps`` has no figures
     from ctrscope.model.cgroup import CgroupStats, EffectiveLimits, MemoryStats
     from ctrscope.model.finding import Severity
+    from ctrscope.model.gap import Reading
     from ctrscope.model.rates import Rates
+    from ctrscope.model.storage import Measured
 
 #: State by sign, so that it can be told without colour.
 STATUS_SIGNS: Mapping[ContainerStatus, str] = {
@@ -46,6 +48,7 @@ class Row(Value, frozen=True):
     rates: "Rates | None" = None
     effective: "EffectiveLimits | None" = None
     severity: "Severity | None" = None  # of the worst finding about it
+    layer: "Reading[Measured] | None" = None  # what is in its writable layer; None: nobody asked, or it is not counted yet
 
 
 class Field(Value, frozen=True):

@@ -12,6 +12,7 @@ from textual.message_pump import MessagePump
 
 from ctrscope.model.container import Container
 from ctrscope.model.namespace import NamespaceType
+from ctrscope.model.preferences import Preferences
 
 #: Starts a shell in these namespaces of a container (none: all), and returns its exit status.
 Attach = Callable[[Container, Sequence[NamespaceType]], int]
@@ -27,6 +28,14 @@ class Refused(Exception):  # noqa: N818 -- it reads as what happened
 
 class Exists(Refused):
     """There is something of that name already."""
+
+
+class Keep(NamedTuple):
+    """Where and how settings are kept."""
+
+    path: str
+    format: Callable[[Preferences], str]
+    write: Write
 
 
 class Limits(NamedTuple):

@@ -61,6 +61,14 @@ ANYWHERE = (
         "Anywhere",
         25,
     ),
+    Action(
+        "app.keep",
+        "ctrl+s",
+        "app.keep",
+        "keep settings",
+        "Write columns, order and filters as they are now to config.toml. Asks first.",
+        "Anywhere",
+    ),
     Action("app.faster", "plus", "app.interval(-1)", "faster", "Take samples more often, down to every second.", "Anywhere"),
     Action("app.slower", "minus", "app.interval(1)", "slower", "Take samples less often, up to every ten seconds.", "Anywhere"),
     Action("app.quit", "q,ctrl+q", "app.quit", "quit", "Leave the dashboard.", "Anywhere", 9),
@@ -89,7 +97,12 @@ SCREENS = (
     Action("screen.events", "7", "app.show('events')", "Events", "What happened since the dashboard was opened.", "Screens"),
     Action("screen.host", "8", "app.show('host')", "Host", "The host, what we may see of it, what we cost.", "Screens"),
     Action(
-        "screen.storage", "9", "app.show('storage')", "Storage", "Images, volumes, networks, secrets: who uses them.", "Screens"
+        "screen.storage",
+        "9",
+        "app.show('storage')",
+        "Storage",
+        "Images, writable layers, volumes, networks, secrets.",
+        "Screens",
     ),
 )
 
@@ -242,6 +255,28 @@ LOGS = (
     ),
 )
 
+CHANGES = (
+    Action(
+        "changes.filter",
+        "slash",
+        "filter_changes",
+        "filter",
+        "Show only what matches every word, as in change:added size>1m age<10m path:/etc.",
+        "Changes",
+        5,
+    ),
+    Action(
+        "changes.sort",
+        "s",
+        "sort_changes",
+        "sort",
+        "Sort the changes by the next column, or by a title that is clicked.",
+        "Changes",
+        6,
+    ),
+    Action("changes.reverse", "S", "reverse_changes", "reverse", "Turn their order around.", "Changes"),
+)
+
 #: Of the logs of several containers as one.
 MERGED = (Action("merged.back", "escape,backspace", "back", "back", "Go back to where one came from.", "Page", 1),)
 
@@ -323,8 +358,16 @@ STORAGE = (
         1,
     ),
     Action("storage.users", "u", "users", "used by", "List the containers that use it, and open one.", "Storage", 16),
-    Action("storage.measure", "z", "measure", "count size", "Count what a volume holds, file by file.", "Storage", 5),
-    Action("storage.kind", "t", "kind", "kind", "Show images, volumes, networks, secrets, or all.", "Storage", 14),
+    Action(
+        "storage.measure",
+        "z",
+        "measure",
+        "count size",
+        "Count what a volume or a writable layer holds, file by file.",
+        "Storage",
+        5,
+    ),
+    Action("storage.kind", "t", "kind", "kind", "Show images, layers, volumes, networks, secrets, or all.", "Storage", 14),
     Action("storage.fold", "left,h", "fold(True)", "fold", "Fold the list that the cursor is in.", "Storage"),
     Action("storage.unfold", "right,l", "fold(False)", "unfold", "Unfold it.", "Storage"),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from msgspec import structs
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
 from textual.events import Event, Key
@@ -20,7 +21,7 @@ from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
-from ctrscope.views.acting import SIGNALS, Acts, Write
+from ctrscope.views.acting import SIGNALS, Acts, Keep, Write
 from ctrscope.views.actions import ANYWHERE, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
 from ctrscope.views.commands import ActionCommands
@@ -110,6 +111,7 @@ class CtrscopeApp(App[None]):
         preferences: Preferences | None = None,
         complaints: Sequence[str] = (),
         here: str | None = None,
+        keep: Keep | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
@@ -134,6 +136,7 @@ class CtrscopeApp(App[None]):
         self._acts = acts  # None: what is shown is not this host, live
         self._find = find
         self._write = write
+        self._keep = keep  # None: settings cannot be kept
         self._read_only = read_only
         self._interval = preferences.refresh
         self._complaints = complaints  # about what was set; inert
@@ -283,11 +286,33 @@ class CtrscopeApp(App[None]):
         screen = self.screen
         if not isinstance(screen, SampleScreen):
             return
-        if self._read_only:
-            reason = "that writes a file, and this is --read-only; Y copies to the clipboard"
-            self.notify(reason, title="Nothing written", severity="warning", markup=False)
+        if self._refuses_to_write("; Y copies to the clipboard"):
             return
-        self.push_screen(ExportScreen(screen.TITLE_TEXT.casefold(), partial(exported, screen), self._write))
+        title = screen.TITLE_TEXT.casefold()
+        self.push_screen(ExportScreen(f"export {title}", f"ctrscope-{title}.txt", partial(exported, screen), self._write))
+
+    def action_keep(self) -> None:
+        """Ask, then write how the screens look now to config.toml; or say why not."""
+        keep = self._keep
+        if keep is None or self._refuses_to_write():
+            return
+        text = keep.format(self._as_they_look())
+        hint = "columns, order, filters as they are now; what stands in that file is replaced, its comments too; esc leaves"
+        self.push_screen(ExportScreen("keep the settings", keep.path, lambda as_json: text, keep.write, hint=hint))
+
+    def _refuses_to_write(self, instead: str = "") -> bool:
+        if self._read_only:
+            reason = f"that writes a file, and this is --read-only{instead}"
+            self.notify(reason, title="Nothing written", severity="warning", markup=False)
+        return self._read_only
+
+    def _as_they_look(self) -> Preferences:
+        """What was set, and how the screens that were looked at look now."""
+        found = self.preferences
+        for name, stack in self._screen_stacks.items():
+            if name in _SCREENS and stack and isinstance(stack[0], TableScreen):
+                found = stack[0].kept_in(found, name)
+        return structs.replace(found, refresh=self._interval)
 
     def action_help(self) -> None:
         """Explain the screen in front."""

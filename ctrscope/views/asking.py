@@ -6,11 +6,12 @@ All of it may take long, and is called on a thread of its own (``acting.run_asid
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from ctrscope.model.changes import ChangePiece
 from ctrscope.model.container import Container
 from ctrscope.model.detail import ConfigFile
 from ctrscope.model.gap import Reading
 from ctrscope.model.log import LogLine, LogPage, LogSource, Place
-from ctrscope.model.storage import Image, ImageConfig, Measured, Volume
+from ctrscope.model.storage import Image, ImageConfig, Measured, Volume, WritableLayer
 
 Keep = Callable[[LogLine], bool]
 
@@ -55,6 +56,15 @@ class Log(Protocol):
         """Bytes that there are."""
 
 
+class Changes(Protocol):
+    """What a container changed, gone through piece by piece; asked by one thread at a time."""
+
+    layer: WritableLayer
+
+    def more(self) -> ChangePiece:
+        """Go on for a moment."""
+
+
 class Asked(NamedTuple):
     """What can be looked up about a container of this host, or about what its engines keep."""
 
@@ -63,5 +73,6 @@ class Asked(NamedTuple):
     #: Of several by the names that their lines are to have. Errors: the same, when there is none.
     logs: Callable[[Mapping[str, Container]], Log]
     files: Callable[[Container, bool], Sequence[ConfigFile]]  # with or without what looks secret
+    changes: Callable[[Container], Reading[Changes]]  # gaps: there is no writable layer, or it cannot be found
     image: Callable[[Image], Reading[ImageConfig]]
     measure: Callable[[Volume], Reading[Measured]]

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from ctrscope.model.gap import Reason
 from ctrscope.render.fields import CONTAINER_FIELDS, Field, Row
 from ctrscope.render.safe import cell_width, inert
-from ctrscope.render.units import NOT_APPLICABLE, format_bytes
+from ctrscope.render.units import NOT_APPLICABLE, NOT_PERMITTED, format_bytes, format_percent
 from ctrscope.views.widgets.row_table import Column
 
 #: The last minute of CPU, drawn from the history that only the dashboard keeps; sorts as CPU does.
@@ -55,6 +56,27 @@ DISK = Field(
     lambda row, now: -1.0 if row.rates is None else (row.rates.read_bytes or 0) + (row.rates.write_bytes or 0),
     "Bytes a second that its cgroup reads from and writes to block devices.",
 )
+
+
+def _cpu_share(row: Row) -> float | None:
+    """CPU in percent of the tightest limit, its own or from above."""
+    bound = row.effective.cpus if row.effective is not None else None
+    limit = row.stats.cpu.limit_cpus if row.stats is not None and row.stats.cpu is not None else None
+    if bound is not None:
+        limit = None if bound.limited_by == "host" else bound.value
+    used = row.rates.cpu_percent if row.rates is not None else None
+    return used / limit if used is not None and isinstance(limit, int | float) and limit > 0 else None
+
+
+CPU_SHARE = Field(
+    "cpu_share",
+    "CPU/LIM",
+    "right",
+    7,
+    lambda row, now: NOT_APPLICABLE if (share := _cpu_share(row)) is None else format_percent(share),
+    lambda row, now: -1.0 if (share := _cpu_share(row)) is None else share,
+    "CPU in percent of the tightest limit, its own or that of a cgroup above; – where there is none.",
+)
 ADDRESSES = Field(
     "addresses",
     "ADDRESSES",
@@ -81,6 +103,28 @@ HEALTH = Field(
     lambda row, now: row.container.health or "",
     lambda row, now: row.container.health or "",
     "What the engine's own check found last: starting, healthy or unhealthy; nothing where it has no check.",
+)
+
+
+def _written(row: Row, now: float) -> str:
+    if row.layer is None:
+        return ""
+    if row.layer.value is None:
+        has_none = not row.layer.gaps or row.layer.gaps[0].reason is Reason.UNSUPPORTED
+        return NOT_APPLICABLE if has_none else NOT_PERMITTED
+    return format_bytes(row.layer.value.size)
+
+
+#: Counted only while somebody wants to see it.
+SIZE = Field(
+    "size",
+    "SIZE",
+    "right",
+    6,
+    _written,
+    lambda row, now: -1 if row.layer is None or row.layer.value is None else row.layer.value.size,
+    "What it wrote: bytes of files in its writable layer, as docker ps -s counts. Counted only while the column is there, "
+    "or a filter asks for size; – has no such layer.",
 )
 
 
@@ -119,7 +163,7 @@ MARGIN = 1  # left of the sign
 SCROLLBAR = 1  # cells that are kept free for it
 
 FIELDS: Mapping[str, Field] = {
-    field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, ADDRESSES, RESTARTS, HEALTH)
+    field.key: field for field in (*CONTAINER_FIELDS, LAST_MINUTE, NET, DISK, CPU_SHARE, SIZE, ADDRESSES, RESTARTS, HEALTH)
 }
 #: As those who choose among them see them.
 EVERY_COLUMN = {key: Column(key, field.title, field.align, field.width, field.help) for key, field in FIELDS.items()}

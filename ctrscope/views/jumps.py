@@ -32,6 +32,7 @@ class Jump(NamedTuple):
 _TABS = {
     "o": "Overview",
     "m": "Mounts",
+    "h": "Changes",
     "s": "Security",
     "e": "Environment",
     "l": "Logs",

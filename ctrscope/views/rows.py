@@ -46,7 +46,14 @@ def rows_of(sample: Sample) -> tuple[Row, ...]:
     for finding in sample.findings or ():  # worst first
         worst.setdefault(finding.subject.id, finding.severity)
     return tuple(
-        Row(one, stats.get(one.key), rates.get(one.key), effective.get(one.key), worst.get(one.key))
+        Row(
+            one,
+            stats.get(one.key),
+            rates.get(one.key),
+            effective.get(one.key),
+            worst.get(one.key),
+            sample.layer_sizes.get(one.key),
+        )
         for one in sample.snapshot.containers
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from ctrscope.model.gap import Gap, Reading
-from ctrscope.model.storage import Image, ImageConfig, KeptNetwork, Secret, Volume
+from ctrscope.model.storage import Image, ImageConfig, KeptNetwork, Secret, Volume, WritableLayer
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.gaps import describe_gap
@@ -31,6 +31,8 @@ def storage_page(
     ]
     if isinstance(kept, Image):
         lines += _image_facts(kept, width)
+    elif isinstance(kept, WritableLayer):
+        lines += _layer_facts(kept, item, width)
     elif isinstance(kept, Volume):
         lines += _volume_facts(kept, item, width)
     elif isinstance(kept, KeptNetwork):
@@ -73,6 +75,24 @@ def _volume_facts(volume: Volume, item: Item, width: int) -> list[Content]:
         *facts("size", size, width),
         *_pairs("options", volume.options.items(), width),
     ]
+
+
+def _layer_facts(layer: WritableLayer, item: Item, width: int) -> list[Content]:
+    measured = item.measured
+    size = "not counted: z counts it, file by file"
+    if measured is not None:
+        size = f"{format_bytes(measured.size)} ({measured.size} bytes) in {measured.files} files and directories"
+        size += "" if measured.is_whole else f", and more: {inert(measured.trouble)}"
+    mounted = {"fuse": "by fuse-overlayfs", "user": "by its owner"}.get(layer.marks, "by root")
+    lines = [
+        *facts("container", inert(layer.name), width, "strong"),
+        *facts("on the host", inert(layer.upper), width),
+        *facts("size", size, width),
+        *facts("mounted", mounted, width),
+    ]
+    for index, below in enumerate(layer.lower[:_LISTED]):
+        lines += facts("" if index else "over", inert(below), width)
+    return [*lines, *facts("what changed", "is on the container's page, tab Changes", width, "muted")]
 
 
 def _network_facts(network: KeptNetwork, width: int) -> list[Content]:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ctrscope.model.container import Container
-from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Measured, Secret, Storage, Volume
+from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Measured, Secret, Storage, Volume, WritableLayer
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.fields import status_sign
 from ctrscope.render.safe import cell_width, inert
@@ -17,6 +17,7 @@ from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
 TITLES: Mapping[Kind, str] = {
     Kind.IMAGE: "Images",
+    Kind.LAYER: "Writable layers",
     Kind.VOLUME: "Volumes",
     Kind.NETWORK: "Networks",
     Kind.SECRET: "Secrets",
@@ -48,7 +49,7 @@ class Item(NamedTuple):
         kept = self.kept
         if isinstance(kept, Image):
             return kept.names[0] if kept.names else (kept.digests[0] if kept.digests and "@" in kept.digests[0] else UNNAMED)
-        assert isinstance(kept, Volume | KeptNetwork | Secret)
+        assert isinstance(kept, WritableLayer | Volume | KeptNetwork | Secret)
         return kept.name
 
     @property
@@ -61,14 +62,14 @@ class Item(NamedTuple):
 
 def kept_key(kept: Kept) -> str:
     """Key of anything that is kept."""
-    assert isinstance(kept, Image | Volume | KeptNetwork | Secret)
+    assert isinstance(kept, Image | WritableLayer | Volume | KeptNetwork | Secret)
     return kept.key
 
 
 def full_id(kept: Kept) -> str:
-    """What an engine would be asked for; a volume has a name only."""
-    assert isinstance(kept, Image | Volume | KeptNetwork | Secret)
-    return kept.name if isinstance(kept, Volume) else kept.id
+    """What an engine would be asked for; a volume has a name only, a writable layer its container's."""
+    assert isinstance(kept, Image | WritableLayer | Volume | KeptNetwork | Secret)
+    return kept.name if isinstance(kept, Volume | WritableLayer) else kept.id
 
 
 def items_of(storage: Storage, containers: Sequence[Container], measured: Mapping[str, Measured]) -> list[Item]:
@@ -82,6 +83,7 @@ def items_of(storage: Storage, containers: Sequence[Container], measured: Mappin
 
     lists: Mapping[Kind, Sequence[Kept]] = {
         Kind.IMAGE: storage.images,
+        Kind.LAYER: storage.layers,
         Kind.VOLUME: storage.volumes,
         Kind.NETWORK: storage.networks,
         Kind.SECRET: storage.secrets,
@@ -136,7 +138,7 @@ def _size_cell(item: Item, now: float) -> Cell:
     if item.size is not None:
         whole = item.measured is None or item.measured.is_whole
         return Cell(format_bytes(item.size), "plain", " " if whole else "+")
-    return Cell(NOT_PERMITTED if item.kind in (Kind.IMAGE, Kind.VOLUME) else NOT_APPLICABLE, "idle")
+    return Cell(NOT_PERMITTED if item.kind in (Kind.IMAGE, Kind.LAYER, Kind.VOLUME) else NOT_APPLICABLE, "idle")
 
 
 def _shared(item: Item) -> int | None:
@@ -149,7 +151,7 @@ def _shared_cell(item: Item, now: float) -> Cell:
 
 
 def _id_cell(item: Item, now: float) -> Cell:
-    text = "" if item.kind is Kind.VOLUME else full_id(item.kept).removeprefix("sha256:")[:_SHORT_ID]
+    text = "" if item.kind in (Kind.LAYER, Kind.VOLUME) else full_id(item.kept).removeprefix("sha256:")[:_SHORT_ID]
     return Cell(inert(text), "muted")
 
 
@@ -192,8 +194,8 @@ FIELDS: tuple[Field, ...] = (
         0,
         _size_cell,
         lambda item, now: item.size,
-        "Bytes as the engine counts them: layers unpacked, in containerd as they were sent. Of a volume what z counted, "
-        "blocks on disk; + is only a part of it.",
+        "Bytes as the engine counts them: layers unpacked, in containerd as they were sent. What z counted: of a writable "
+        "layer bytes of its files, as docker ps -s does, of a volume blocks on disk; + is only a part of it.",
     ),
     Field(
         "shared",
@@ -217,7 +219,7 @@ FIELDS: tuple[Field, ...] = (
     ),
 )
 #: Columns that take what room there is, before and after those.
-_NAME_HELP = "repository:tag, or the name of a volume, network or secret."
+_NAME_HELP = "repository:tag, or the name of a volume, network or secret; of a writable layer that of its container."
 _USERS_HELP = "Containers, those that run first: made from the image, with the volume mounted, in the network."
 _NOTE_HELP = "What else there is to say: nobody uses it, nobody named it, where it is."
 _SIGN_HELP = "● a container that runs uses it, ◌ only ones that do not run, ○ none, ! engine and kernel disagree."
@@ -321,6 +323,8 @@ def _heading(
 
 def total_text(kind: Kind, members: Sequence[Item], storage: Storage) -> str:
     """What all of a kind comes to, and what nobody needs of it; of what a filter left, less is known."""
+    if kind is Kind.LAYER:
+        return _layers_text(members)
     parts = [f"{sum(bool(item.users) for item in members)} used"] if kind is not Kind.SECRET else []
     usage = storage.usage.get(kind)
     if kind is Kind.IMAGE and usage is not None and usage.total == len(members):
@@ -333,6 +337,18 @@ def total_text(kind: Kind, members: Sequence[Item], storage: Storage) -> str:
         sizes = [item.size for item in members if item.size is not None]
         parts.append(f"{format_bytes(sum(sizes))} counted" if sizes else "")
         parts.append(f"z counts {len(members) - len(sizes)}" if len(sizes) < len(members) else "")
+    return " · ".join(part for part in parts if part)
+
+
+def _layers_text(members: Sequence[Item]) -> str:
+    """What containers wrote, and what of it those that do not run."""
+    idle = [item for item in members if not any(one.is_running for one in item.users)]
+    counted = [item for item in members if item.size is not None]
+    parts = [f"{len(members) - len(idle)} run"]
+    if counted:
+        parts.append(f"{format_bytes(sum(item.size or 0 for item in counted))} counted")
+        parts.append(f"{format_bytes(sum(item.size or 0 for item in idle))} in those that do not run")
+    parts.append(f"z counts {len(members) - len(counted)}" if len(counted) < len(members) else "")
     return " · ".join(part for part in parts if part)
 
 
@@ -367,6 +383,9 @@ def note_of(item: Item) -> tuple[str, str]:
         return f"not mounted in {inert(missing[0].name)}, though its engine says so", "watch"
     if isinstance(kept, Image):
         return _image_note(kept, item), "muted"
+    if isinstance(kept, WritableLayer):
+        image = next((one.image for one in item.users if one.image), None)
+        return f"over {inert(image)}" if image else "", "muted"
     if isinstance(kept, Volume):
         return _volume_note(kept, item), "muted"
     if isinstance(kept, KeptNetwork):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrscope.cli.configuration import Configuration, configuration_path, parse_configuration
+from ctrscope.cli.configuration import Configuration, configuration_path, format_configuration, parse_configuration
 from ctrscope.model.thresholds import Thresholds
 from tests.cli.conftest import Done
 from tests.test_readme import table
@@ -56,6 +56,23 @@ def test_the_readme_has_every_key_with_its_default() -> None:
     documented = {row[0].strip("`"): float(row[1]) for row in table("Configuration")}
     defaults = Thresholds()
     assert documented == {name: float(getattr(defaults, name)) for name in Thresholds.__struct_fields__}
+
+
+def test_what_is_written_is_read_back_as_it_was() -> None:
+    for configuration in (
+        Configuration(),
+        Configuration(theme='my "own"\\ \x7f\n', refresh=2.0, only_running=True, thresholds=Thresholds(zombies=5)),
+        Configuration(
+            keys={"app.quit": "^x f10", "table": {"sort": "b"}},
+            columns={"containers": ("name", "cpu"), "storage": ("size",)},
+            sort={"containers": "-memory"},
+            filter={"containers": r"name~^web-\d+$ !note:"},
+        ),
+    ):
+        assert parse_configuration(format_configuration(configuration).encode()) == configuration
+    assert format_configuration(Configuration(theme="light", sort={"containers": "memory"})) == (
+        'theme = "light"\n\n[sort]\ncontainers = "memory"\n'
+    )
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         b"4 1 0:20 /docker.sock /s rw - tmpfs tmpfs rw\n"
         b"5 1 254:0 / /all rw - ext4 /dev/vda ro\n"
         b"6 1 0:99 / /own rw - tmpfs tmpfs rw\n"
+        b"7 1 0:20 / /whole rw - tmpfs tmpfs rw\n"
     )
     found = {one.mount_point: (one.host_path, one.is_writable, one.is_shared) for one in HostPaths(host).audited(inside)}
     assert found == {
@@ -54,6 +55,7 @@ def test_the_host_path_of_a_mount_is_found_by_device_and_path() -> None:
         "/s": ("/run/docker.sock", True, False),
         "/all": ("/", False, False),
         "/own": (None, True, False),
+        "/whole": ("/run", True, False),
     }
 
 
@@ -187,6 +189,22 @@ def test_setuid_programs_are_found_where_programs_are_and_a_link_to_the_same_dir
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid()) == ("/usr/bin/su",)
     # A setuid bit makes whoever owns the program, who need not own the directory it is in.
     assert find_setuid_programs(HostFs(str(tmp_path)), os.getuid() + 1) == ()
+
+
+def test_a_docker_in_a_swarm_keeps_a_file_about_it(tmp_path: Path) -> None:
+    def is_in_swarm() -> bool | None:
+        host = HostFs(str(tmp_path))
+        audit = gather(host, discover(host, PLAN)).value
+        assert audit is not None
+        return audit.host.docker_swarm
+
+    assert is_in_swarm() is None
+    (tmp_path / "var/lib/docker/containers").mkdir(parents=True)
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm").mkdir()
+    assert is_in_swarm() is False
+    (tmp_path / "var/lib/docker/swarm/docker-state.json").write_text("{}")
+    assert is_in_swarm() is True
 
 
 def test_credentials_are_found_in_homes_unless_they_are_mounted_or_hold_nothing(tmp_path: Path) -> None:

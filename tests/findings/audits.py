@@ -33,6 +33,7 @@ HOST = AuditedHost(
     docker_hosts=("unix:///run/docker.sock",),
     docker_verifies=False,
     docker_remaps=True,
+    docker_swarm=False,
     lax_directories=(),
     sysctls={
         "kernel.unprivileged_bpf_disabled": "2",
@@ -309,6 +310,7 @@ DEFECTS: dict[str, Audited] = {
 HOST_DEFECTS: dict[str, AuditedHost] = {
     "docker-api-tcp": on_host(docker_hosts=("tcp://0.0.0.0:2375",)),
     "userns-remap-off": on_host(docker_remaps=False),
+    "swarm-mode": on_host(docker_swarm=True),
     "socket-mode": on_host(open_sockets=("/run/docker.sock mode 0666",)),
     "state-mode": on_host(lax_directories=("/var/lib/docker mode 0777",)),
     "no-lsm": on_host(lsm=("capability", "landlock")),

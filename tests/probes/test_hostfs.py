@@ -263,17 +263,18 @@ def test_what_a_directory_holds_is_what_du_says(tmp_path: Path) -> None:
     os.truncate(tmp_path / "sparse", 1 << 30)
     (tmp_path / "out").symlink_to("/usr")
     said = subprocess.run(["du", "-sx", "--block-size=1", str(tmp_path)], capture_output=True, text=True, check=True).stdout
-    size, files, trouble = HostFs().disk_usage(str(tmp_path), most=100)
-    assert size == int(said.split()[0])
-    assert (files, trouble) == (5, "")
-    assert HostFs(str(tmp_path)).disk_usage("/", most=100) == (size, files, "")
+    found = HostFs().disk_usage(str(tmp_path), most=100)
+    assert found.size == int(said.split()[0])
+    assert (found.files, found.trouble) == (5, "")
+    assert found.content == 123_456 + (1 << 30) + len("/usr")  # as engines count: what files say, each once
+    assert HostFs(str(tmp_path)).disk_usage("/", most=100) == found
 
 
 def test_counting_ends_where_there_are_too_many_files_or_levels(tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / f"{number}").touch()
-    _, files, trouble = HostFs().disk_usage(str(tmp_path), most=10)
-    assert (files, trouble) == (10, "more than 10 files")
+    found = HostFs().disk_usage(str(tmp_path), most=10)
+    assert (found.files, found.trouble) == (10, "more than 10 files")
     here = os.open(tmp_path, os.O_RDONLY)
     for _ in range(400):
         os.mkdir("d", dir_fd=here)
@@ -281,6 +282,6 @@ def test_counting_ends_where_there_are_too_many_files_or_levels(tmp_path: Path) 
         os.close(here)
         here = below
     os.close(here)
-    _, files, trouble = HostFs().disk_usage(str(tmp_path), most=1000)
-    assert "below each other" in trouble
-    assert files < 1000
+    found = HostFs().disk_usage(str(tmp_path), most=1000)
+    assert "below each other" in found.trouble
+    assert found.files < 1000

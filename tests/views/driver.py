@@ -14,7 +14,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.views.acting import Acts, Attach, Limits, Proposal, Write
+from ctrscope.views.acting import Acts, Attach, Keep, Limits, Proposal, Write
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
@@ -42,6 +42,7 @@ def asked_of(
     files: Callable[[Container, bool], Sequence[Any]] = lambda container, secrets: (),
     image: Callable[[Any], Reading[Any]] = unasked,
     measure: Callable[[Any], Reading[Any]] = unasked,
+    changes: Callable[[Container], Reading[Any]] = unasked,
     logs: Callable[[Mapping[str, Container]], Any] = unasked,
     earlier: Callable[[Container, int], Any] = unasked,
 ) -> Asked:
@@ -50,6 +51,7 @@ def asked_of(
         log=lambda container, back: earlier(container, back) if back else log(container),
         logs=logs,
         files=files,
+        changes=changes,
         image=image,
         measure=measure,
     )
@@ -96,6 +98,7 @@ async def dashboard(
     preferences: Preferences | None = None,
     complaints: Sequence[str] = (),
     here: str | None = None,
+    keep: Keep | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,
@@ -109,6 +112,7 @@ async def dashboard(
         preferences=preferences or Preferences(theme="dark"),  # and not what the terminal of the tests can do
         complaints=complaints,
         here=here,
+        keep=keep,
         clock=lambda: now,
     )
     try:

@@ -2,12 +2,14 @@
 
 import pytest
 
+from ctrscope.model.cgroup import EffectiveLimit, EffectiveLimits
 from ctrscope.model.rates import Rates
 from ctrscope.render.fields import Row
+from ctrscope.render.units import NOT_APPLICABLE
 from ctrscope.views.columns import FIELDS, MARGIN, SCROLLBAR, fit_columns
 from ctrscope.views.filtering import matches, parse_filter
 from ctrscope.views.rows import container_fields, rows_of
-from tests.views.builders import HOSTILE_NAMES, NOW, container, sample
+from tests.views.builders import HOSTILE_NAMES, NOW, container, sample, stats
 
 ROWS = rows_of(sample())
 
@@ -66,6 +68,20 @@ def test_columns_that_somebody_chose_say_what_the_engine_counted_and_the_disk_di
     }
     assert matches(parse_filter("restarts>2 addresses:10.88 health:unhealthy"), container_fields(row, NOW))
     assert not matches(parse_filter("disk>1M"), container_fields(row, NOW))
+
+
+def test_cpu_is_told_in_percent_of_the_limit_that_bites() -> None:
+    def shown(cpus: EffectiveLimit | None, quota: int | str = 50_000, used: float | None = 48.0) -> str:
+        effective = EffectiveLimits(cpus=cpus) if cpus is not None else None
+        row = Row(container("db"), stats(1, "max", quota=quota), Rates(cpu_percent=used), effective)
+        return FIELDS["cpu_share"].get(row, NOW)
+
+    assert shown(None) == "96.0"
+    assert shown(EffectiveLimit(value=2.0, limited_by="/kubepods.slice")) == "24.0"
+    assert shown(EffectiveLimit(value=16.0, limited_by="host"), quota="max") == NOT_APPLICABLE
+    assert shown(EffectiveLimit(value="max")) == NOT_APPLICABLE
+    assert shown(None, used=None) == NOT_APPLICABLE
+    assert FIELDS["cpu_share"].get(Row(container("db")), NOW) == NOT_APPLICABLE
 
 
 def test_what_no_engine_counted_is_not_zero() -> None:

@@ -4,9 +4,11 @@ import pytest
 from msgspec import structs
 from textual.events import Key
 
+from ctrscope.model.gap import Gap, Reading, Reason
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Focus, Sample
+from ctrscope.model.storage import Measured
 from ctrscope.views.grouping import Grouping
 from ctrscope.views.history import HostMetric
 from ctrscope.views.sampling import SampleFailed
@@ -484,3 +486,31 @@ async def test_it_is_usable_when_it_is_very_small() -> None:
     async with dashboard([sample()], size=(30, 6)) as pilot:
         await press(pilot, "down", "t", "enter", "escape", "question_mark")
         assert pilot.app.is_running
+
+
+@asynchronous
+async def test_what_containers_wrote_is_counted_only_while_the_column_is_there_or_a_filter_asks() -> None:
+    keys = {one.name: one.key for one in containers()}
+    gap = Gap(subject="x", fields=("layer",), source="y", reason=Reason.UNSUPPORTED)
+    denied = Gap(subject="x", fields=("size",), source="y", reason=Reason.DENIED)
+    sizes = {
+        keys["d-db"]: Reading(Measured(5 << 20, 7, True)),
+        keys["d-paused"]: Reading(None, (gap,)),
+        keys["batch-7"]: Reading(None, (denied,)),
+    }
+    counted = structs.replace(sample(second=2), layer_sizes=sizes)
+    async with dashboard([sample()]) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, ContainersScreen)
+        assert screen.focus_of().layers == ()
+        await press(pilot, "slash", *"size>1m")
+        assert set(screen.focus_of().layers) == set(keys.values())
+        await show(pilot, counted)
+        assert names_of(pilot) == ["d-db"]
+        await press(pilot, "escape")
+        assert screen.focus_of().layers == ()
+        screen.chosen = ("size", "note")
+        screen.draw()
+        assert set(screen.focus_of().layers) == set(keys.values())
+        shown = dict(zip(names_of(pilot), column_of(pilot, "size"), strict=True))
+        assert (shown["d-db"], shown["d-paused"], shown["batch-7"], shown["legacy"]) == ("5M", "–", "·", "")

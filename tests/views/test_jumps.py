@@ -67,7 +67,7 @@ def test_from_a_container_a_letter_leads_to_what_is_related_and_escape_back(
     ("letter", "tab"),
     [
         *(("o", "Overview"), ("m", "Mounts"), ("s", "Security"), ("e", "Environment")),
-        *(("l", "Logs"), ("k", "Config"), ("w", "Evidence")),
+        *(("h", "Changes"), ("l", "Logs"), ("k", "Config"), ("w", "Evidence")),
     ],
 )
 def test_letters_lead_to_the_tabs_of_the_container_page(letter: str, tab: str) -> None:
@@ -183,7 +183,7 @@ async def test_the_strip_marks_the_screen_that_was_jumped_to() -> None:
 
 def test_a_container_that_does_not_run_has_pages_and_no_namespaces() -> None:
     batch = next(one for one in containers() if one.name == "batch-7")
-    assert "".join(jump.key for jump in jumps_from(Item(batch))) == "omselkwdv"
+    assert "".join(jump.key for jump in jumps_from(Item(batch))) == "omhselkwdv"
 
 
 def test_a_namespace_without_a_container_leads_to_its_network() -> None:

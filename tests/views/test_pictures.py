@@ -20,6 +20,7 @@ from ctrscope.model.sample import Sample
 from ctrscope.probes.hostfs import HostFs
 from tests.make_screenshots import FOLDER, SHOTS, draw
 from tests.views.builders import APP, container, containers, denied, detail, host, minute, quarter, sample
+from tests.views.changes import piece, told
 from tests.views.driver import asked_of, asynchronous, dashboard, press, settle, show, table_of, until
 from tests.views.pictures import picture
 from tests.views.world import cgroups, events, forest, full, namespaces, nothing, sources, topology
@@ -147,6 +148,16 @@ async def test_the_plots_of_a_container_look_like_their_picture(size: tuple[int,
         await press(pilot, "enter", *["right"] * 3)
         await show(pilot, sample(details={APP: detail()}))
         compare(SNAPSHOTS / f"plots-{size[0]}x{size[1]}.svg", picture(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@asynchronous
+async def test_the_changes_of_a_container_look_like_their_picture(size: tuple[int, int]) -> None:
+    async with dashboard(minute(), size=size, asked=told(piece())[1]) as pilot:
+        table_of(pilot).stand_on(APP)
+        await press(pilot, "enter", "g", "h")
+        await until(pilot, "written")
+        compare(SNAPSHOTS / f"changes-{size[0]}x{size[1]}.svg", picture(pilot))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -1,17 +1,22 @@
 """What somebody has set: theme, first screen, refresh, keys; and what is said of names that there are not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ctrscope.act.write_file import write_file
+from ctrscope.cli.configuration import Configuration, format_configuration, parse_configuration
 from ctrscope.model.preferences import Preferences
+from ctrscope.views.acting import Keep
 from ctrscope.views.actions import keys_of
 from ctrscope.views.app import find_mistakes_in
 from ctrscope.views.screens.cgroups import CgroupsScreen
 from ctrscope.views.screens.containers import ContainersScreen
 from ctrscope.views.themes import THEMES, choose_theme
 from tests.views.builders import sample
-from tests.views.driver import app_of, asynchronous, dashboard, names_of, press, screen_lines, table_of
+from tests.views.driver import app_of, asynchronous, dashboard, names_of, press, screen_lines, table_of, unasked
+from tests.views.test_export import is_back
 from tests.views.world import full
 
 
@@ -185,3 +190,36 @@ async def test_the_column_to_sort_by_is_chosen_from_a_list() -> None:
         assert "STATE" in text
         await press(pilot, "home", "down", "enter")
         assert "sort NAME ▲" in "\n".join(screen_lines(pilot))
+
+
+@asynchronous
+async def test_how_the_screens_look_is_kept_and_a_new_dashboard_begins_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.toml"
+    keep = Keep(str(path), format_configuration, lambda path, text, replace: write_file(path, text, with_directory=True))
+    async with dashboard([full()], keep=keep, preferences=Configuration(refresh=5, keys={"app.quit": "^x"})) as pilot:
+        await press(pilot, "r", "slash", *"engine:containerd", "enter", "O", "home", "down", "enter", "S")
+        await press(pilot, "2", "t", "S", "9", "1", "ctrl+s")
+        assert "what stands in that file is replaced" in "\n".join(screen_lines(pilot))
+        await press(pilot, "enter")
+        await is_back(pilot)
+    kept = parse_configuration(path.read_bytes())
+    assert kept == Configuration(
+        refresh=5,
+        only_running=True,
+        keys={"app.quit": "^x"},
+        sort={"containers": "-name", "processes": "-cpu"},
+        filter={"containers": "engine:containerd"},
+    )
+    assert find_mistakes_in(kept) == []
+    async with dashboard([full()], preferences=kept) as pilot:
+        assert names_of(pilot) == ["pause", "istio-proxy", "app"]
+        assert "ONLY RUNNING" in screen_lines(pilot)[0]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@asynchronous
+async def test_settings_are_not_kept_where_nothing_is_written(read_only: bool) -> None:
+    keep = Keep("/nowhere", format_configuration, unasked) if read_only else None
+    async with dashboard([full()], keep=keep, read_only=read_only) as pilot:
+        await press(pilot, "ctrl+s")
+        assert isinstance(pilot.app.screen, ContainersScreen)

@@ -68,7 +68,7 @@ def test_a_filter_asks_for_the_kind_the_size_the_age_and_who_uses_it() -> None:
     assert names_for("kind:image size>150m", "size", descending=True) == ["postgres:16", "nginx:1.27", "fedora:41"]
     assert names_for("size>1g") == ["pgdata"]
     assert names_for("engine:podman@1000 kind:image") == ["fedora:41"]
-    assert names_for("by:d-db") == ["postgres:16", "pgdata", "bridge"]
+    assert names_for("by:d-db") == ["postgres:16", "d-db", "pgdata", "bridge"]
     assert names_for("kind:image age>10d") == ["docker.io/shop/web:1.4", "fedora:41", "<none>"]
     assert names_for("dangling") == ["<none>"]
 
@@ -191,13 +191,58 @@ async def test_on_the_heading_every_volume_is_counted_one_after_the_other() -> N
 
 
 @asynchronous
+async def test_writable_layers_are_one_line_until_somebody_unfolds_them_and_counted_when_somebody_asks() -> None:
+    keys = {one.name: one.key for one in containers()}
+    sizes = {keys[name]: Reading(Measured(size, 7, True)) for name, size in (("d-db", 5 << 20), ("batch-7", 1 << 20))}
+    counted = structs.replace(full(second=2), layer_sizes=sizes)
+    async with dashboard([full()], asked=asked_of()) as pilot:
+        await press(pilot, "9")
+        heading = next(key for key in on(pilot).row_keys if key.endswith(Kind.LAYER))
+        assert "Writable layers  3   2 run · z counts 3" in body(pilot)
+        assert "over " not in body(pilot)
+        on(pilot).stand_on(heading)
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, StorageScreen)
+        assert screen.focus_of().layers == ()
+        await press(pilot, "z")
+        assert set(screen.focus_of().layers) == {keys[name] for name in ("d-db", "d-paused", "batch-7")}
+        await show(pilot, counted)
+        assert "2 run · 6M counted · 1M in those that do not run · z counts 1" in body(pilot)
+        await press(pilot, "right")
+        assert line_of(pilot, "d-db  ").split()[3] == "5M"
+        on(pilot).stand_on(f"layer {keys['d-paused']}")
+        await settle(pilot)
+        assert "counting d-paused …" in "\n".join(screen_lines(pilot)[-3:])
+        on(pilot).stand_on(f"layer {keys['d-db']}")
+        await press(pilot, "enter")
+        shown = "\n".join(screen_lines(pilot))
+        assert "5M (5242880 bytes) in 7 files and directories" in shown
+        assert "/diff" in shown
+
+
+@asynchronous
+async def test_a_writable_layer_that_cannot_be_counted_says_why() -> None:
+    key = next(one.key for one in containers() if one.name == "d-db")
+    gap = Gap(subject=f"container {key}", fields=("size",), source="/var/lib/docker/x/diff", reason=Reason.DENIED, needs="root")
+    seen = structs.replace(full(second=2), layer_sizes={key: Reading(None, (gap,))})
+    async with dashboard([full()], asked=asked_of()) as pilot:
+        await press(pilot, "9", "t", "t")
+        on(pilot).stand_on(f"layer {key}")
+        await press(pilot, "z")
+        await show(pilot, seen)
+        assert "/var/lib/docker/x/diff" in "\n".join(screen_lines(pilot)[-3:])
+
+
+@asynchronous
 async def test_t_goes_through_the_kinds_and_a_list_can_be_folded() -> None:
     async with dashboard([full()]) as pilot:
         await press(pilot, "9", "t")
         assert "Volumes" not in body(pilot)
         await press(pilot, "t")
         assert "Images" not in body(pilot)
-        await press(pilot, "t", "t", "t")
+        assert "d-paused" in body(pilot)  # what a filter leaves is not folded
+        await press(pilot, "t", "t", "t", "t")
         on(pilot).stand_on(key_of("postgres:16"))
         await press(pilot, "left")
         assert "postgres" not in body(pilot)

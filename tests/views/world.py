@@ -24,7 +24,7 @@ from ctrscope.model.process import ProcessForest, Role
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
 from ctrscope.model.source import HeldCapability, HostSources, Source
-from ctrscope.model.storage import Image, ImageLayer, KeptNetwork, Kind, Secret, Storage, Usage, Volume
+from ctrscope.model.storage import Image, ImageLayer, KeptNetwork, Kind, Secret, Storage, Usage, Volume, WritableLayer
 from tests.views.builders import APP, M, ago, container, containers, detail, host, process, sample, stats
 
 HOST_NET = 4026531833
@@ -339,6 +339,7 @@ def storage(found: Sequence[Container] | None = None) -> Storage:
     k8s: dict[str, Any] = {"engine": EngineName.CONTAINERD, "engine_namespace": "k8s.io", "store": "/var/lib/containerd"}
     podman: dict[str, Any] = {"engine": EngineName.PODMAN, "owner_uid": 1000, "store": _ALICES}
     return Storage(
+        layers=tuple(_layer(name, keys[name]) for name in ("d-db", "d-paused", "batch-7") if name in keys),
         images=(
             _image("postgres:16", 1, (_BASE, ImageLayer("sha256:01", 351 * M)), containers=of("d-db")),
             _image("nginx:1.27", 2, (_BASE, ImageLayer("sha256:02", 113 * M)), containers=of("d-paused")),
@@ -393,6 +394,21 @@ def _volume(name: str, **more: Any) -> Volume:
     )
 
 
+def _layer(name: str, key: str) -> WritableLayer:
+    directory = f"/var/lib/docker/overlay2/{name.encode().hex():0<64}"
+    return WritableLayer(
+        engine=EngineName.DOCKER,
+        store=directory,
+        source=f"{directory}/lower",
+        created_at=ago(4 * 86400),
+        containers=(key,),
+        container=key,
+        name=name,
+        upper=f"{directory}/diff",
+        lower=("/var/lib/docker/overlay2/l/IMAGE",),
+    )
+
+
 def _kept_network(name: str, subnet: str, bridge: str, members: tuple[str, ...]) -> KeptNetwork:
     path = "/var/lib/docker/network/files/local-kv.db"
     return KeptNetwork(
@@ -416,6 +432,10 @@ def hostile_storage(names: Sequence[str]) -> Storage:
         images=tuple(
             Image(engine=docker, store=name, source=name, labels={name: name}, id=f"x{number}", names=(name,))
             for number, name in enumerate(names)
+        ),
+        layers=tuple(
+            WritableLayer(engine=docker, store=name, source=name, container=name, name=name, upper=name, lower=(name,))
+            for name in names
         ),
         volumes=tuple(
             Volume(engine=docker, store="/", source=name, name=name, driver=name, mount_point=name, options={name: name})

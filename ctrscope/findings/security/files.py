@@ -138,8 +138,8 @@ def sensitive(audited: Audited) -> Iterator[Defect]:
     """Directories of the host that are the system, or belong to engines."""
     for mount in of_the_host(audited):
         path = mount.host_path or ""
-        if path == "/" or _is_credential(path):
-            continue
+        if path == "/" or _is_credential(path) or mount.fs_type in ("proc", "sysfs"):
+            continue  # other rules say it
         is_system = path.startswith(_SYSTEM) and mount.is_writable and not _is_engines_own(path)
         if path in _SENSITIVE or is_system:
             words = "for writing" if mount.is_writable else "read-only"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ctrscope.findings.security.kernels import open_kernel_holes
 from ctrscope.findings.security.releases import open_holes
-from ctrscope.findings.security.rule import Defect, HostRule, nist
+from ctrscope.findings.security.rule import Defect, HostRule, cis, nist
 from ctrscope.model.audited import AuditedHost
 from ctrscope.model.container import Evidence
 from ctrscope.model.finding import Severity
@@ -66,6 +66,13 @@ def userns_remap(host: AuditedHost) -> Iterator[Defect]:
     """Root inside is root of the host unless each container says otherwise."""
     if host.docker_remaps is False:
         yield Defect("Docker maps no users: root in its containers is root of the host", (_daemon("no userns-remap"),))
+
+
+def swarm(host: AuditedHost) -> Iterator[Defect]:
+    """Managers listen, and start containers here."""
+    if host.docker_swarm:
+        shown = Evidence(source="swarm/docker-state.json of Docker's data root", value="there")
+        yield Defect("Docker is part of a swarm: its managers start containers here, and it listens on 2377 and 7946", (shown,))
 
 
 def socket_mode(host: AuditedHost) -> Iterator[Defect]:
@@ -167,6 +174,15 @@ HOST_RULES = (
         userns_remap,
         "userns-remap in daemon.json, or a rootless engine",
         ("CIS Docker Benchmark v1.6 2.9", "user_namespaces(7)"),
+    ),
+    HostRule(
+        "security/swarm-mode",
+        Severity.INFO,
+        "More listens, and others decide what runs here.",
+        ("docker_swarm",),
+        swarm,
+        "docker swarm leave, where it is not needed",
+        (cis("1"), nist("4.3.2")),
     ),
     HostRule(
         "security/socket-mode",

@@ -26,6 +26,7 @@ PANES = (
     Pane("Cgroup", "Cgroup", cgroup.draw, _CGROUP),
     Pane("Network", "Net", network.draw, frozenset({"network", "addresses", "ports"})),
     Pane("Mounts", "Mounts", mounts.draw, frozenset({"mounts", "overlay"})),
+    Pane("Changes", "Diff", None),
     Pane("Security", "Sec", security.draw, frozenset({"security"})),
     Pane("Environment", "Env", environment.draw, frozenset({"environment"})),
     Pane("Logs", "Logs", None),

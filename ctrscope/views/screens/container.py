@@ -1,6 +1,6 @@
 """Container: one container, opened; a line that says what it is, and tabs for everything known about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -20,12 +20,14 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import engine_text, group_text, short_id, since, status_sign
 from ctrscope.render.safe import cell_width, inert, shorten
 from ctrscope.render.units import format_duration
-from ctrscope.views.actions import CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
+from ctrscope.views.actions import CHANGES, CONTAINER, LOGS, LONG_TEXT, MOVES, PAGE, SELECTED, Action, bindings
 from ctrscope.views.attempts import attempt_words
+from ctrscope.views.change_rows import FIELDS
 from ctrscope.views.columns import SCROLLBAR
 from ctrscope.views.facts import fact_lines
 from ctrscope.views.grouping import Grouping, title_of
 from ctrscope.views.panes import PANES, Pane, draw_pane
+from ctrscope.views.panes.changes import ChangesPane
 from ctrscope.views.panes.config import ConfigPane
 from ctrscope.views.panes.logs import LogsPane
 from ctrscope.views.panes.opened import Opened
@@ -44,7 +46,7 @@ class TabStrip(Static):
     def show(self, panes: Iterable[Pane], chosen: int, width: int) -> None:
         """Draw the names, the short ones where the long ones do not fit."""
         titles = [pane.title for pane in panes]
-        if sum(map(cell_width, titles)) + 3 * len(titles) > width:
+        if sum(map(cell_width, titles)) + 2 * len(titles) > width:
             titles = [pane.short for pane in panes]
         drawn = Content("")
         for index, title in enumerate(titles):
@@ -85,7 +87,7 @@ class PaneView(VerticalScroll):
 class ContainerScreen(LongTextScreen):
     """Everything known about one container."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *LOGS, *PAGE)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (*CONTAINER, *LONG_TEXT, *LOGS, *CHANGES, *PAGE)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS), *bindings(SELECTED)]
     TITLE_TEXT = "Container"
     BACK = "container.back"
@@ -106,6 +108,7 @@ class ContainerScreen(LongTextScreen):
         yield PaneView()
         yield LogsPane()
         yield ConfigPane(self.ctrscope.asked)
+        yield ChangesPane(self.ctrscope.asked)
 
     def on_mount(self) -> None:
         """Give the keys to the tab."""
@@ -127,12 +130,21 @@ class ContainerScreen(LongTextScreen):
         kind = kinds.get(PANES[self.tab].title)
         return self.query_one(kind) if kind is not None else None
 
+    @property
+    def changes(self) -> ChangesPane | None:
+        """The tab in front, if it is that of the changes."""
+        return self.query_one(ChangesPane) if PANES[self.tab].title == "Changes" else None
+
     def selected(self) -> Container | None:
         """Get the opened container."""
         return self._opened.container if self._opened else None
 
     def offers(self, action: Action) -> bool:
-        """Secrets are on two tabs; of a group there is a log where there is a group."""
+        """Secrets are on two tabs; of a group there is a log where there is a group; the changes have keys of their own."""
+        if self.changes is not None and self.changes.is_typing:
+            return action.id == self.BACK
+        if action in CHANGES:
+            return self.changes is not None
         if not (self.text is not None and self.text.is_typing):
             if action.id == "container.secrets":
                 return PANES[self.tab].title in ("Environment", "Config")
@@ -141,6 +153,16 @@ class ContainerScreen(LongTextScreen):
             if action.id == "container.merged":
                 return self.logs is not None and bool(self._group)
         return super().offers(action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the changes are nobody's on another tab."""
+        if any(one.run == action for one in CHANGES):
+            return self.changes is not None
+        return super().check_action(action, parameters)
+
+    def explained(self) -> Sequence[tuple[str, str]]:
+        """Explain the columns of the changes."""
+        return tuple((field.title, field.help) for field in FIELDS.values()) if self.changes is not None else ()
 
     def shown_value(self) -> object:
         """Everything that is known about the container; what looks secret only while it is shown."""
@@ -156,11 +178,16 @@ class ContainerScreen(LongTextScreen):
             "rates": opened.rates,
             "effective": opened.effective,
             "findings": [*opened.findings, *(opened.security or ())],
+            **({"changes": self.changes.changes} if self.changes is not None else {}),
         }
 
     def shown_lines(self) -> Iterable[str]:
         """What is above the tabs, and the tab in front."""
-        shown = self.text.view.plain_lines() if self.text is not None else plain_lines(self.query_one("#pane", Static))
+        shown: Sequence[str]
+        if self.changes is not None:
+            shown = self.changes.lines()
+        else:
+            shown = self.text.view.plain_lines() if self.text is not None else plain_lines(self.query_one("#pane", Static))
         above = (text for part in ("#headline", "#facts") for text in plain_lines(self.query_one(part, Static)))
         return [*above, "", PANES[self.tab].title, "", *shown]
 
@@ -218,6 +245,8 @@ class ContainerScreen(LongTextScreen):
             text.show(container.key, partial(asked.log, container) if asked else None, self.ctrscope.paused)
         elif isinstance(text, ConfigPane):
             text.show(container, self.secrets)
+        elif self.changes is not None:
+            self.changes.show(container, self.ctrscope.paused)
         else:
             lines = draw_pane(PANES[self.tab], self._opened._replace(width=width, height=self.size.height))
             self.query_one("#pane", Static).update(Content("\n").join(lines))
@@ -238,11 +267,25 @@ class ContainerScreen(LongTextScreen):
         self.ctrscope.request_sample()  # the tab may need what was not read for the one before
 
     def _bring_forward(self) -> None:
-        text = self.text
-        self.query_one(PaneView).display = text is None
-        for pane in self.query(TextPane):
-            pane.display = pane is text
-        self.set_focus(self.query_one(PaneView) if text is None else text.view)
+        text, changes = self.text, self.changes
+        self.query_one(PaneView).display = text is None and changes is None
+        for pane in (*self.query(TextPane), *self.query(ChangesPane)):
+            pane.display = pane in (text, changes)
+        front: Widget = self.query_one(PaneView)
+        if text is not None:
+            front = text.view
+        elif changes is not None:
+            front = changes.table
+        self.set_focus(front)
+
+    def action_back(self) -> None:
+        """Close what is open on the tab, else go back to where the page was opened."""
+        if self.changes is None:
+            super().action_back()
+        elif not self.changes.step_back():
+            self.app.pop_screen()
+        else:
+            self.show_actions()
 
     @on(LogsPane.Opened)
     def _say_which_start(self) -> None:
@@ -268,6 +311,21 @@ class ContainerScreen(LongTextScreen):
         self.secrets = not self.secrets
         self._draw()
         self.ctrscope.request_sample()
+
+    def action_filter_changes(self) -> None:
+        """Open the filter of the changes."""
+        if self.changes is not None:
+            self.changes.ask()
+
+    def action_sort_changes(self) -> None:
+        """Sort them by the next column."""
+        if self.changes is not None:
+            self.changes.sort()
+
+    def action_reverse_changes(self) -> None:
+        """Turn their order around."""
+        if self.changes is not None:
+            self.changes.reverse()
 
 
 def plain_lines(widget: Static) -> list[str]:

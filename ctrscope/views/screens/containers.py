@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from msgspec import structs
 from textual.binding import BindingType
 from textual.content import Content
 
 from ctrscope.model.container import Container
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.render.fields import Row, status_sign
 from ctrscope.render.gaps import summarise_gaps
@@ -49,6 +51,10 @@ class ContainersScreen(FilteredScreen):
         self._had_rates = False  # was sorted by what the containers do
         self._only_running = False
 
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """Whether what does not run is left out, too."""
+        return structs.replace(super().kept_in(preferences, name), only_running=self._only_running)
+
     def on_mount(self) -> None:
         """Begin with those that were set."""
         self._only_running = self.ctrscope.preferences.only_running
@@ -59,8 +65,10 @@ class ContainersScreen(FilteredScreen):
         return Look(self.order, self._grouping, self._folded, self.filter, self.ctrscope.here, self._only_running)
 
     def focus_of(self) -> Focus:
-        """Ask for the figures of the cgroups that are a group's."""
-        return Focus(levels=tuple(group.cgroup for group in self._groups if group.cgroup is not None))
+        """Ask for the figures of the cgroups that are a group's, and for what is counted only when it is to be seen."""
+        levels = tuple(group.cgroup for group in self._groups if group.cgroup is not None)
+        wants_sizes = "size" in self.chosen or any(one.field == "size" for one in self.conditions)
+        return Focus(levels=levels, layers=tuple(row.container.key for row in self._rows) if wants_sizes else ())
 
     def selected(self) -> Container | None:
         """Container under the cursor."""

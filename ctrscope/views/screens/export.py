@@ -15,7 +15,7 @@ from ctrscope.render.safe import inert
 from ctrscope.views.acting import Done, Exists, Write, reason_text, run_aside
 from ctrscope.views.tones import Part, line
 
-_HINT = "a name that ends in .json gets JSON, any other the text as it is shown; esc leaves"
+HINT = "a name that ends in .json gets JSON, any other the text as it is shown; esc leaves"
 
 
 class ExportScreen(ModalScreen[None]):
@@ -27,23 +27,23 @@ class ExportScreen(ModalScreen[None]):
         Binding("n", "back", "no", show=False),
     ]
 
-    def __init__(self, title: str, make: Callable[[bool], str], write: Write) -> None:
+    def __init__(self, title: str, path: str, make: Callable[[bool], str], write: Write, *, hint: str = HINT) -> None:
         super().__init__()
-        self._title, self._make, self._write = title, make, write
+        self._title, self._proposed, self._make, self._write, self._hint = title, path, make, write, hint
         self._there: tuple[str, str] | None = None  # path and text that wait for a yes
 
     def compose(self) -> ComposeResult:
         """Put the name and what comes of it into a box."""
         with Vertical(id="limit") as box:
-            box.border_title = Content(f"export {self._title}")
+            box.border_title = Content(self._title)
             yield Static(line(("to the file", "strong")))
-            yield Input(f"ctrscope-{self._title}.txt", id="path", compact=True, select_on_focus=False)
+            yield Input(self._proposed, id="path", compact=True, select_on_focus=False)
             yield Static(id="explanation")
 
     def on_mount(self) -> None:
         """Begin with the name that is proposed."""
         self.set_focus(self._path)
-        self._say((_HINT, "muted"))
+        self._say((self._hint, "muted"))
 
     @property
     def _path(self) -> Input:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from msgspec import structs
 from textual import on
 from textual.widget import Widget
 from textual.widgets import Input
 
+from ctrscope.model.preferences import Preferences
 from ctrscope.render.safe import inert
 from ctrscope.views.actions import TABLE, Action
 from ctrscope.views.filtering import Condition, parse_filter
@@ -35,6 +37,12 @@ class FilteredScreen(TableScreen):
         """Begin with the filter that was set; the field shows it."""
         self.filter = self.ctrscope.preferences.filter.get(self.TITLE_TEXT.casefold(), "")
         self.field.value, self.field.display = self.filter, bool(self.filter)
+
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """The filter, too."""
+        others = {one: kept for one, kept in preferences.filter.items() if one != name}
+        filters = others | {name: self.filter} if self.filter else others
+        return structs.replace(super().kept_in(preferences, name), filter=filters)
 
     def on_descendant_focus(self) -> None:
         """Other keys do something now."""

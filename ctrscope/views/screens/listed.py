@@ -16,6 +16,15 @@ class ListedScreen(FilteredScreen):
         self.is_list = False
         self._other_order = self.LIST_ORDER
 
+    def begin_with(self, order: Order) -> None:
+        """What is set is the order of the list."""
+        self._other_order = order
+
+    def kept_order(self) -> Order:
+        """Likewise."""
+        order = self.order if self.is_list else self._other_order
+        return order if order != self.LIST_ORDER else Order()
+
     def show_list(self, is_list: bool) -> None:
         """Turn to that form; it is drawn with the next drawing."""
         if is_list is not self.is_list:

@@ -1,4 +1,4 @@
-"""Storage: images, volumes, networks and secrets as engines left them on disk, and which containers use them."""
+"""Storage: images, writable layers, volumes, networks, secrets as engines left them on disk, and who uses them."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from textual.widgets import Static
 from ctrscope.model.container import Container
 from ctrscope.model.gap import Gap, Reading
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.model.storage import Image, ImageConfig, KeptNetwork, Kind, Measured, Storage, Volume
+from ctrscope.model.storage import Image, ImageConfig, Kept, KeptNetwork, Kind, Measured, Storage, Volume, WritableLayer
 from ctrscope.model.value import Value
 from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.gaps import summarise_gaps
@@ -42,6 +42,9 @@ from ctrscope.views.storage_rows import (
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
+#: There is one for nearly every container: to begin with, what all of them come to will do.
+_FOLDED = frozenset({Kind.LAYER})
+
 
 class StorageScreen(FilteredScreen):
     """One list for each kind, a filter, and below it what the row had no room for."""
@@ -63,12 +66,13 @@ class StorageScreen(FilteredScreen):
         self._shown: dict[str, Item] = {}
         self._measured: dict[str, Measured] = {}  # by key of the volume
         self._counting: list[Volume] = []  # the first of them now
-        self._folded: frozenset[Kind] = frozenset()
+        self._layers: tuple[str, ...] = ()  # keys of the containers whose writable layers are to be counted
+        self._folded = _FOLDED
         self._wanted = ""  # key of a container, to put the cursor on what it uses
 
     def focus_of(self) -> Focus:
-        """Ask for everything that engines keep."""
-        return Focus(storage=True)
+        """Ask for everything that engines keep, and for the sizes of the writable layers that somebody wants counted."""
+        return Focus(storage=True, layers=self._layers)
 
     def is_waiting(self) -> bool:
         """Whether it was not read yet."""
@@ -110,7 +114,7 @@ class StorageScreen(FilteredScreen):
     def point_at(self, place: str) -> None:
         """Put the cursor on the first thing that a container uses: its image, mostly."""
         self._wanted = place
-        self._folded = frozenset()
+        self._folded = _FOLDED
         self.draw()
 
     # Drawing
@@ -128,16 +132,17 @@ class StorageScreen(FilteredScreen):
             self.table.empty = self.WAITING
             return
         now, width = self.ctrscope.clock(), self.size.width
-        self._items = items_of(storage, sample.snapshot.containers, self._measured)
+        sizes = {f"layer {key}": one.value for key, one in sample.layer_sizes.items() if one.value is not None}
+        self._items = items_of(storage, sample.snapshot.containers, self._measured | sizes)
         found = shown_items(self._items, self.conditions, self.order, now=now)
         self._shown = {item.key: item for item in found}
         nothing = "No engine keeps anything on this host, as far as we can see."
-        self.table.empty = self.nothing_matches("image, volume, network or secret") if self._items else nothing
+        self.table.empty = self.nothing_matches("image, layer, volume, network or secret") if self._items else nothing
         columns = storage_columns(found, width, self.chosen)
         rows = list(storage_rows(found, storage, columns, () if self.filter else self._folded, now))
         self.table.show_rows(columns, rows, self.order)
         for item in found if self._wanted else ():
-            if any(one.key == self._wanted for one in item.users):
+            if item.kind not in self._folded and any(one.key == self._wanted for one in item.users):
                 self._wanted = ""
                 self.table.stand_on(item.key)
                 break
@@ -148,16 +153,31 @@ class StorageScreen(FilteredScreen):
         if found is None:
             return line(" ", (shorten(f"· {summarise_gaps(self._gaps)}", room), "watch")) if self._gaps else line()
         kept = found.kept
-        if any(volume.key == found.key for volume in self._counting):
+        missing = self._why_not_counted(kept, sample)
+        if missing:
+            return line(" ", (shorten(f"· {missing}", room), "watch"))
+        if self._is_counting(found):
             return line(" ", (f"counting {inert(found.name)} …", "muted"))
         words = [note_of(found)[0]]
         if isinstance(kept, Volume):
             words.append("" if found.measured or not kept.mount_point else "z counts what it holds")
             words.append(inert(kept.mount_point or ""))
+        elif isinstance(kept, WritableLayer):
+            words.append("" if found.measured else "z counts what it holds")
+            words.append(inert(kept.upper))
         elif isinstance(kept, Image):
             words.append("" if kept.size is not None else "not every layer's size is written down")
             words.append(inert(" ".join(kept.names) or full_id(kept)))
         return line(" ", (shorten("   ".join(word for word in words if word), room), note_of(found)[1]))
+
+    def _is_counting(self, item: Item) -> bool:
+        if isinstance(item.kept, WritableLayer):
+            return item.measured is None and item.kept.container in self._layers
+        return any(volume.key == item.key for volume in self._counting)
+
+    def _why_not_counted(self, kept: Kept, sample: Sample) -> str:
+        reading = sample.layer_sizes.get(kept.container) if isinstance(kept, WritableLayer) else None
+        return summarise_gaps(reading.gaps) if reading is not None and reading.value is None and reading.gaps else ""
 
     def total_text(self) -> Content:
         """Count them, and say how they are sorted."""
@@ -237,20 +257,26 @@ class StorageScreen(FilteredScreen):
 
     # Counting
 
-    def _countable(self) -> list[Volume]:
-        """The volume under the cursor; on the heading of the volumes, all of them."""
+    def _countable(self) -> list[Volume | WritableLayer]:
+        """The volume or writable layer under the cursor; on a heading of such, all of them."""
         if self.ctrscope.asked is None:
             return []
-        found = self._item()
-        items = [found] if found is not None else []
-        if kind_of(self.table.cursor or "") is Kind.VOLUME:
-            items = list(self._shown.values())
-        return [item.kept for item in items if isinstance(item.kept, Volume) and item.kept.mount_point is not None]
+        found, kind = self._item(), kind_of(self.table.cursor or "")
+        items = [found] if found is not None else [item for item in self._shown.values() if item.kind is kind]
+        kept = [item.kept for item in items]
+        return [
+            one for one in kept if isinstance(one, WritableLayer) or (isinstance(one, Volume) and one.mount_point is not None)
+        ]
 
     def action_measure(self) -> None:
-        """Count what volumes hold, one after the other, aside."""
+        """Count what volumes hold, one after the other, aside; writable layers from now on with the samples."""
         waiting = {volume.key for volume in self._counting}
-        wanted = [volume for volume in self._countable() if volume.key not in waiting]
+        countable = self._countable()
+        layers = [one.container for one in countable if isinstance(one, WritableLayer)]
+        if layers:
+            self._layers = tuple(dict.fromkeys((*self._layers, *layers)))
+            self.ctrscope.request_sample()
+        wanted = [one for one in countable if isinstance(one, Volume) and one.key not in waiting]
         self._counting += wanted
         if wanted and not waiting:
             self._count_next()

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+from msgspec import structs
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 
+from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Sample
 from ctrscope.model.value import Value
 from ctrscope.render import tables as paper
@@ -20,6 +22,8 @@ from ctrscope.views.screens.sample_screen import SampleScreen, json_text
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, RowTable, TableRow
 from ctrscope.views.widgets.words import Words
+
+T = TypeVar("T")
 
 
 class TableScreen(SampleScreen):
@@ -72,7 +76,27 @@ class TableScreen(SampleScreen):
         columns = (*self.COLUMNS.values(), *self.table.columns)
         return key == "sign" or any(column.key == key and column.align == "right" for column in columns)
 
+    def begin_with(self, order: Order) -> None:
+        """Take the order that was set."""
+        self.order = order
+
+    def kept_order(self) -> Order:
+        """The order to be set; that of no column where it is as at first."""
+        return self.order if self.order != self.ORDER else Order()
+
     # The rest
+
+    def kept_in(self, preferences: Preferences, name: str) -> Preferences:
+        """The same settings, with how this screen looks now."""
+        if not self.COLUMNS:  # there is nothing that config.toml could name
+            return preferences
+        order = self.kept_order()
+        sort = f"{'' if order.descending is self.falls(order.column) else '-'}{order.column}"
+        return structs.replace(
+            preferences,
+            columns=_with(preferences.columns, name, self.chosen),
+            sort=_with(preferences.sort, name, sort if order.column else ""),
+        )
 
     def compose_body(self) -> Iterable[Widget]:
         """Build the table and two lines of words."""
@@ -89,7 +113,7 @@ class TableScreen(SampleScreen):
         preferences, name = self.ctrscope.preferences, self.TITLE_TEXT.casefold()
         self.chosen = tuple(preferences.columns.get(name, ()))
         if key := preferences.sort.get(name, "").removeprefix("-"):
-            self.order = Order(key, self.falls(key) is not preferences.sort[name].startswith("-"))
+            self.begin_with(Order(key, self.falls(key) is not preferences.sort[name].startswith("-")))
         self.table.focus()
 
     def on_resize(self) -> None:
@@ -278,6 +302,12 @@ class TableScreen(SampleScreen):
     @on(RowTable.RowOpened)
     def _row_opened(self, event: RowTable.RowOpened) -> None:
         self.open_row(event.key)
+
+
+def _with(settings: Mapping[str, T], name: str, value: T) -> dict[str, T]:
+    """The same settings with one for a screen, or without one where there is none."""
+    others = {one: kept for one, kept in settings.items() if one != name}
+    return others | {name: value} if value else others
 
 
 def _order_columns(width: int) -> tuple[Column, ...]:
