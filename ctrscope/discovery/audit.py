@@ -218,7 +218,7 @@ class _Gatherer:
             if mounts is None and "mounts" in self._inapplicable:
                 self._inapplicable.add(field)  # it ended
                 return
-            served = None if mounts is None else find_unanswering(mounts, path)
+            served = None if mounts is None else find_unanswering(self._hostfs, mounts, path)
             if mounts is None or served is not None:
                 detail = f"a FUSE file system at {served} may never answer" if served else "its mounts could not be read"
                 self._gap(f"/proc/{pid}/root{path}", Reason.NOT_COLLECTED, detail, field)

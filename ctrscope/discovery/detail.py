@@ -192,7 +192,7 @@ class _Reader:
 
     def _read_devices(self, pid: int, mounts: tuple[Mount, ...] | None) -> tuple[str, ...] | None:
         source = f"/proc/{pid}/root/dev"
-        if mounts is None or (served := find_unanswering(mounts, "/dev")) is not None:
+        if mounts is None or (served := find_unanswering(self._host, mounts, "/dev")) is not None:
             what = "its mounts are not known" if mounts is None else f"it has a FUSE file system at {served}"
             self._gap(source, Reason.NOT_COLLECTED, f"{what}: looking might never end", "security.devices")
             return None

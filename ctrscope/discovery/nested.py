@@ -71,7 +71,7 @@ class _Look:
     def find(self) -> list[Draft]:
         """Containers inside, with their processes; the innermost ones are found in another look."""
         try:
-            mount_point = find_unanswering(read_mountinfo(self._kernel.hostfs, self._pid), "/")
+            mount_point = find_unanswering(self._kernel.hostfs, read_mountinfo(self._kernel.hostfs, self._pid), "/")
         except (OSError, ParseError) as error:
             if not isinstance(error, OSError) or error.errno not in VANISHED:
                 self.gaps.append(

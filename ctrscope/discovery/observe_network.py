@@ -45,7 +45,7 @@ def observe_network(hostfs: HostFs, snapshot: Snapshot) -> ObservedNetwork:
             continue
         try:
             with hostfs.inside(container.pid) as inside:
-                if (served := find_unanswering(read_mountinfo(hostfs, container.pid), _RESOLV_CONF)) is not None:
+                if (served := find_unanswering(hostfs, read_mountinfo(hostfs, container.pid), _RESOLV_CONF)) is not None:
                     unread.append(_not_asked(container, served))
                     continue
                 servers[container.key] = parse_nameservers(inside.read(_RESOLV_CONF, limit=_LIMIT))

@@ -16,6 +16,7 @@ from ctrscope.engines.cni_results import read_cni_attachments
 from ctrscope.engines.containerd_images import read_containerd_images
 from ctrscope.engines.containers_storage import Store, find_stores
 from ctrscope.engines.containers_storage_images import read_stored_images
+from ctrscope.engines.docker_build_cache import read_docker_build_cache
 from ctrscope.engines.docker_images import read_docker_images
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.kept import KeptReader
@@ -26,7 +27,7 @@ from ctrscope.engines.volumes import VolumeRecord, read_docker_volumes, read_pod
 from ctrscope.model.container import Container, EngineName
 from ctrscope.model.gap import Gap, Reading, Reason
 from ctrscope.model.snapshot import Snapshot
-from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Secret, Storage, Usage, Volume, WritableLayer
+from ctrscope.model.storage import BuildRecord, Image, Kept, KeptNetwork, Kind, Secret, Storage, Usage, Volume, WritableLayer
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 
@@ -44,6 +45,7 @@ def read_storage(hostfs: HostFs, snapshot: Snapshot) -> Reading[Storage]:
     found = Storage(
         layers=tuple(_layers(hostfs, snapshot.containers, stores.gaps)),
         images=tuple(_with_shared([_with_makers(image, snapshot.containers) for image in stores.images])),
+        builds=tuple(stores.builds),
         volumes=tuple(msgspec.structs.replace(one, containers=mounted.get(one.key, ())) for one in volumes),
         networks=tuple(_with_members(one, snapshot.containers, stores.attached) for one in stores.networks),
         secrets=tuple(stores.secrets),
@@ -61,6 +63,7 @@ class _Stores:
         self._found = {one.engine for one in snapshot.engines if one.found}
         self.gaps: list[Gap] = []
         self.images: list[Image] = []
+        self.builds: list[BuildRecord] = []
         self.volumes: list[VolumeRecord] = []
         self.networks: list[KeptNetwork] = []
         self.secrets: list[Secret] = []
@@ -93,7 +96,9 @@ class _Stores:
             for one in container.evidence
             if one.source.startswith(f"{path}/containers/") and one.source.endswith(suffix)
         }
-        self.images += read_docker_images(reader, path)
+        images = read_docker_images(reader, path)
+        self.images += images
+        self.builds += read_docker_build_cache(reader, path, {layer.id for image in images for layer in image.layers})
         self.volumes += read_docker_volumes(reader, path, configs)
         self.networks += read_docker_networks(reader, path)
 
@@ -208,6 +213,7 @@ def usage_of(storage: Storage) -> dict[Kind, Usage]:
     return {
         Kind.IMAGE: _image_usage(storage.images),
         Kind.LAYER: Usage(len(storage.layers), len(storage.layers)),
+        Kind.BUILD: _build_usage(storage.builds),
         Kind.VOLUME: Usage(len(storage.volumes), used_volumes),
         Kind.NETWORK: Usage(len(storage.networks), sum(bool(one.containers) for one in storage.networks)),
         Kind.SECRET: Usage(len(storage.secrets), 0),
@@ -219,6 +225,13 @@ def _image_usage(images: Sequence[Image]) -> Usage:
     used = [image for image in images if image.containers]
     whole, kept = _bytes_of(images), _bytes_of(used)
     return Usage(len(images), len(used), whole, None if whole is None or kept is None else whole - kept)
+
+
+def _build_usage(records: Sequence[BuildRecord]) -> Usage:
+    """What images have too is counted with them."""
+    sizes = [one.size for one in records if not one.is_shared]
+    size = None if None in sizes else sum(one for one in sizes if one is not None)
+    return Usage(len(records), 0, size, size)
 
 
 def _bytes_of(images: Iterable[Image]) -> int | None:

@@ -123,7 +123,7 @@ def _why_not_inside(host: HostFs, inside: str) -> str:
     if not inside:
         return "it runs in another container, and nothing says where that one's root is"
     try:
-        served = find_unanswering(read_mountinfo(host, int(inside.split("/")[2])), "/")
+        served = find_unanswering(host, read_mountinfo(host, int(inside.split("/")[2])), "/")
     except (OSError, ParseError, ValueError):
         return "the mounts of the container that it runs in are not known"
     return f"the container that it runs in has a FUSE file system at {served}: looking might never end" if served else ""

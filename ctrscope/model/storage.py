@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     IMAGE = "image"
     LAYER = "layer"  # the writable one of a container
+    BUILD = "build"  # records of a build cache
     VOLUME = "volume"
     NETWORK = "network"
     SECRET = "secret"  # noqa: S105 -- a kind, not one
@@ -88,6 +89,22 @@ class WritableLayer(Kept, frozen=True, kw_only=True, dict=True):
         return f"layer {self.container}"
 
 
+class BuildRecord(Kept, frozen=True, kw_only=True, dict=True):
+    """One record of a build cache: a step of a build, or what it took in."""
+
+    id: str
+    description: str = ""
+    size: int | None = None  # bytes; None: nobody counted them
+    is_shared: bool = False  # it is a layer of an image, too, and counted there
+    last_used_at: str | None = None
+    used: int | None = None  # by so many builds
+
+    @cached_property
+    def key(self) -> str:
+        """Unique on this host."""
+        return f"build {self.engine} {self.owner_uid} {self.store} {self.id}"
+
+
 class KeptNetwork(Kept, frozen=True, kw_only=True, dict=True):
     """A network as an engine wrote it down; whether it is there is for the network screen to say."""
 
@@ -133,6 +150,7 @@ class Storage(Value, frozen=True, kw_only=True):
 
     images: tuple[Image, ...] = ()
     layers: tuple[WritableLayer, ...] = ()
+    builds: tuple[BuildRecord, ...] = ()
     volumes: tuple[Volume, ...] = ()
     networks: tuple[KeptNetwork, ...] = ()
     secrets: tuple[Secret, ...] = ()

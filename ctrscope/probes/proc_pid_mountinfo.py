@@ -11,8 +11,7 @@ from ctrscope.model.gap import ParseError
 from ctrscope.model.mount import Mount, Overlay
 from ctrscope.probes.hostfs import HostFs
 
-#: What lxcfs serves is the host's own process.
-_TRUSTED = ("fusectl", "fuse.lxcfs")
+_LXCFS = "fuse.lxcfs"
 
 
 def read_mountinfo(host: HostFs, pid: int) -> tuple[Mount, ...]:
@@ -49,16 +48,32 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def find_unanswering(mounts: Iterable[Mount], path: str) -> str | None:
+def find_unanswering(host: HostFs, mounts: Iterable[Mount], path: str) -> str | None:
     """Mount point of a FUSE file system that may have to be asked for what is at or below *path*; None without one.
 
     Whoever serves it may be in the container, and never answer. Where nothing is mounted at *path* a symlink may lead into any.
+    An lxcfs is trusted where the host has the same one mounted: anybody may call his own so.
     """
     mounts = tuple(mounts)
-    served = (one.mount_point for one in mounts if one.fs_type.startswith("fuse") and one.fs_type not in _TRUSTED)
+    served = [one for one in mounts if one.fs_type.startswith("fuse") and one.fs_type != "fusectl"]
+    if any(one.fs_type == _LXCFS for one in served):
+        known = _find_lxcfs(host)
+        served = [one for one in served if one.fs_type != _LXCFS or one.device not in known]
+    points = (one.mount_point for one in served)
     if any(one.mount_point == path for one in mounts):
-        return next((point for point in served if _is_at_or_below(path, point) or _is_at_or_below(point, path)), None)
-    return next(served, None)
+        return next((point for point in points if _is_at_or_below(path, point) or _is_at_or_below(point, path)), None)
+    return next(points, None)
+
+
+def _find_lxcfs(host: HostFs) -> frozenset[str]:
+    """Devices of those that are mounted in the host's own mount namespace; without its table, in ours."""
+    for pid in ("1", "self"):
+        try:
+            lines = host.read(f"/proc/{pid}/mountinfo").splitlines()
+        except OSError:
+            continue
+        return frozenset(line.split(b" ")[2].decode("ascii") for line in lines if f" - {_LXCFS} ".encode() in line)
+    return frozenset()
 
 
 def _is_at_or_below(path: str, above: str) -> bool:

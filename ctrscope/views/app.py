@@ -22,7 +22,7 @@ from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
 from ctrscope.views.acting import SIGNALS, Acts, Keep, Write
-from ctrscope.views.actions import ANYWHERE, CHANGES, CONTAINER, PAGE, SCREENS, bindings, keys_of
+from ctrscope.views.actions import ANYWHERE, CHANGES, LOGS, LONG_TEXT, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
 from ctrscope.views.commands import ActionCommands
 from ctrscope.views.event_log import EventLog
@@ -75,8 +75,9 @@ _SCREEN_OF = {"cgroup": "cgroups", "namespace": "namespaces", "link": "network",
 #: Own actions of everything that may be in front, and columns that may be chosen, by name.
 _ACTIONS = {
     **{name: screen.ACTIONS for name, screen in _SCREENS.items()},
-    "container": tuple(action for action in ContainerScreen.ACTIONS if action not in CHANGES),
-    "changes": (*CONTAINER, *CHANGES, *PAGE),  # a tab of the same page, with its own meaning of some keys
+    # Of one tab and of another: what is a key of both is so on purpose.
+    "container": [action for action in ContainerScreen.ACTIONS if action not in CHANGES],
+    "changes": [action for action in ContainerScreen.ACTIONS if action not in (*LONG_TEXT, *LOGS)],
     "merged": GroupLogScreen.ACTIONS,
 }
 _COLUMNS = {

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from ctrscope.model.gap import Gap, Reading
-from ctrscope.model.storage import Image, ImageConfig, KeptNetwork, Secret, Volume, WritableLayer
+from ctrscope.model.storage import BuildRecord, Image, ImageConfig, KeptNetwork, Secret, Volume, WritableLayer
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.fields import engine_text, status_sign
 from ctrscope.render.gaps import describe_gap
@@ -31,6 +31,12 @@ def storage_page(
     ]
     if isinstance(kept, Image):
         lines += _image_facts(kept, width)
+    elif isinstance(kept, BuildRecord):
+        size = NOT_PERMITTED if kept.size is None else f"{format_bytes(kept.size)} ({kept.size} bytes)"
+        lines += [*facts("id", inert(kept.id), width), *facts("step", inert(kept.description), width, "strong")]
+        lines += facts("size", size + (", of a layer that an image has, too" if kept.is_shared else ""), width)
+        lines += facts("used", f"by {kept.used} builds" if kept.used is not None else "", width)
+        lines += facts("last used", _moment(kept.last_used_at, now), width)
     elif isinstance(kept, WritableLayer):
         lines += _layer_facts(kept, item, width)
     elif isinstance(kept, Volume):
@@ -43,7 +49,7 @@ def storage_page(
         lines += facts("value", "is in another file, which is never opened", width, "muted")
     lines += _pairs("labels", kept.labels.items(), width)
     lines += facts("written in", inert(kept.source), width, "muted")
-    lines += [line(), *_users(item, width)]
+    lines += [line(), *_users(item, width)] if not isinstance(kept, BuildRecord) else []
     if isinstance(kept, Image):
         lines += [line(), *_layers(kept, sharing, width), line(), *_config(config, now, width)]
     return lines

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ctrscope.model.container import Container
-from ctrscope.model.storage import Image, Kept, KeptNetwork, Kind, Measured, Secret, Storage, Volume, WritableLayer
+from ctrscope.model.storage import BuildRecord, Image, Kept, KeptNetwork, Kind, Measured, Secret, Storage, Volume, WritableLayer
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.fields import status_sign
 from ctrscope.render.safe import cell_width, inert
@@ -18,6 +18,7 @@ from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 TITLES: Mapping[Kind, str] = {
     Kind.IMAGE: "Images",
     Kind.LAYER: "Writable layers",
+    Kind.BUILD: "Build cache",
     Kind.VOLUME: "Volumes",
     Kind.NETWORK: "Networks",
     Kind.SECRET: "Secrets",
@@ -49,26 +50,28 @@ class Item(NamedTuple):
         kept = self.kept
         if isinstance(kept, Image):
             return kept.names[0] if kept.names else (kept.digests[0] if kept.digests and "@" in kept.digests[0] else UNNAMED)
+        if isinstance(kept, BuildRecord):
+            return kept.description or kept.id
         assert isinstance(kept, WritableLayer | Volume | KeptNetwork | Secret)
         return kept.name
 
     @property
     def size(self) -> int | None:
         """Bytes, where somebody counted them."""
-        if isinstance(self.kept, Image):
+        if isinstance(self.kept, Image | BuildRecord):
             return self.kept.size
         return self.measured.size if self.measured is not None else None
 
 
 def kept_key(kept: Kept) -> str:
     """Key of anything that is kept."""
-    assert isinstance(kept, Image | WritableLayer | Volume | KeptNetwork | Secret)
+    assert isinstance(kept, Image | WritableLayer | BuildRecord | Volume | KeptNetwork | Secret)
     return kept.key
 
 
 def full_id(kept: Kept) -> str:
     """What an engine would be asked for; a volume has a name only, a writable layer its container's."""
-    assert isinstance(kept, Image | WritableLayer | Volume | KeptNetwork | Secret)
+    assert isinstance(kept, Image | WritableLayer | BuildRecord | Volume | KeptNetwork | Secret)
     return kept.name if isinstance(kept, Volume | WritableLayer) else kept.id
 
 
@@ -84,6 +87,7 @@ def items_of(storage: Storage, containers: Sequence[Container], measured: Mappin
     lists: Mapping[Kind, Sequence[Kept]] = {
         Kind.IMAGE: storage.images,
         Kind.LAYER: storage.layers,
+        Kind.BUILD: storage.builds,
         Kind.VOLUME: storage.volumes,
         Kind.NETWORK: storage.networks,
         Kind.SECRET: storage.secrets,
@@ -102,7 +106,7 @@ def item_fields(item: Item, now: float) -> Fields:
         "engine": store_text(kept),
         "id": full_id(kept),
         "size": item.size,
-        "shared": kept.shared_size if isinstance(kept, Image) else None,
+        "shared": _shared(item),
         "used": float(len(item.users)),
         "by": " ".join(one.name for one in item.users),
         "label": tuple(f"{name}={value}" for name, value in kept.labels.items()),
@@ -138,10 +142,12 @@ def _size_cell(item: Item, now: float) -> Cell:
     if item.size is not None:
         whole = item.measured is None or item.measured.is_whole
         return Cell(format_bytes(item.size), "plain", " " if whole else "+")
-    return Cell(NOT_PERMITTED if item.kind in (Kind.IMAGE, Kind.LAYER, Kind.VOLUME) else NOT_APPLICABLE, "idle")
+    return Cell(NOT_PERMITTED if item.kind in (Kind.IMAGE, Kind.LAYER, Kind.BUILD, Kind.VOLUME) else NOT_APPLICABLE, "idle")
 
 
 def _shared(item: Item) -> int | None:
+    if isinstance(item.kept, BuildRecord):
+        return item.size if item.kept.is_shared else 0
     return item.kept.shared_size if isinstance(item.kept, Image) else None
 
 
@@ -205,7 +211,7 @@ FIELDS: tuple[Field, ...] = (
         100,
         _shared_cell,
         lambda item, now: _shared(item),
-        "Of that size, layers that other images of the store have too: removing the image does not free them.",
+        "Of that size, layers that images, or other images, of the store have too: removing it does not free them.",
     ),
     Field(
         "age",
@@ -219,7 +225,7 @@ FIELDS: tuple[Field, ...] = (
     ),
 )
 #: Columns that take what room there is, before and after those.
-_NAME_HELP = "repository:tag, or the name of a volume, network or secret; of a writable layer that of its container."
+_NAME_HELP = "repository:tag, or the name of a volume, network, secret or container; of a step of a build what it did."
 _USERS_HELP = "Containers, those that run first: made from the image, with the volume mounted, in the network."
 _NOTE_HELP = "What else there is to say: nobody uses it, nobody named it, where it is."
 _SIGN_HELP = "● a container that runs uses it, ◌ only ones that do not run, ○ none, ! engine and kernel disagree."
@@ -325,6 +331,8 @@ def total_text(kind: Kind, members: Sequence[Item], storage: Storage) -> str:
     """What all of a kind comes to, and what nobody needs of it; of what a filter left, less is known."""
     if kind is Kind.LAYER:
         return _layers_text(members)
+    if kind is Kind.BUILD:
+        return _builds_text(members)
     parts = [f"{sum(bool(item.users) for item in members)} used"] if kind is not Kind.SECRET else []
     usage = storage.usage.get(kind)
     if kind is Kind.IMAGE and usage is not None and usage.total == len(members):
@@ -349,6 +357,15 @@ def _layers_text(members: Sequence[Item]) -> str:
         parts.append(f"{format_bytes(sum(item.size or 0 for item in counted))} counted")
         parts.append(f"{format_bytes(sum(item.size or 0 for item in idle))} in those that do not run")
     parts.append(f"z counts {len(members) - len(counted)}" if len(counted) < len(members) else "")
+    return " · ".join(part for part in parts if part)
+
+
+def _builds_text(members: Sequence[Item]) -> str:
+    """What removing all of it would free; what images have too is theirs."""
+    own = [item.size for item in members if isinstance(item.kept, BuildRecord) and not item.kept.is_shared]
+    known = [size for size in own if size is not None]
+    parts = [f"{format_bytes(sum(known))} that no image has"]
+    parts.append(f"{len(own) - len(known)} of unknown size" if len(known) < len(own) else "")
     return " · ".join(part for part in parts if part)
 
 
@@ -383,6 +400,8 @@ def note_of(item: Item) -> tuple[str, str]:
         return f"not mounted in {inert(missing[0].name)}, though its engine says so", "watch"
     if isinstance(kept, Image):
         return _image_note(kept, item), "muted"
+    if isinstance(kept, BuildRecord):
+        return _build_note(kept), "muted"
     if isinstance(kept, WritableLayer):
         image = next((one.image for one in item.users if one.image), None)
         return f"over {inert(image)}" if image else "", "muted"
@@ -407,6 +426,12 @@ def _image_note(image: Image, item: Item) -> str:
     return "; ".join(parts)
 
 
+def _build_note(record: BuildRecord) -> str:
+    times = f"used by {record.used} build{'s' if record.used != 1 else ''}" if record.used is not None else ""
+    last = f"last {(record.last_used_at or '')[:16].replace('T', ' ')}" if record.last_used_at else ""
+    return ", ".join(part for part in (times, last, "in an image, too" if record.is_shared else "") if part)
+
+
 def _volume_note(volume: Volume, item: Item) -> str:
     parts = ["anonymous"] if volume.is_anonymous else []
     if not item.users:
@@ -424,7 +449,7 @@ def _line(item: Item, columns: Sequence[Column], now: float) -> tuple[Cell, ...]
     note, note_tone = note_of(item)
     cells = {
         "sign": Cell(sign, tone),
-        "name": Cell(f"  {inert(item.name)}", "plain" if item.users or item.kind is Kind.SECRET else "idle"),
+        "name": Cell(f"  {inert(item.name)}", "plain" if item.users or item.kind in (Kind.SECRET, Kind.BUILD) else "idle"),
         "users": Cell(users_text(item), "muted"),
         "note": Cell(note, note_tone),
     }

@@ -148,31 +148,32 @@ def test_what_unshare_left_to_the_host_is_found() -> None:
             end(init, first=signal.SIGKILL)
 
 
-#: A FUSE file system at /dev, which nobody serves; in namespaces of its own.
+#: A FUSE file system at /dev, of the type that it is told, which nobody serves; in namespaces of its own.
 _UNSERVED = """
-import ctypes, os
+import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) == 0
 fuse = os.open("/dev/fuse", os.O_RDWR)
 options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
-assert libc.mount(b"nobody", b"/dev", b"fuse", 0, options) == 0
+assert libc.mount(b"nobody", b"/dev", sys.argv[1].encode(), 0, options) == 0
 print("mounted", flush=True)
 input()
 """
 
 
-def test_files_that_never_answer_are_a_gap_and_not_waited_for() -> None:
+@pytest.mark.parametrize("kind", ["fuse", "fuse.lxcfs"])  # what the host's own lxcfs is called, too
+def test_files_that_never_answer_are_a_gap_and_not_waited_for(kind: str) -> None:
     require("unshare")
     if not os.path.exists("/dev/fuse"):
         unmet("no /dev/fuse")
-    argv = ["unshare", "--pid", "--net", "--mount", "--fork", sys.executable, "-c", _UNSERVED]
+    argv = ["unshare", "--pid", "--net", "--mount", "--fork", sys.executable, "-c", _UNSERVED, kind]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         (init,) = wait_for("its child", lambda: children(process.pid))
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "mounted\n"
             gaps = {field: gap["detail"] for gap in audit(f"pid:{init}")["gaps"] for field in gap["fields"]}
-            for rule in ("host-device", "block-device", "setuid-reachable"):
+            for rule in ("host-device", "block-device", "setuid-reachable", "credentials-inside", "password-inside"):
                 assert "may never answer" in gaps[f"security/{rule}"]
         finally:
             process.kill()

@@ -45,7 +45,7 @@ HOST = AuditedHost(
         "fs.protected_symlinks": "1",
         "fs.protected_hardlinks": "1",
     },
-    packages={"runc": "1.5.1-1", "containerd.io": "2.3.5", "docker-ce": "5:29.3.1-1~debian"},
+    packages={"runc": "1.5.1-1", "containerd.io": "2.3.5", "docker-ce": "5:29.5.1-1~debian"},
     packages_source="/var/lib/dpkg/status",
 )
 CONTAINER = Container(

@@ -115,10 +115,14 @@ def test_mounts_of_the_host_are_those_findmnt_tells(v2_root: Path, v2_host: Host
         ([("/", "fuse.fuse-overlayfs"), ("/dev", "tmpfs")], "/dev", "/"),
         ([("/", "overlay"), ("/dev", "tmpfs"), ("/dev/x", "fuse")], "/dev", "/dev/x"),
         ([("/", "overlay"), ("/dev", "tmpfs"), ("/dev/fuse.d", "fuse.lxcfs"), ("/devices", "fuse")], "/dev", None),
+        ([("/", "overlay"), ("/dev", "fuse.lxcfs")], "/dev", "/dev"),  # not the host's: anybody may call his own so
     ],
 )
 def test_what_may_never_answer_is_known_before_it_is_asked(
-    mounts: list[tuple[str, str]], path: str, served: str | None
+    tmp_path: Path, mounts: list[tuple[str, str]], path: str, served: str | None
 ) -> None:
+    init = tmp_path / "proc/1/mountinfo"
+    init.parent.mkdir(parents=True)
+    init.write_text("20 1 0:4 / /var/lib/lxcfs rw - fuse.lxcfs lxcfs rw\n21 1 0:3 / /mnt rw - fuse.sshfs x rw\n")
     text = "".join(f"{number} 1 0:{number} / {point} rw - {kind} x rw\n" for number, (point, kind) in enumerate(mounts, 2))
-    assert find_unanswering(parse_mountinfo(text.encode()), path) == served
+    assert find_unanswering(HostFs(str(tmp_path)), parse_mountinfo(text.encode()), path) == served

@@ -167,7 +167,10 @@ async def test_the_columns_that_were_set_are_there_and_no_others() -> None:
 
 @asynchronous
 async def test_a_screen_begins_in_the_order_and_with_the_filter_that_were_set() -> None:
-    chosen = Preferences(sort={"containers": "memory", "storage": "-size"}, filter={"containers": "engine:containerd"})
+    chosen = Preferences(
+        sort={"containers": "memory", "storage": "-size"},
+        filter={"containers": "engine:containerd", "processes": "user:nobody-at-all"},  # but not of what one jumps to
+    )
     async with dashboard([full()], preferences=chosen) as pilot:
         assert names_of(pilot) == ["app", "istio-proxy", "pause"]
         text = "\n".join(screen_lines(pilot))
@@ -175,6 +178,8 @@ async def test_a_screen_begins_in_the_order_and_with_the_filter_that_were_set() 
         assert "engine:containerd" in text
         await press(pilot, "escape")
         assert names_of(pilot)[:2] == ["builder", "app"]
+        await press(pilot, "g", "p")
+        assert "node" in "\n".join(screen_lines(pilot))
         await press(pilot, "9")
         assert "sort SIZE ▲" in "\n".join(screen_lines(pilot))
     async with dashboard([full()], preferences=Preferences(sort={"containers": "-name"})) as pilot:

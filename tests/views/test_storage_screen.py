@@ -187,7 +187,7 @@ async def test_on_the_heading_every_volume_is_counted_one_after_the_other() -> N
         await press(pilot, "z")
         await until(pilot, "4M counted")
         assert most == [1]
-        assert "1M+" in line_of(pilot, "cache")
+        assert "1M+" in line_of(pilot, "  cache ")
 
 
 @asynchronous
@@ -222,6 +222,20 @@ async def test_writable_layers_are_one_line_until_somebody_unfolds_them_and_coun
 
 
 @asynchronous
+async def test_of_a_build_cache_counts_what_no_image_has() -> None:
+    async with dashboard([full()]) as pilot:
+        await press(pilot, "9")
+        assert "Build cache  2   96M that no image has" in body(pilot)
+        await press(pilot, "slash", *"kind:build")
+        assert line_of(pilot, "fileop target").split()[4:6] == ["2M", "2M"]
+        assert "used by 3 builds" in body(pilot)
+        await press(pilot, "enter", "end", "enter")
+        shown = "\n".join(screen_lines(pilot))
+        assert "100663296 bytes" in shown
+        assert "/var/lib/docker/buildkit/metadata_v2.db" in shown
+
+
+@asynchronous
 async def test_a_writable_layer_that_cannot_be_counted_says_why() -> None:
     key = next(one.key for one in containers() if one.name == "d-db")
     gap = Gap(subject=f"container {key}", fields=("size",), source="/var/lib/docker/x/diff", reason=Reason.DENIED, needs="root")
@@ -242,7 +256,7 @@ async def test_t_goes_through_the_kinds_and_a_list_can_be_folded() -> None:
         await press(pilot, "t")
         assert "Images" not in body(pilot)
         assert "d-paused" in body(pilot)  # what a filter leaves is not folded
-        await press(pilot, "t", "t", "t", "t")
+        await press(pilot, "t", "t", "t", "t", "t")
         on(pilot).stand_on(key_of("postgres:16"))
         await press(pilot, "left")
         assert "postgres" not in body(pilot)

@@ -24,7 +24,18 @@ from ctrscope.model.process import ProcessForest, Role
 from ctrscope.model.rates import Rates
 from ctrscope.model.sample import Sample
 from ctrscope.model.source import HeldCapability, HostSources, Source
-from ctrscope.model.storage import Image, ImageLayer, KeptNetwork, Kind, Secret, Storage, Usage, Volume, WritableLayer
+from ctrscope.model.storage import (
+    BuildRecord,
+    Image,
+    ImageLayer,
+    KeptNetwork,
+    Kind,
+    Secret,
+    Storage,
+    Usage,
+    Volume,
+    WritableLayer,
+)
 from tests.views.builders import APP, M, ago, container, containers, detail, host, process, sample, stats
 
 HOST_NET = 4026531833
@@ -339,6 +350,7 @@ def storage(found: Sequence[Container] | None = None) -> Storage:
     k8s: dict[str, Any] = {"engine": EngineName.CONTAINERD, "engine_namespace": "k8s.io", "store": "/var/lib/containerd"}
     podman: dict[str, Any] = {"engine": EngineName.PODMAN, "owner_uid": 1000, "store": _ALICES}
     return Storage(
+        builds=(_build("mount / from exec /bin/sh -c apt-get update", 96 * M), _build("fileop target", 2 * M, is_shared=True)),
         layers=tuple(_layer(name, keys[name]) for name in ("d-db", "d-paused", "batch-7") if name in keys),
         images=(
             _image("postgres:16", 1, (_BASE, ImageLayer("sha256:01", 351 * M)), containers=of("d-db")),
@@ -409,6 +421,22 @@ def _layer(name: str, key: str) -> WritableLayer:
     )
 
 
+def _build(description: str, size: int, *, is_shared: bool = False) -> BuildRecord:
+    store = "/var/lib/docker/buildkit"
+    return BuildRecord(
+        engine=EngineName.DOCKER,
+        store=store,
+        source=f"{store}/metadata_v2.db",
+        created_at=ago(3 * 86400),
+        id=f"{description.encode().hex():0<25}"[:25],
+        description=description,
+        size=size,
+        is_shared=is_shared,
+        last_used_at=ago(86400),
+        used=3,
+    )
+
+
 def _kept_network(name: str, subnet: str, bridge: str, members: tuple[str, ...]) -> KeptNetwork:
     path = "/var/lib/docker/network/files/local-kv.db"
     return KeptNetwork(
@@ -433,6 +461,7 @@ def hostile_storage(names: Sequence[str]) -> Storage:
             Image(engine=docker, store=name, source=name, labels={name: name}, id=f"x{number}", names=(name,))
             for number, name in enumerate(names)
         ),
+        builds=tuple(BuildRecord(engine=docker, store=name, source=name, id=name, description=name) for name in names),
         layers=tuple(
             WritableLayer(engine=docker, store=name, source=name, container=name, name=name, upper=name, lower=(name,))
             for name in names

@@ -4,8 +4,8 @@ By number only: a distribution may have mended one without a newer release, and 
 never had it. So what is said is a hint, and no more.
 
 *Source:* what linux-exploit-suggester knows programs for since Linux 4, and what came later; releases from the kernel's stable
-changelogs as linux_kernel_cves collected them until 2024, then from OSV and Debian's changelog. Of CVE-2026-43284 the releases
-before 6.2 are not known to us. *Versions:* read in November 2026.
+changelogs as linux_kernel_cves collected them until 2024, then from the records of the kernel's own CVE team. CVE-2026-43500 is
+open from 5.3 on; what mended it before 6.18 we have not seen. *Versions:* read in November 2026.
 """
 
 from collections.abc import Iterator
@@ -138,8 +138,26 @@ HOLES = (
     KernelHole(
         "CVE-2026-43284",
         "Dirty Frag: files that may only be read are written through ESP; needs CAP_NET_ADMIN in any user namespace",
-        "6.2",
-        "6.6.138 6.12.87 6.18.28 7.0.5",
+        "4.11",
+        "5.10.255 5.15.206 6.1.172 6.6.138 6.12.87 6.18.28 7.0.5",
+    ),
+    KernelHole(
+        "CVE-2026-43499",
+        "a futex(2) that is requeued is used after it is freed; needs no right, and the filters of engines let it through",
+        "2.6.39",
+        "5.10.261 5.15.212 6.1.175 6.6.140 6.12.86 6.18.27 7.0.4",
+    ),
+    KernelHole(
+        "CVE-2026-43500",
+        "Dirty Frag: files that may only be read are written through RxRPC, where it is there",
+        "6.13",
+        "6.18.29 7.0.6",
+    ),
+    KernelHole(
+        "CVE-2026-46300",
+        "Fragnesia: files that may only be read are written through ESP; needs CAP_NET_ADMIN in any user namespace",
+        "3.9",
+        "5.10.257 5.15.208 6.1.174 6.6.141 6.12.91 6.18.33 7.0.10",
     ),
 )
 

@@ -50,7 +50,7 @@ ADVISORIES = (
     Advisory(
         _CONTAINERD,
         "CVE-2026-53488",
-        "labels of an image run commands as root of the host",
+        "labels of an image run commands as root of the host; CVE-2026-53492 with it",
         (("", "1.7.33"), ("2.0.0", "2.0.10"), ("2.1.0", "2.1.9"), ("2.2.0", "2.2.5"), ("2.3.0", "2.3.2")),
     ),
     Advisory(_DOCKER, "CVE-2019-5736", "a container overwrites the runtime", (("", "18.06.2"), ("18.09.0", "18.09.2"))),
@@ -62,6 +62,12 @@ ADVISORIES = (
         (("19.03.0", "23.0.15"), ("24.0.0", "25.0.6"), ("26.0.0", "26.1.5"), ("27.0.0", "27.1.1")),
     ),
     Advisory(_DOCKER, "CVE-2026-34040", "authorization plug-ins are bypassed again", (("", "29.3.1"),)),
+    Advisory(
+        _DOCKER,
+        "CVE-2026-41567",
+        "docker cp runs a program of the container as root of the host; CVE-2026-41568, CVE-2026-42306 with it",
+        (("", "29.5.1"),),
+    ),
     Advisory(("podman",), "CVE-2022-1227", "podman top runs code of the image on the host", (("", "3.4.7"),)),
     Advisory(("podman",), "CVE-2023-0778", "exporting a volume reads files of the host", (("", "4.4.2"),)),
     Advisory(("podman",), "CVE-2024-1753", "a build mounts the host's root", (("", "4.9.4"), ("5.0.0", "5.0.1"))),

@@ -34,9 +34,10 @@ class FilteredScreen(TableScreen):
         yield from super().compose_words()
 
     def on_mount(self) -> None:
-        """Begin with the filter that was set; the field shows it."""
-        self.filter = self.ctrscope.preferences.filter.get(self.TITLE_TEXT.casefold(), "")
-        self.field.value, self.field.display = self.filter, bool(self.filter)
+        """Begin with the filter that was set, unless somebody came here to look at something; the field shows it."""
+        if not self.filter and len(self.app.screen_stack) == 1:
+            self.filter = self.ctrscope.preferences.filter.get(self.TITLE_TEXT.casefold(), "")
+            self.field.value, self.field.display = self.filter, bool(self.filter)
 
     def kept_in(self, preferences: Preferences, name: str) -> Preferences:
         """The filter, too."""

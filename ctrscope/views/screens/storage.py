@@ -42,8 +42,8 @@ from ctrscope.views.storage_rows import (
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 
-#: There is one for nearly every container: to begin with, what all of them come to will do.
-_FOLDED = frozenset({Kind.LAYER})
+#: There is one for nearly every container, and for every step of a build: to begin with, what all come to will do.
+_FOLDED = frozenset({Kind.LAYER, Kind.BUILD})
 
 
 class StorageScreen(FilteredScreen):
