@@ -16,9 +16,9 @@ from ctrscope.model.container import Container
 from ctrscope.model.log import LogPlace
 from ctrscope.model.timestamp import unix_time
 from ctrscope.probes.hostfs import HostFs
-from tests.live import docker, lxc, podman
+from tests.live import cri, docker, lxc, podman
 from tests.live.image import make_rootfs
-from tests.live.machine import remove_cgroups, remove_directory, run, wait_for
+from tests.live.machine import LAB, remove_cgroups, remove_directory, run, wait_for
 from tests.requirements import unmet
 
 #: Two streams, an empty line, an escape sequence, a line longer than one record, and no newline at the end.
@@ -179,6 +179,33 @@ def test_after_a_restart_the_lines_from_before_it_are_told_from_the_others(parts
         assert [one.text for one in LogReader(host, source).before(None, 10).lines] == ["begins", "start x"]
     finally:
         run(engine, "rm", "-f", *(("-t", "0") if engine == "podman" else ()), name, check=False)
+
+
+def _of(container_id: str) -> Container:
+    return next(one for one in discover(HostFs(), Plan(stopped=True)).containers if one.id == container_id)
+
+
+def test_the_log_of_an_attempt_before_is_the_file_that_containerd_wrote_for_it(parts: tuple[str, ...]) -> None:
+    if "containerd" not in parts or not cri.is_ours():
+        unmet("containerd is not up with its CRI")
+    name = "log-live"
+    logs = LAB / "pods" / name
+    remove_directory(str(logs))  # of a run that was killed
+    pod = cri.start_pod(name)
+    try:
+        first = cri.start_attempt(pod, name, 0, "echo first; exit 3")
+        wait_for("the first attempt ends", lambda: _of(first).exit_code == 3)
+        second = cri.start_attempt(pod, name, 1, "echo second; exec sleep 100000")
+        host, present = HostFs(), _of(second)
+        path = find_log(host, present).paths[-1]
+        wait_for("the second attempt's line", lambda: "second" in Path(path).read_text())
+        source = find_earlier_log(host, present, 1)
+        assert [one.text for one in LogReader(host, source).before(None, 10).lines] == ["first"]
+        assert source.paths == (_of(first).log_path,)
+        assert find_earlier_log(host, present, 2).paths == ()
+    finally:
+        cri.remove_pod(pod)
+        remove_directory(str(logs))
 
 
 def test_without_a_file_it_is_said_where_the_log_is(parts: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctrscope.discovery.log_reader import LogReader
@@ -151,6 +151,7 @@ def test_a_clock_that_was_set_back_loses_no_line_and_keeps_the_order_of_each_log
         assert [text for text in told if text.startswith("b")] == ["b 1", "b 5", "b 11.5", "b 20"]
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     times=st.lists(st.lists(st.integers(0, 20).map(float), max_size=12).map(sorted), min_size=1, max_size=4),
     count=st.integers(1, 5),

@@ -57,15 +57,38 @@ def start() -> None:
         _call("StartContainer", [(1, _text(created, 1))])
 
 
+def start_pod(name: str) -> str:
+    """A pod of a test's own, without a container; returns its id."""
+    return _text(_call("RunPodSandbox", [(1, _pod_config(name))]), 1)
+
+
+def start_attempt(pod: str, name: str, attempt: int, script: str) -> str:
+    """Start an attempt of the container ``job`` in a pod of that name, as kubelet does; returns its id."""
+    config: list[Field] = [
+        (1, [(1, "job"), (2, attempt)]),
+        (2, [(1, NAME)]),
+        *((3, word) for word in ("/bin/sh", "-c", script)),
+        (9, [(1, "io.kubernetes.container.name"), (2, "job")]),
+        (11, f"job/{attempt}.log"),
+    ]
+    created = _text(_call("CreateContainer", [(1, pod), (2, config), (3, _pod_config(name))]), 1)
+    _call("StartContainer", [(1, created)])
+    return created
+
+
+def remove_pod(pod: str) -> None:
+    """Stop and remove one, with its containers. Their logs stay: kubelet would remove those."""
+    _call("StopPodSandbox", [(1, pod)])
+    _call("RemovePodSandbox", [(1, pod)])
+
+
 def remove_pods() -> None:
     """Stop and remove the pods that the tests made."""
     for item in _fields(_call("ListPodSandbox", [])):
         if item[0] == 1 and isinstance(item[1], bytes):
             metadata = _bytes(item[1], 2)
             if _text(metadata, 1) in PODS and _text(metadata, 3) == "shop":
-                pod = _text(item[1], 1)
-                _call("StopPodSandbox", [(1, pod)])
-                _call("RemovePodSandbox", [(1, pod)])
+                remove_pod(_text(item[1], 1))
 
 
 def containers() -> list[dict[str, Any]]:

@@ -13,7 +13,9 @@ from ctrscope.views.actions import (
     CONTAINERS,
     EVENTS,
     FINDINGS,
+    LOGS,
     LONG_TEXT,
+    MERGED,
     MOVES,
     NAMESPACES,
     NETWORK,
@@ -35,7 +37,8 @@ ALWAYS = (*SELECTED, *SCREENS, *ANYWHERE, *MOVES)
 #: Name of a screen → its own actions and the key that leads to it from the containers.
 OWN: dict[str, tuple[tuple[Action, ...], str]] = {
     "containers": ((*CONTAINERS, *TABLE, *COLUMNS), "1"),
-    "container": ((*CONTAINER, *LONG_TEXT, *PAGE), "enter"),
+    "container": ((*CONTAINER, *LONG_TEXT, *LOGS, *PAGE), "enter"),
+    "merged": ((*MERGED, *LONG_TEXT, *LOGS, *PAGE), "m"),
     "namespaces": ((*NAMESPACES, *TABLE), "3"),
     "cgroups": ((*CGROUPS, *TABLE, *COLUMNS), "4"),
     "network": ((*NETWORK, *TABLE, *COLUMNS), "5"),
