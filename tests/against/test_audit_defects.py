@@ -287,8 +287,10 @@ def _pids_limit_of_systemd(engine: Engine, rule: str) -> bool:
     if engine.name == "runc" or not _IS_V2:
         return False
     pid = run(engine.name, "inspect", "-f", "{{.State.Pid}}", engine.full_name(rule)).strip()
-    path = Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
-    return Path(f"/sys/fs/cgroup{path}/pids.max").read_text().strip().isdecimal()
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    path = next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
+    scope = path[: path.index(".scope") + len(".scope")]
+    return Path(f"/sys/fs/cgroup{scope}/pids.max").read_text().strip().isdecimal()
 
 
 @pytest.fixture
