@@ -22,7 +22,7 @@ SCREENS = {
     "6": ("Findings", "what to do", Focus(findings=True)),
     "7": ("Events", "Nothing happened", Focus()),
     "8": ("Host", "psi memory", Focus(host=True)),
-    "9": ("Storage", "14 kept", Focus(storage=True)),
+    "9": ("Storage", "19 kept", Focus(storage=True)),
 }
 
 
