@@ -101,12 +101,15 @@ def _named(name: str) -> str:
 
 
 def _toml(value: object) -> str:
-    """Texts, numbers, lists and tables are written as in JSON, but for the sign between key and value."""
+    """Texts, numbers, lists and tables are written as in JSON, but for the sign between key and value.
+
+    JSON's escape for what is beyond U+FFFF is two halves, which TOML takes for no characters: such a text stands as it is.
+    """
     import json
 
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_named(name)} = {_toml(one)}" for name, one in value.items()) + " }"
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _placed(text: bytes, key: str, what: str) -> str:

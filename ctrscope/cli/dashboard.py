@@ -48,7 +48,7 @@ class Dashboard:
         from ctrscope.discovery.noticing import Noticer
         from ctrscope.discovery.sampler import Sampler
         from ctrscope.probes.open_files import raise_open_files
-        from ctrscope.views.acting import Acts, Keep
+        from ctrscope.views.acting import Acts, SettingsFile
         from ctrscope.views.app import CtrscopeApp, find_mistakes_in
         from ctrscope.views.asking import Asked
 
@@ -81,7 +81,7 @@ class Dashboard:
             ),
             preferences=configuration,
             complaints=complaints,
-            keep=Keep(configuration_path(), format_configuration, partial(_write, with_directory=True)),
+            keep=SettingsFile(configuration_path(), format_configuration, partial(_write, with_directory=True)),
             here=reached_by(environment.host, os.environ) if is_live else None,
         )
         # How long the sampler may hold up a key: Python lets a thread go on for 5 ms, and a key changes hands several times.

@@ -11,7 +11,7 @@ from ctrscope.engines.kept_layers import find_kept_layer
 from ctrscope.model.container import Container, EngineName
 from ctrscope.model.gap import VANISHED, Gap, ParseError, Reading, Reason, gap_of
 from ctrscope.model.mount import Mount
-from ctrscope.model.storage import WritableLayer
+from ctrscope.model.storage import Mounted, WritableLayer
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_mountinfo import find_unanswering, parse_mountinfo, read_mountinfo
 
@@ -39,7 +39,7 @@ def find_writable_layer(host: HostFs, container: Container) -> Reading[WritableL
         return _mounted(host, container, root, source)
     if container.engine in _KEEPING and (root is None or root.fs_type == _FUSE):
         found, gaps = find_kept_layer(host, container)
-        marks = "fuse" if found is not None and found.is_fuse else "user" if container.owner_uid else "kernel"
+        marks: Mounted = "fuse" if found is not None and found.is_fuse else "user" if container.owner_uid else "kernel"
         return Reading(None if found is None else _layer(container, found.upper, found.lower, marks, found.source), gaps)
     if root is None:
         return _gap(container, source, Reason.UNAVAILABLE, "it is not mounted, and no store of an engine has it")
@@ -59,12 +59,11 @@ def _mounted(host: HostFs, container: Container, root: Mount, source: str) -> Re
     if inside is not None and (why := _why_not_inside(host, inside)):
         return _gap(container, inside, Reason.NOT_COLLECTED, why)
     upper, *lower = (f"{inside or ''}{path}" for path in (overlay.upper, *overlay.lower))
-    marks = "user" if "userxattr" in root.super_options else "kernel"
+    marks: Mounted = "user" if "userxattr" in root.super_options else "kernel"
     return Reading(_layer(container, upper, tuple(lower), marks, source))
 
 
-def _layer(container: Container, upper: str, lower: tuple[str, ...], marks: str, source: str) -> WritableLayer:
-    assert marks in ("kernel", "user", "fuse")
+def _layer(container: Container, upper: str, lower: tuple[str, ...], marks: Mounted, source: str) -> WritableLayer:
     return WritableLayer(
         engine=container.engine,
         engine_namespace=container.engine_namespace,
@@ -77,7 +76,7 @@ def _layer(container: Container, upper: str, lower: tuple[str, ...], marks: str,
         name=container.name,
         upper=upper,
         lower=lower,
-        marks=marks,  # type: ignore[arg-type]
+        marks=marks,
     )
 
 

@@ -3,13 +3,13 @@
 *Source:* libcni's cache, ``/var/lib/cni/results``. *Versions:* written as ``cniCacheV1`` since 0.7.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from ctrscope.engines.kept import KeptReader
 from ctrscope.engines.state_file import parse_json
-from ctrscope.model.gap import ParseError
 
 _RESULTS = "/var/lib/cni/results"
 
@@ -43,12 +43,7 @@ _decoder = msgspec.json.Decoder(_CniResult)
 def read_cni_attachments(reader: KeptReader) -> tuple[Attachment, ...]:
     """All of them, but that every pod's loopback is a network of its own, too."""
     found = []
-    for path, text in reader.files(_RESULTS):
-        try:
-            result = parse_json(_decoder, text, path)
-        except ParseError as error:
-            reader.note(error, path)
-            continue
+    for _, result in reader.parsed(_RESULTS, partial(parse_json, _decoder)):
         if result.container_id and result.network_name and result.network_name != "cni-loopback":
             interfaces = (result.result.interfaces if result.result is not None else None) or ()
             outside = tuple(one.name for one in interfaces if one.name and not one.sandbox)

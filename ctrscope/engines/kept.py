@@ -1,6 +1,6 @@
 """How everything that engines keep beside containers is read: bounded, of the right owner, and what fails is a gap."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ctrscope.engines.bolt import Bucket
@@ -47,14 +47,14 @@ class KeptReader:
             self.note(error, path)
             return []
 
-    def files(self, directory: str, *endings: str) -> Iterator[tuple[str, bytes]]:
-        """Path and content of the files of a directory that have one of these endings, or of all of them."""
+    def parsed(self, directory: str, parse: Callable[[bytes, str], T], *endings: str) -> Iterator[tuple[str, T]]:
+        """Path of each file of a directory with one of these endings, or of all, and what *parse* makes of text and path."""
         for name in self.names(directory):
             if name.endswith(endings or ""):
                 path = f"{directory}/{name}"
                 try:
-                    yield path, self.read(path, limit=_FILE_LIMIT)
-                except OSError as error:
+                    yield path, parse(self.read(path, limit=_FILE_LIMIT), path)
+                except (OSError, ParseError) as error:
                     self.note(error, path)
 
     def first_of(self, entries: list[T], path: str) -> list[T]:

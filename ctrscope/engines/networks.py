@@ -81,10 +81,16 @@ def read_docker_networks(reader: KeptReader, root: str) -> tuple[KeptNetwork, ..
             elif key.startswith(_RECORDS + b"bridge/"):
                 bridge = parse_json(_bridge_decoder, value[8:], path)
                 bridges[bridge.id] = bridge.name
-        return tuple(_docker_network(reader, one, bridges.get(one.id), path) for one in reader.first_of(found, path))
     except (OSError, ParseError) as error:
         reader.note(error, path)
         return ()
+    networks: list[KeptNetwork] = []
+    for one in reader.first_of(found, path):
+        try:
+            networks.append(_docker_network(reader, one, bridges.get(one.id), path))
+        except ParseError as error:  # in what it has of addresses: the others stand
+            reader.note(error, path)
+    return tuple(networks)
 
 
 def _docker_network(reader: KeptReader, record: _DockerNetwork, bridge: str | None, path: str) -> KeptNetwork:
@@ -116,12 +122,7 @@ def read_podman_networks(reader: KeptReader, graphroot: str) -> tuple[KeptNetwor
     """Networks of the reader's owner, whose store that is: those that have a file, and the one that is built in."""
     directory = f"{graphroot}/networks" if reader.owner else "/etc/containers/networks"
     found: list[KeptNetwork] = []
-    for path, text in reader.files(directory, ".json"):
-        try:
-            record = parse_json(_podman_decoder, text, path)
-        except ParseError as error:
-            reader.note(error, path)
-            continue
+    for path, record in reader.parsed(directory, partial(parse_json, _podman_decoder), ".json"):
         subnets = record.subnets or ()
         found.append(
             KeptNetwork(
@@ -163,12 +164,7 @@ def read_cni_networks(reader: KeptReader) -> tuple[KeptNetwork, ...]:
     """Networks of CNI's configuration."""
     found = []
     directory = cni_configuration.DIRECTORY
-    for path, text in reader.files(directory, *cni_configuration.ENDINGS):
-        try:
-            record = cni_configuration.parse_cni_configuration(text, path)
-        except ParseError as error:
-            reader.note(error, path)
-            continue
+    for path, record in reader.parsed(directory, cni_configuration.parse_cni_configuration, *cni_configuration.ENDINGS):
         # Others only add to what the one that makes the bridge did, or the first where none does.
         plugin = next((one for one in record.chain if one.bridge_name), record.chain[0])
         found.append(

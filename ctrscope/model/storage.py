@@ -8,6 +8,9 @@ from typing import Literal
 from ctrscope.model.container import EngineName
 from ctrscope.model.value import Value
 
+#: Who mounts an overlay: root, its owner, or fuse-overlayfs.
+Mounted = Literal["kernel", "user", "fuse"]
+
 
 class Kind(StrEnum):
     """What there are lists of."""
@@ -81,7 +84,7 @@ class WritableLayer(Kept, frozen=True, kw_only=True, dict=True):
     name: str  # of the container
     upper: str
     lower: tuple[str, ...] = ()  # the topmost first
-    marks: Literal["kernel", "user", "fuse"] = "kernel"  # who mounts it, hence how it says that something was deleted
+    marks: Mounted = "kernel"  # who mounts it, hence how it says that something was deleted
 
     @cached_property
     def key(self) -> str:

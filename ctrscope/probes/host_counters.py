@@ -62,7 +62,7 @@ class HostCountersReader:
         try:
             return self._host.read(path)
         except OSError:
-            return b""  # what cannot be read is not drawn; doctor says why
+            return b""  # a chart of which nothing is known is not drawn
 
 
 class _Devices:

@@ -30,7 +30,7 @@ class Exists(Refused):
     """There is something of that name already."""
 
 
-class Keep(NamedTuple):
+class SettingsFile(NamedTuple):
     """Where and how settings are kept."""
 
     path: str
@@ -61,20 +61,6 @@ class Acts(NamedTuple):
     limit: Callable[[Container, Limits], Proposal]  # Errors: Refused
     freeze: Callable[[Container, bool], Proposal]  # True: pause, False: unpause. Errors: Refused
     signal: Callable[[Container, str], Proposal]  # its name, without SIG. Errors: Refused
-
-
-#: What is offered first, and what it commonly does.
-SIGNALS: Sequence[tuple[str, str]] = (
-    ("TERM", "asks it to end"),
-    ("KILL", "ends it, whatever it is doing"),
-    ("INT", "as ^C does"),
-    ("QUIT", "asks it to end; some dump core"),
-    ("HUP", "many read their configuration again"),
-    ("USR1", "whatever it does then: some reopen their logs"),
-    ("USR2", "whatever it does then"),
-    ("STOP", "stops init where it is; the rest goes on"),
-    ("CONT", "lets a stopped init go on"),
-)
 
 
 class Done(Message):

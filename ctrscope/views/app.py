@@ -21,7 +21,7 @@ from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
 from ctrscope.model.timestamp import unix_time
 from ctrscope.render.safe import inert
-from ctrscope.views.acting import SIGNALS, Acts, Keep, Write
+from ctrscope.views.acting import Acts, SettingsFile, Write
 from ctrscope.views.actions import ANYWHERE, CHANGES, LOGS, LONG_TEXT, SCREENS, bindings, keys_of
 from ctrscope.views.asking import Asked
 from ctrscope.views.commands import ActionCommands
@@ -47,15 +47,14 @@ from ctrscope.views.screens.help import HelpScreen
 from ctrscope.views.screens.host import HostScreen
 from ctrscope.views.screens.jump import JumpScreen
 from ctrscope.views.screens.limit import LimitScreen
-from ctrscope.views.screens.list import ListScreen
 from ctrscope.views.screens.namespaces import NamespacesScreen
 from ctrscope.views.screens.network import NetworkScreen
 from ctrscope.views.screens.processes import ProcessesScreen
 from ctrscope.views.screens.sample_screen import SampleScreen, json_text
+from ctrscope.views.screens.signals import SignalsScreen
 from ctrscope.views.screens.storage import StorageScreen
 from ctrscope.views.screens.table import TableScreen
 from ctrscope.views.themes import THEMES, choose_theme, variables_of
-from ctrscope.views.widgets.row_table import Cell, Column, TableRow
 from ctrscope.views.widgets.status_header import HeaderState
 
 _SCREENS: Mapping[str, type[SampleScreen]] = {
@@ -113,7 +112,7 @@ class CtrscopeApp(App[None]):
         preferences: Preferences | None = None,
         complaints: Sequence[str] = (),
         here: str | None = None,
-        keep: Keep | None = None,
+        keep: SettingsFile | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         # Without colour only the terminal's own are left, and what is bold or reversed; not greys of our own.
@@ -450,9 +449,7 @@ class CtrscopeApp(App[None]):
                 question = f"Send SIG{name} to {row_words(container)}?"
                 self.push_screen(ActScreen(question, lambda: acts.signal(container, name)), lambda _: self.request_sample())
 
-        rows = [TableRow(name, partial(_signal_cells, name, text)) for name, text in SIGNALS]
-        title = f"a signal for the init of {row_words(container)}"
-        self.push_screen(ListScreen(title, _signal_columns, rows, hint="enter chooses, esc closes"), chosen)
+        self.push_screen(SignalsScreen(container), chosen)
 
     def _refuses(self, container: Container) -> bool:
         """Whether it cannot be changed; then it is said why."""
@@ -490,14 +487,6 @@ def find_mistakes_in(preferences: Preferences) -> list[tuple[str, str]]:
     """(key of config.toml, what is wrong with it) of everything that there is not here."""
     filtered = [name for name, screen in _SCREENS.items() if issubclass(screen, FilteredScreen)]
     return list(find_mistakes(preferences, _ACTIONS, _COLUMNS, filtered))
-
-
-def _signal_columns(width: int) -> tuple[Column, ...]:
-    return (Column("name", " SIGNAL", "left", 9, gap=2), Column("text", "WHAT IT DOES", "left", max(0, width - 13)))
-
-
-def _signal_cells(name: str, text: str) -> tuple[Cell, ...]:
-    return (Cell(f" {name}", "strong"), Cell(text, "muted"))
 
 
 def attach_text(container: Container, types: Sequence[NamespaceType]) -> str:

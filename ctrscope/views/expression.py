@@ -5,6 +5,18 @@ thread meanwhile. What is typed here is looked for in what containers wrote, so 
 all ways at once.
 """
 
+import re
+
+
+def is_lower(text: str) -> bool:
+    """Whether upper and lower case are the same: unless somebody typed an upper one."""
+    return text == text.lower()
+
+
+def searched(text: str) -> re.Pattern[str]:
+    """A text that is looked for as it is."""
+    return re.compile(re.escape(text), re.IGNORECASE if is_lower(text) else 0)
+
 
 class NotPossible(ValueError):  # noqa: N818 -- it reads as what happened
     """It is no regular expression, or none of RE2's; why, in words."""

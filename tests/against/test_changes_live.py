@@ -1,7 +1,5 @@
 """What containers changed, and how much they wrote, as docker and podman say it at the same moment."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -19,7 +17,7 @@ from ctrscope.probes.hostfs import HostFs
 from tests.live.containerd import ctr
 from tests.live.docker import IMAGE, start_container
 from tests.live.image import NAME as CONTAINERD_IMAGE
-from tests.live.machine import run, wait_for
+from tests.live.machine import removed, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
 from tests.live.podman import podman
 from tests.live.podman import start_container as start_podman_container
@@ -64,15 +62,6 @@ def look(container_id: str) -> Seen:
     assert measured.is_whole
     assert measured.size == piece.size
     return Seen(container, layer, tuple(changes), piece.size)
-
-
-@contextmanager
-def removed(*command: str) -> Iterator[None]:
-    run(*command, check=False)
-    try:
-        yield
-    finally:
-        run(*command, check=False)
 
 
 @pytest.mark.parametrize("engine", ["docker"], indirect=True)

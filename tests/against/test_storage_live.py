@@ -2,8 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
@@ -17,7 +16,7 @@ from ctrscope.model.snapshot import Snapshot
 from ctrscope.model.storage import Storage
 from ctrscope.probes.hostfs import HostFs
 from tests.live.docker import IMAGE, LABEL, start_container
-from tests.live.machine import run, wait_for
+from tests.live.machine import removed, run, wait_for
 from tests.live.podman import IMAGE as PODMAN_IMAGE
 from tests.live.podman import podman
 
@@ -41,15 +40,6 @@ def look() -> Seen:
     found = read_storage(HostFs(), snapshot).value
     assert found is not None
     return Seen(snapshot, found)
-
-
-@contextmanager
-def removed(*command: str) -> Iterator[None]:
-    run(*command, check=False)
-    try:
-        yield
-    finally:
-        run(*command, check=False)
 
 
 @pytest.mark.parametrize("engine", ["docker"], indirect=True)

@@ -66,7 +66,7 @@ def test_what_is_written_is_read_back_as_it_was() -> None:
             keys={"app.quit": "^x f10", "table": {"sort": "b"}},
             columns={"containers": ("name", "cpu"), "storage": ("size",)},
             sort={"containers": "-memory"},
-            filter={"containers": r"name~^web-\d+$ !note:"},
+            filter={"containers": r"name~^web-\d+$ !note: label:größe=🙂"},
         ),
     ):
         assert parse_configuration(format_configuration(configuration).encode()) == configuration

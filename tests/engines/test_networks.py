@@ -42,6 +42,17 @@ def test_a_network_of_docker_has_its_pools_and_its_bridge(tmp_path: Path) -> Non
     assert gaps == []
 
 
+def test_of_a_network_of_docker_that_makes_no_sense_the_others_stay(tmp_path: Path) -> None:
+    tree, gaps = HostTree(tmp_path), list[Gap]()
+    records = {
+        f"docker/network/v1.0/network/{name}/": bytes(8) + json.dumps({"name": name, "id": name, "ipamV4Info": pools}).encode()
+        for name, pools in (("bad", "[{"), ("good", "null"))
+    }
+    tree.file("/var/lib/docker/network/files/local-kv.db", bolt_file({"libnetwork": records}))
+    assert [one.name for one in read_docker_networks(reader(tree, gaps), "/var/lib/docker")] == ["good"]
+    assert [gap.reason for gap in gaps] == [Reason.MALFORMED]
+
+
 def test_podmans_own_network_is_there_without_a_file_and_cni_has_lists(tmp_path: Path) -> None:
     tree, gaps = HostTree(tmp_path), list[Gap]()
     tree.file(

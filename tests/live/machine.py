@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
@@ -46,6 +46,16 @@ def run(*argv: str, env: Mapping[str, str] | None = None, check: bool = True, ti
     if check and process.returncode != 0:
         raise CommandFailedError(f"{' '.join(argv)}: {process.returncode}: {(complaint or text)[-2000:]}")
     return text
+
+
+@contextmanager
+def removed(*command: str) -> Iterator[None]:
+    """Without what *command* removes, now and afterwards."""
+    run(*command, check=False)
+    try:
+        yield
+    finally:
+        run(*command, check=False)
 
 
 def wait_for(what: str, condition: Callable[[], T | None], *, seconds: float = 30) -> T:

@@ -14,7 +14,7 @@ from ctrscope.model.container import Container
 from ctrscope.model.gap import Reading
 from ctrscope.model.preferences import Preferences
 from ctrscope.model.sample import Focus, Sample
-from ctrscope.views.acting import Acts, Attach, Keep, Limits, Proposal, Write
+from ctrscope.views.acting import Acts, Attach, Limits, Proposal, SettingsFile, Write
 from ctrscope.views.app import CtrscopeApp
 from ctrscope.views.asking import Asked
 from ctrscope.views.sampling import SampleTaken
@@ -98,7 +98,7 @@ async def dashboard(
     preferences: Preferences | None = None,
     complaints: Sequence[str] = (),
     here: str | None = None,
-    keep: Keep | None = None,
+    keep: SettingsFile | None = None,
     now: float = NOW + 1,
     source: Any = None,
     hook: Callable[[Any], None] | None = None,

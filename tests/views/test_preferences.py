@@ -8,7 +8,7 @@ import pytest
 from ctrscope.act.write_file import write_file
 from ctrscope.cli.configuration import Configuration, format_configuration, parse_configuration
 from ctrscope.model.preferences import Preferences
-from ctrscope.views.acting import Keep
+from ctrscope.views.acting import SettingsFile
 from ctrscope.views.actions import keys_of
 from ctrscope.views.app import find_mistakes_in
 from ctrscope.views.screens.cgroups import CgroupsScreen
@@ -200,7 +200,9 @@ async def test_the_column_to_sort_by_is_chosen_from_a_list() -> None:
 @asynchronous
 async def test_how_the_screens_look_is_kept_and_a_new_dashboard_begins_with_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
-    keep = Keep(str(path), format_configuration, lambda path, text, replace: write_file(path, text, with_directory=True))
+    keep = SettingsFile(
+        str(path), format_configuration, lambda path, text, replace: write_file(path, text, with_directory=True)
+    )
     async with dashboard([full()], keep=keep, preferences=Configuration(refresh=5, keys={"app.quit": "^x"})) as pilot:
         await press(pilot, "r", "slash", *"engine:containerd", "enter", "O", "home", "down", "enter", "S")
         await press(pilot, "2", "t", "S", "9", "1", "ctrl+s")
@@ -224,7 +226,7 @@ async def test_how_the_screens_look_is_kept_and_a_new_dashboard_begins_with_it(t
 @pytest.mark.parametrize("read_only", [True, False])
 @asynchronous
 async def test_settings_are_not_kept_where_nothing_is_written(read_only: bool) -> None:
-    keep = Keep("/nowhere", format_configuration, unasked) if read_only else None
+    keep = SettingsFile("/nowhere", format_configuration, unasked) if read_only else None
     async with dashboard([full()], keep=keep, read_only=read_only) as pilot:
         await press(pilot, "ctrl+s")
         assert isinstance(pilot.app.screen, ContainersScreen)

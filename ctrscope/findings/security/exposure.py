@@ -1,6 +1,6 @@
 """Secrets in sight, and doors to the network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ctrscope.findings.security.files import has_hosts_root
 from ctrscope.findings.security.rule import PSS_BASELINE, Defect, Rule, cis, evidence, nist
@@ -10,6 +10,7 @@ from ctrscope.model.finding import Severity
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.reach import any_address
 
+_MOST_NAMED = 8
 #: Ports of the web: privileged by number only.
 _WEB = (80, 443)
 #: Settings that Kubernetes calls safe, and what engines set by themselves.
@@ -31,22 +32,27 @@ _SAFE_SYSCTLS = frozenset(
 )
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+
+
+def _hidden(names: Sequence[str]) -> str:
+    return "; ".join(f"{name}=***" for name in names[:_MOST_NAMED])
+
+
 def environment(audited: Audited) -> Iterator[Defect]:
     """Whoever may look at the container, at its image or at /proc, reads them."""
+    words = "holds what looks like secrets"
     if audited.secrets:
-        names = ", ".join(audited.secrets[:8]) + (", …" if len(audited.secrets) > 8 else "")
-        shown = "; ".join(f"{name}=***" for name in audited.secrets[:8])
-        yield Defect(f"its environment holds what looks like secrets: {names}", (evidence(audited, "secrets", shown),))
+        shown = evidence(audited, "secrets", _hidden(audited.secrets))
+        yield Defect(f"its environment {words}: {_few(audited.secrets)}", (shown,))
     known = set(audited.secrets or ())
     for process in audited.processes or ():
         more = tuple(name for name in process.environment if name not in known)
         if more:
             known |= set(more)
-            names = ", ".join(more[:8]) + (", …" if len(more) > 8 else "")
-            yield Defect(
-                f"the environment of {process.comm} ({process.pid}) holds what looks like secrets: {names}",
-                (Evidence(source=f"/proc/{process.pid}/environ", value="; ".join(f"{name}=***" for name in more[:8])),),
-            )
+            shown = Evidence(source=f"/proc/{process.pid}/environ", value=_hidden(more))
+            yield Defect(f"the environment of {process.comm} ({process.pid}) {words}: {_few(more)}", (shown,))
 
 
 def arguments(audited: Audited) -> Iterator[Defect]:
@@ -62,7 +68,7 @@ def arguments(audited: Audited) -> Iterator[Defect]:
 def credentials_inside(audited: Audited) -> Iterator[Defect]:
     """They are in the image, or were written into it, and stay when the container goes."""
     if audited.credentials and not has_hosts_root(audited):
-        names = ", ".join(audited.credentials[:8]) + (", …" if len(audited.credentials) > 8 else "")
+        names = _few(audited.credentials)
         yield Defect(f"credentials are in its own root: {names}", (evidence(audited, "credentials", names),))
 
 
@@ -76,7 +82,7 @@ def passwords(audited: Audited) -> Iterator[Defect]:
     ):
         users = [name for name, empty in audited.passwords.items() if empty is is_empty]
         if users:
-            names = ", ".join(users[:8]) + (", …" if len(users) > 8 else "")
+            names = _few(users)
             severity = Severity.MEDIUM if is_empty and not audited.no_new_privs else None
             yield Defect(
                 f"{names} {words}", (evidence(audited, "passwords", f"{names}: {'empty' if is_empty else 'a hash'}"),), severity

@@ -99,7 +99,9 @@ class HostScreen(SampleScreen):
 
     def offers(self, action: Action) -> bool:
         """A list of who uses most takes somebody who uses anything."""
-        return bool(self._users()) if action.id == "host.who" else super().offers(action)
+        if action.id != "host.who":
+            return super().offers(action)
+        return self._sample is not None and any(users_of(chart, self._sample) for chart in CHARTS)
 
     def action_who(self) -> None:
         """List who uses most of what the host has, and open one."""

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from ctrscope.views.actions import MOVES, bindings
+from ctrscope.views.expression import searched
 from ctrscope.views.tones import TONES
 
 
@@ -48,7 +49,7 @@ class PaneView(VerticalScroll):
 
     def search(self, text: str) -> bool:
         """Mark a text, and go to the first line with it from what is in sight on; whether there is any."""
-        self.pattern = re.compile(re.escape(text), re.IGNORECASE if text == text.lower() else 0) if text else None
+        self.pattern = searched(text) if text else None
         self._at = int(self.scroll_offset.y) - 1
         found = bool(text) and self.step(1)
         self._draw()

@@ -1,6 +1,5 @@
 """A tab of long text: lines that scroll, a field to type into for search and filter, and a line of words."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +8,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from ctrscope.render.safe import cell_width, inert
-from ctrscope.views.expression import Expression, NotPossible
+from ctrscope.views.expression import Expression, NotPossible, is_lower, searched
 from ctrscope.views.tones import Part, line, width_of
 from ctrscope.views.widgets.field import Field
 from ctrscope.views.widgets.lines_view import LinesView, TextLine
@@ -118,12 +117,12 @@ class TextPane(Vertical):
         what = self._asks
         self._close()
         if what == "search" and text:
-            self.view.pattern = re.compile(re.escape(text), re.IGNORECASE if _is_lower(text) else 0)
+            self.view.pattern = searched(text)
             self.view.refresh()
             self.search(0)
         elif what == "filter":
             try:
-                self.filter = Expression(text, ignore_case=_is_lower(text)) if text else None
+                self.filter = Expression(text, ignore_case=is_lower(text)) if text else None
             except NotPossible as error:
                 self.say(str(error), "act")
                 return
@@ -161,8 +160,3 @@ class TextPane(Vertical):
         self.view.current = key
         self.view.to_line(key)
         self.say(words)
-
-
-def _is_lower(text: str) -> bool:
-    """Upper and lower case are the same, unless somebody typed an upper one."""
-    return text == text.lower()
