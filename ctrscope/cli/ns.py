@@ -90,7 +90,9 @@ class Ns:
         from ctrscope.discovery.plan import Plan
 
         wanted = arguments.id
-        plan = Plan(cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None)
+        plan = Plan(
+            commands=False, cgroups=False, namespaces=arguments.matrix, addresses=False, stats=False, stopped=wanted is not None
+        )
         snapshot = discover(environment.host, plan, processes)
         shown = () if environment.json or arguments.matrix else ("command",) if arguments.tree else arguments.output
         leaders = _Leaders(processes, shown)

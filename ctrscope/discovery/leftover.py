@@ -37,16 +37,30 @@ _NAMING = (
 )
 
 
+def find_supervisors(drafts: Iterable[Draft], kernel: Kernel) -> set[int]:
+    """Living processes that wait for a container of *drafts*: they are in none, and are none.
+
+    A supervisor is in the host's PID namespace: users may give what is not the name of one.
+    """
+    hosts = (None, kernel.host.namespaces.pid)
+    alive = {draft.monitor.pid for draft in drafts if draft.monitor is not None and draft.monitor.alive}
+    return {pid for pid in alive if pid is not None and kernel.processes.namespace(pid, NamespaceType.PID) in hosts}
+
+
 def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> list[int]:
     """Give processes in an engine's cgroup to their container, even when its state is gone; returns who is left.
 
-    A container whose state names no living process is revived; one without any state is added to *drafts*.
+    A container whose state names no living process is revived; one without any state is added to *drafts*. Supervisors are
+    with their containers: not even their cgroup is asked, a dozen lines each before cgroup v2.
     """
     known = _by_names(drafts)
     groups: dict[str, tuple[Claim, list[int]]] = {}
     rest: list[int] = []
     claims: dict[str, Claim | None] = {}
+    supervisors = find_supervisors(drafts, kernel)
     for pid in left:
+        if pid in supervisors:
+            continue
         membership = kernel.membership(pid)
         path = membership.path if membership else "/"
         if path not in claims:
@@ -60,8 +74,7 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
     for claim, pids in groups.values():
         owner = _find_named(claim, known)
         if owner is not None and owner.pid is not None:
-            outside = owner.monitor.pid if owner.monitor else None
-            owner.pids += [pid for pid in pids if pid != outside]
+            owner.pids += pids
         elif (top := topmost(pids, kernel)) is not None:
             if owner is None:
                 drafts.append(orphan_of(claim, top, pids, kernel))
@@ -111,9 +124,9 @@ def adopt_joined(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel) -
     if not isolated:
         return rest
     homes = _Homes(drafts, kernel)
-    monitors = {draft.monitor.pid for draft in drafts if draft.monitor}
+    supervisors = find_supervisors(drafts, kernel)
     for pid, namespaces in isolated.items():
-        if pid in monitors:
+        if pid in supervisors:
             continue
         types = namespaces.differs_from(kernel.host.namespaces)
         own = [(type_, namespaces.ino(type_) or 0) for type_ in _TELLING if type_ in types]
@@ -151,10 +164,10 @@ def find_unclaimed(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel)
     """Containers that no engine claims, and the gap for processes that may not be looked at."""
     isolated: list[Isolated] = []
     denied = 0
-    monitors = {draft.monitor.pid for draft in drafts if draft.monitor}
+    supervisors = find_supervisors(drafts, kernel)
     for pid in left:
         # PID 1 of the host is what "host" means; its links may be closed even to root.
-        if pid == 1 or pid in monitors:
+        if pid == 1 or pid in supervisors:
             continue
         found = kernel.processes.namespaces(pid)
         if isinstance(found, OSError):

@@ -25,7 +25,7 @@ def parts() -> Iterator[tuple[str, ...]]:
         yield names
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def started(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the engines that are up with the containers that ``tests.live`` starts."""
     if os.environ.get(AS_IS) == "1":

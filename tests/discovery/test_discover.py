@@ -286,6 +286,26 @@ def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -
     assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
 
 
+def test_what_has_the_pid_of_a_supervisor_that_is_gone_is_shown(host: HostTree) -> None:
+    state = {"id": "box", "bundle": "/b", "rootfs": "/", "created": "2023-11-14T22:14:20Z", "pid": 40, "starttime_ticks": 5000}
+    host.file("/run/ctrscope/containers/box/state.json", json.dumps(state | {"name": "box", "monitor_pid": 50}))
+    host.process(40, starttime=5000, cgroup="/ctrscope/box", namespaces=OWN)
+    host.process(50, comm="a", namespaces={name: ino + 100 for name, ino in OWN.items()})
+
+    assert [container.name for container in discover(host.fs, PLAN).containers] == ["box", "a"]
+
+
+def test_a_user_cannot_hide_a_sandbox_by_making_it_the_parent_of_a_container(host: HostTree) -> None:
+    require_root("files of another user")
+    state = {"id": "box", "init_process_pid": 40, "init_process_start": 5000, "config": {"rootfs": "/r"}}
+    os.chown(host.file("/run/user/1000/runc/box/state.json", json.dumps(state)), 1000, 1000)
+    host.process(40, ppid=50, starttime=5000, namespaces={**OWN, "user": 4026532009})
+    host.file("/proc/40/uid_map", "0 1000 1\n1 100000 65536\n")
+    host.process(50, comm="conmon", namespaces={name: ino + 100 for name, ino in OWN.items()})
+
+    assert [container.name for container in discover(host.fs, PLAN).containers] == ["box", "conmon"]
+
+
 def test_a_process_that_joined_from_outside_belongs_to_the_container(host: HostTree) -> None:
     runc_state(host, "box", 40, 5000)
     host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
