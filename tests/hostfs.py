@@ -28,6 +28,10 @@ class DenyingHostFs(HostFs):
         self._check(path)
         return super().read(path, limit=limit, owner=owner)
 
+    def lines(self, path: str) -> Iterator[bytes]:
+        self._check(path)
+        return super().lines(path)
+
     def readlink(self, path: str) -> str:
         self._check(path)
         return super().readlink(path)

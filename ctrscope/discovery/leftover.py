@@ -251,7 +251,13 @@ def _owns_cgroup(init: Isolated, group: list[Isolated], kernel: Kernel) -> bool:
     """Whether the cgroup holds nobody but this container: a service that is one, or a cgroup made for it."""
     membership = kernel.membership(init.pid)
     directory = kernel.layout.own_directory(membership) if kernel.layout and membership else None
-    return directory is not None and {member.pid for member in group}.issuperset(read_members(kernel.hostfs, directory))
+    if directory is None:
+        return False
+    pids = {member.pid for member in group}
+    # Whoever was started in a session shares its cgroup, which may hold thousands, with who started it.
+    if any(ppid not in pids and kernel.membership(ppid) == membership for ppid in {member.stat.ppid for member in group}):
+        return False
+    return pids.issuperset(read_members(kernel.hostfs, directory))
 
 
 def topmost(pids: list[int], kernel: Kernel) -> Stat | None:

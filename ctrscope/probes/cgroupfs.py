@@ -8,7 +8,7 @@ v2 hierarchy then usually at /sys/fs/cgroup/unified and without controllers.
 import functools
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
@@ -16,6 +16,7 @@ from ctrscope.model.cgroup_membership import CgroupMembership, CgroupVersion
 from ctrscope.model.gap import VANISHED, ParseError
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_cgroup import parse_cgroup
 
 #: Which controller's path stands for the container when they disagree: one that engines always use comes first.
 PREFERRED = ("memory", "pids", "cpu", "cpu,cpuacct", "cpuacct", "devices", "freezer", "blkio", "cpuset", "name=systemd", "")
@@ -75,7 +76,11 @@ def read_layout(host: HostFs) -> CgroupLayout | None:
     is the root of the mount; cgroup_namespaces(7).
     """
     try:
-        layout = parse_layout(host.read("/proc/mounts"))
+        hierarchies = parse_cgroup(host.read("/proc/self/cgroup")).keys()
+    except (OSError, ParseError):
+        hierarchies = None
+    try:
+        layout = parse_layout(host.lines("/proc/mounts"), hierarchies)
     except OSError:
         return None
     if layout is None or _own_namespace_is_the_hosts():
@@ -84,11 +89,14 @@ def read_layout(host: HostFs) -> CgroupLayout | None:
     return msgspec.structs.replace(layout, roots=roots) if roots else layout
 
 
-def parse_layout(text: bytes) -> CgroupLayout | None:
-    """Parse /proc/mounts (proc_pid_mounts(5)) for lines of type cgroup and cgroup2."""
+def parse_layout(lines: Iterable[bytes], hierarchies: Set[str] | None = None) -> CgroupLayout | None:
+    """Parse /proc/mounts (proc_pid_mounts(5)) for lines of type cgroup and cgroup2, until each of *hierarchies* has one.
+
+    They come first, and after them the overlays of containers: of hundreds, writing those takes the kernel milliseconds.
+    """
     mounts: dict[str, str] = {}
-    for line in text.split(b"\n"):
-        if b" cgroup" not in line:  # as of the hundreds that a host of containers has
+    for line in lines:
+        if b" cgroup" not in line:
             continue
         fields = line.decode("utf-8", "surrogateescape").split(" ")
         if len(fields) < 4:
@@ -99,6 +107,8 @@ def parse_layout(text: bytes) -> CgroupLayout | None:
             for option in fields[3].split(","):
                 if option not in ("rw", "ro", "nosuid", "nodev", "noexec", "relatime", "noatime", "xattr", "clone_children"):
                     mounts.setdefault(option, fields[1])
+        if hierarchies is not None and mounts.keys() >= hierarchies:
+            break
     if not mounts:
         return None
     version: CgroupVersion = "v2" if set(mounts) == {""} else "hybrid" if "" in mounts else "v1"

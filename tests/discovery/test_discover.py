@@ -255,6 +255,16 @@ def test_a_process_isolated_from_within_a_service_is_not_named_after_it(host: Ho
     assert only(discover(host.fs, PLAN)).name == "sleep"
 
 
+def test_in_the_cgroup_of_who_started_it_nothing_has_a_cgroup_of_its_own(host: HostTree) -> None:
+    host.process(49, comm="bash", cgroup="/s.scope")
+    host.process(50, ppid=49, namespaces=OWN, cgroup="/s.scope")
+
+    # Who else is in it need not be asked: on some hosts that is a list of thousands.
+    silent = DenyingHostFs(str(host.path), {"/sys/fs/cgroup/s.scope/cgroup.procs": errno.EACCES})
+
+    assert not only(discover(silent, PLAN)).has_own_cgroup
+
+
 def test_a_kernel_thread_with_its_own_mount_namespace_is_not_a_container(host: HostTree) -> None:
     host.process(33, ppid=2, comm="kdevtmpfs", flags=0x00200000, namespaces={"mnt": 4026531862})
 

@@ -185,7 +185,7 @@ def _v1_host(root: Path, files: dict[str, str], *, unified: str | None = None) -
         path = root / "sys/fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    layout = parse_layout(mounts.encode())
+    layout = parse_layout(mounts.encode().splitlines())
     assert layout is not None
     return HostFs(str(root)), layout, layout.membership(paths)
 
@@ -298,7 +298,7 @@ def _full_v1(root: Path) -> Reading[CgroupStats]:
     host, _, _ = _v1_host(root, _V1_FILES | _V1_MORE)
     (root / "sys/dev/block").mkdir(parents=True)
     (root / "sys/dev/block/8:16").symlink_to("../../devices/virtual/block/sdb")
-    layout = parse_layout("".join(f"cgroup /sys/fs/cgroup/{name} cgroup rw,{name} 0 0\n" for name in names).encode())
+    layout = parse_layout(f"cgroup /sys/fs/cgroup/{name} cgroup rw,{name} 0 0".encode() for name in names)
     assert layout is not None
     return read_cgroup_stats(host, layout, layout.membership(dict.fromkeys(names, "/c")), "x", full=True)
 

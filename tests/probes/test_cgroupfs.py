@@ -22,7 +22,7 @@ proc /proc proc rw 0 0
 
 
 def _layout(text: bytes) -> CgroupLayout:
-    layout = parse_layout(text)
+    layout = parse_layout(text.splitlines())
     assert layout is not None
     return layout
 
@@ -40,8 +40,29 @@ def test_the_version_is_what_is_mounted(text: bytes, version: str) -> None:
 
 
 def test_without_cgroups_there_is_no_layout(tmp_path: Path) -> None:
-    assert parse_layout(b"proc /proc proc rw 0 0\nshort\n") is None
+    assert parse_layout([b"proc /proc proc rw 0 0", b"short"]) is None
     assert read_layout(HostFs(str(tmp_path))) is None
+
+
+def test_what_is_mounted_after_the_last_hierarchy_is_not_read() -> None:
+    lines = iter([*_HYBRID.splitlines(), *[b"overlay /merged overlay rw 0 0"] * 300])
+
+    layout = parse_layout(lines, {"cpu", "cpuacct", "memory", "name=systemd", "freezer", ""})
+
+    assert layout == _layout(_HYBRID)
+    assert next(lines) == b"proc /proc proc rw 0 0"
+
+
+def test_a_hierarchy_that_is_mounted_nowhere_or_late_is_looked_for_to_the_end(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    tree.file("/proc/self/cgroup", "2:pids:/\n1:name=systemd:/\n0::/\n")
+    late = "cgroup /late cgroup rw,pids 0 0\n"
+    tree.file("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n" + "overlay /m overlay rw 0 0\n" * 9999 + late)
+
+    layout = read_layout(tree.fs)
+
+    assert layout is not None
+    assert layout.mounts == {"": "/sys/fs/cgroup", "pids": "/late"}
 
 
 def test_controllers_that_are_mounted_together_have_one_directory() -> None:

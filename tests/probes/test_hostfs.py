@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctrscope.probes import hostfs
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.in_root import resolve_in_root
 from tests.requirements import require
@@ -32,6 +33,18 @@ def test_a_file_is_read_whole(tree: Path) -> None:
     (tree / "long").write_bytes(b"x" * 200_000)
     assert HostFs(str(tree)).read("/etc/name") == b"inside"
     assert len(HostFs(str(tree)).read("/long")) == 200_000
+
+
+def test_lines_come_as_they_are_asked_for(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "long").write_bytes(b"1\n\n" + b"2" * 70_000 + b"\n3")
+    lines = HostFs(str(tree)).lines("/long")
+
+    assert (next(lines), next(lines), len(next(lines)), next(lines, None), next(lines, None)) == (b"1", b"", 70_000, b"3", None)
+
+    monkeypatch.setattr(hostfs, "READ_LIMIT", 65_536)
+    with pytest.raises(OSError, match="longer than") as caught:
+        list(HostFs(str(tree)).lines("/long"))
+    assert caught.value.errno == errno.EFBIG
 
 
 @pytest.mark.parametrize("limit", [5, 70_000])
