@@ -105,8 +105,10 @@ def _start_docker(name: str) -> str:
 
 
 def _remove_docker() -> None:
-    if found := run("docker", "ps", "-aq", "--filter", f"name=^/{_PREFIX}", check=False).split():
-        run("docker", "rm", "-f", *found)
+    found = run("docker", "ps", "-aq", "--filter", f"name=^/{_PREFIX}", check=False).split()
+    while found:  # Docker 20.10 stops answering when it is to remove 240 at once
+        run("docker", "rm", "-f", *found[:30])
+        del found[:30]
 
 
 _ENGINES = {
