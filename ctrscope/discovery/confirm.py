@@ -189,9 +189,22 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
         return None
     if record.monitor_pid is not None:
         known = kernel.processes.stat(record.monitor_pid)
-        if known is not None and known.comm == record.monitor_expected and known.state not in "ZX":
+        if (
+            known is not None
+            and known.comm == record.monitor_expected
+            and known.state not in "ZX"
+            and _is_about(kernel.processes.cmdline(known.pid) or (), record)
+        ):
             return Monitor(pid=known.pid, comm=known.comm, alive=True)
     return Monitor(pid=record.monitor_pid, comm=record.monitor_expected, alive=False)
+
+
+def _is_about(arguments: tuple[str, ...], record: Record) -> bool:
+    """Whether a supervisor's arguments have the container: ``conmon -c ID``, ``[lxc monitor] /var/lib/lxc NAME``.
+
+    The PID that the state recorded may be another one's by now, and that may be a supervisor, too.
+    """
+    return not {record.id, record.name}.isdisjoint(word for argument in arguments for word in argument.split())
 
 
 def declared_of(record: Record) -> dict[str, Any]:

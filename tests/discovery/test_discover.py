@@ -40,6 +40,12 @@ def runc_state(host: HostTree, name: str, pid: int, starttime: int, cgroup: str 
     host.file(f"/run/runc/{name}/state.json", json.dumps(state))
 
 
+def launcher_state(host: HostTree, name: str, pid: int, *, monitor: int) -> None:
+    state = {"id": name, "name": name, "bundle": "/b", "rootfs": "/", "created": "2023-11-14T22:14:20Z", "pid": pid}
+    more = {"starttime_ticks": 5000, "monitor_pid": monitor}
+    host.file(f"/run/ctrscope/containers/{name}/state.json", json.dumps(state | more))
+
+
 def docker_state(host: HostTree, pid: int, *, running: bool = True, starttime: int | None = None) -> None:
     state = {
         "ID": DOCKER_ID,
@@ -296,9 +302,20 @@ def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -
     assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
 
 
+@pytest.mark.parametrize(("named", "alive"), [("box", True), ("box2", False)])
+def test_a_supervisor_is_of_the_container_that_its_arguments_name(host: HostTree, named: str, alive: bool) -> None:
+    launcher_state(host, "box", 40, monitor=50)
+    host.process(40, ppid=1, starttime=5000, cgroup="/ctrscope/box", namespaces=OWN)
+    host.process(50, comm="ctrscope-mon", cmdline=f"ctrscope-monitor {named} /run/ctrscope/containers/{named}")
+
+    monitor = only(discover(host.fs, PLAN)).monitor
+
+    assert monitor is not None
+    assert (monitor.pid, monitor.alive) == (50, alive)
+
+
 def test_what_has_the_pid_of_a_supervisor_that_is_gone_is_shown(host: HostTree) -> None:
-    state = {"id": "box", "bundle": "/b", "rootfs": "/", "created": "2023-11-14T22:14:20Z", "pid": 40, "starttime_ticks": 5000}
-    host.file("/run/ctrscope/containers/box/state.json", json.dumps(state | {"name": "box", "monitor_pid": 50}))
+    launcher_state(host, "box", 40, monitor=50)
     host.process(40, starttime=5000, cgroup="/ctrscope/box", namespaces=OWN)
     host.process(50, comm="a", namespaces={name: ino + 100 for name, ino in OWN.items()})
 
