@@ -58,7 +58,7 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
             return Verdict(ContainerStatus.STALE, None, None, (), "state says running and names no process")
         return Verdict(record.status, None, None, (), None)
     stat = kernel.processes.stat(pid)
-    if stat is None or stat.state in "ZX":
+    if stat is None or stat.has_ended:
         return gone(record, f"process {pid} is {'gone' if stat is None else 'a zombie'}")
     source = f"/proc/{pid}/stat"
     if record.starttime_ticks is not None:
@@ -192,7 +192,7 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
         if (
             known is not None
             and known.comm == record.monitor_expected
-            and known.state not in "ZX"
+            and not known.has_ended
             and _is_about(kernel.processes.cmdline(known.pid) or (), record)
         ):
             return Monitor(pid=known.pid, comm=known.comm, alive=True)

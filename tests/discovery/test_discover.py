@@ -322,6 +322,27 @@ def test_what_has_the_pid_of_a_supervisor_that_is_gone_is_shown(host: HostTree) 
     assert [container.name for container in discover(host.fs, PLAN).containers] == ["box", "a"]
 
 
+def test_a_sandbox_whose_main_thread_has_ended_is_shown(host: HostTree) -> None:
+    host.process(50, comm="miner", state="Z", thread=51, namespaces=OWN)
+
+    found = only(discover(host.fs, PLAN))
+
+    assert (found.engine, found.pid, found.status) == (EngineName.UNCLAIMED, 50, ContainerStatus.RUNNING)
+    assert (found.namespaces.net, found.namespaces.user) == (OWN["net"], 4026531837)
+
+
+def test_a_container_whose_main_thread_has_ended_runs(host: HostTree) -> None:
+    runc_state(host, "box", 50, 5000)
+    host.process(50, state="Z", thread=51, namespaces=OWN, cgroup="/box")
+    host.file("/proc/50/cgroup", "0::/\n")  # as v1 tells of a main thread that has ended
+
+    found = only(discover(host.fs, PLAN))
+
+    assert (found.status, found.pid, found.note) == (ContainerStatus.RUNNING, 50, None)
+    assert found.has_own_cgroup
+    assert found.namespaces.mnt == OWN["mnt"]
+
+
 def test_a_user_cannot_hide_a_sandbox_by_making_it_the_parent_of_a_container(host: HostTree) -> None:
     require_root("files of another user")
     state = {"id": "box", "init_process_pid": 40, "init_process_start": 5000, "config": {"rootfs": "/r"}}
