@@ -65,6 +65,18 @@ class Survey:
         """Whether a record of that owner already stands for that OCI runtime state directory (``/run/runc/ID``)."""
         return (owner_uid, path) in self._state_dirs
 
+    def known_supervisors(self) -> set[int]:
+        """Parents of the inits of the system's containers: whose supervisors they are is known.
+
+        Not the PIDs that states name: those may be others by now, and a user's state may name anybody's.
+        """
+        found = set()
+        for record in self._records:
+            if record.pid is not None and not record.owner_uid and self.processes.is_alive(record.pid, record.starttime_ticks):
+                stat = self.processes.stat(record.pid)
+                found.add(stat.ppid if stat is not None else 0)
+        return found
+
     def is_sought(self, *names: str) -> bool:
         """Whether a container with that id and name is to be told of: where one is sought, the others need not be."""
         return self._only is None or any(self._only == name or self._only.endswith(f"/{name}") for name in names)
