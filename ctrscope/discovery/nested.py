@@ -178,6 +178,7 @@ class _Look:
         pid = self._to_host.get(record.pid or 0)
         translated = msgspec.structs.replace(
             record,
+            outer=self._outer.key,
             pid=pid,
             monitor_pid=self._to_host.get(record.monitor_pid or 0),
             starttime_ticks=self._starttime(record.starttime_ticks, pid),

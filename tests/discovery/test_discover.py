@@ -151,6 +151,39 @@ def test_without_a_recorded_start_time_the_cgroup_speaks_for_it(host: HostTree) 
     assert any("carries the container's id" in evidence.value for evidence in container.evidence)
 
 
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        f"/user.slice/user-1000.slice/user@1000.service/docker-{DOCKER_ID}.scope",
+        "/user.slice/user-1000.slice/user@1000.service/lxc/web",
+        f"/system.slice/docker-{'4f' * 32}.scope/docker/{DOCKER_ID}",
+    ],
+)
+def test_a_cgroup_that_a_user_or_a_container_named_says_nothing_of_another(host: HostTree, cgroup: str) -> None:
+    docker_state(host, 40)
+    host.process(40, starttime=900_000, cgroup=cgroup, namespaces=OWN)
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert found[f"docker/{DOCKER_ID}"].status is ContainerStatus.STALE
+
+
+@pytest.mark.parametrize(
+    ("uid", "pid_namespace", "is_one"), [(0, 4026531836, True), (1000, 4026531836, False), (0, 4026532002, False)]
+)
+def test_a_supervisor_that_speaks_for_its_child_is_roots_and_on_the_host(
+    host: HostTree, uid: int, pid_namespace: int, is_one: bool
+) -> None:
+    docker_state(host, 40)
+    host.process(39, comm="containerd-shim", namespaces={"pid": pid_namespace})
+    add_status(host, 39, uid)
+    host.process(40, ppid=39, starttime=900_000, namespaces=OWN)
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert (found[f"docker/{DOCKER_ID}"].status is ContainerStatus.RUNNING) == is_one
+
+
 def test_a_frozen_cgroup_is_paused(host: HostTree) -> None:
     runc_state(host, "box", 40, 5000)
     host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
