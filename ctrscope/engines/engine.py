@@ -6,6 +6,7 @@
 from typing import ClassVar, Protocol
 
 from ctrscope.model.container import EngineName, EngineReading, Record
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
@@ -82,8 +83,12 @@ class Survey:
         return self._only is None or any(self._only == name or self._only.endswith(f"/{name}") for name in names)
 
     def uid(self, pid: int) -> int | None:
-        """Effective uid of a process; None when it is gone. Whose files its arguments may name."""
-        return self.processes.uid(pid)
+        """Effective uid of a process, whose files its arguments may name; None when it is gone, or in a container.
+
+        In another PID namespace than PID 1 the arguments are about that container's files, whatever its root writes there.
+        """
+        own, first = (self.processes.namespace(one, NamespaceType.PID) for one in (pid, 1))
+        return self.processes.uid(pid) if first is None or own in (None, first) else None
 
 
 class Engine(Protocol):

@@ -335,6 +335,21 @@ def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -
     assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
 
 
+@pytest.mark.parametrize(
+    ("comm", "arguments"), [("lxc-start", "lxc-start -F -n web"), ("systemd-nspawn", "systemd-nspawn --machine=web")]
+)
+def test_what_a_sandbox_calls_itself_makes_no_container_of_the_hosts(host: HostTree, comm: str, arguments: str) -> None:
+    host.file("/var/lib/lxc/web/config", "lxc.rootfs.path = dir:/r\n")
+    host.process(39, comm=comm, cmdline=arguments, namespaces=OWN)
+    add_status(host, 39)
+    host.process(40, ppid=39, namespaces={**OWN, "pid": 4026532012})
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert found.pop("lxc/web").status is ContainerStatus.STOPPED
+    assert {container.engine for container in found.values()} == {EngineName.UNCLAIMED}
+
+
 @pytest.mark.parametrize(("named", "alive"), [("box", True), ("box2", False)])
 def test_a_supervisor_is_of_the_container_that_its_arguments_name(host: HostTree, named: str, alive: bool) -> None:
     launcher_state(host, "box", 40, monitor=50)
@@ -725,6 +740,7 @@ def test_the_payload_cgroup_that_all_machines_share_is_nobodys_own(host: HostTre
     for pid, name in ((40, "one"), (50, "two")):
         host.file(f"/run/systemd/machines/{name}", f"NAME={name}\nLEADER={pid}\nCLASS=container\n")
         host.process(pid - 1, comm="systemd-nspawn", cgroup="/supervisor", cmdline=f"systemd-nspawn -M {name}")
+        add_status(host, pid - 1)
         host.process(pid, ppid=pid - 1, cgroup="/payload", namespaces={"pid": pid, "mnt": pid})
 
     containers = discover(host.fs, PLAN).containers
