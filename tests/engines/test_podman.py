@@ -383,9 +383,10 @@ class TestStore:
         assert (left.name, left.image, left.status) == ("left", "localhost/bb:latest", ContainerStatus.CREATED)
         assert left.created_at == "2026-11-22T01:54:22Z"
 
-    def test_a_volatile_container_is_found_below_the_run_root(self, rooted: Path) -> None:
+    @pytest.mark.parametrize("place", [STORE, "run/containers/storage"], ids=["--rm", "transient store"])
+    def test_a_volatile_container_is_found_in_either_place(self, rooted: Path, place: str) -> None:
         entry = {"id": "d" * 64, "names": ["gone-soon"], "metadata": '{"name": "gone-soon", "created-at": 1}'}
-        (rooted / "run/containers/storage/overlay-containers/volatile-containers.json").write_text(json.dumps([entry]))
+        (rooted / place / "overlay-containers/volatile-containers.json").write_text(json.dumps([entry]))
         assert _by_id(_read(rooted))["d" * 64].name == "gone-soon"
 
     def test_the_roots_of_storage_conf_count(self, rooted: Path) -> None:
