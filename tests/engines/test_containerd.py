@@ -355,6 +355,37 @@ def test_k3s_and_rootless_places_are_looked_at(root: Path) -> None:
     assert record.owner_uid == 0
 
 
+def images(reading: EngineReading) -> list[tuple[str, str | None]]:
+    return sorted((record.id, record.image) for record in reading.records)
+
+
+@pytest.mark.parametrize("database", ["var/lib/rancher/rke2/agent/containerd", "srv/k3s/agent/containerd"])
+def test_tasks_lead_to_the_database_of_rke2_and_of_a_k3s_with_another_data_dir(root: Path, database: str) -> None:
+    before = images(read(HostFs(str(root))))
+    for bundle in (root / "run/containerd/io.containerd.runtime.v2.task").glob("*/*"):
+        (bundle / "work").symlink_to(f"/{database}/io.containerd.runtime.v2.task/{bundle.parent.name}/{bundle.name}")
+    move(root, "run/k3s/containerd", database)
+    (root / "run/containerd").mkdir()
+    (root / "run/k3s/containerd/runc").rename(root / "run/containerd/runc")
+    reading = read(HostFs(str(root)))
+    assert images(reading) == before
+    assert reading.gaps == ()
+
+
+def test_an_rke2_in_which_nothing_runs_is_read_too(root: Path) -> None:
+    count = len(read(HostFs(str(root))).records)
+    move(root, "run/k3s/containerd", "var/lib/rancher/rke2/agent/containerd")
+    shutil.rmtree(root / "run/k3s/containerd")
+    (root / "run/k3s/containerd").mkdir()
+    assert len(read(HostFs(str(root))).records) == count
+
+
+def test_a_link_that_leads_nowhere_leaves_the_usual_database(root: Path) -> None:
+    for bundle in (root / "run/containerd/io.containerd.runtime.v2.task").glob("*/*"):
+        (bundle / "work").symlink_to("/nowhere/io.containerd.runtime.v2.task/x/y")
+    assert by_key(read(HostFs(str(root))))["default", "cs-c1"].image == "ctrscope.test/busybox:1"
+
+
 def test_a_rootless_containerd_belongs_to_its_user(root: Path) -> None:
     require_root("files of another user")
     move(root, "run/user/1000/containerd", "home/alice/.local/share/containerd")
