@@ -8,7 +8,7 @@ every container is in ``ROOT/io.containerd.metadata.v1.bolt/meta.db``. A bundle'
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -269,11 +269,7 @@ class _Reader:
             fields |= {"image": meta.image, "created_at": meta.created_at, "runtime": meta.runtime}
         try:
             if any(name.startswith("nerdctl/") for name in described):
-                from ctrscope.engines.nerdctl import nerdctl_fields  # only where it was used
-
-                fields |= nerdctl_fields(described, key.id)
-                if "log_path" in fields and not self._host.exists(fields["log_path"]):
-                    del fields["log_path"]  # another log driver
+                fields |= self._read_nerdctl(key, described)
             if is_cri(described):
                 fields |= pod_fields(described)
                 if meta is not None:
@@ -281,6 +277,21 @@ class _Reader:
         except ParseError as error:
             self._gap(error, self._subject(key), ("ports", "networks", "log_path"), self._meta_path)
         return fields
+
+    def _read_nerdctl(self, key: _Key, described: Mapping[str, str]) -> dict[str, Any]:
+        """Fields of a Record that nerdctl noted. Errors: ParseError."""
+        from ctrscope.engines.nerdctl import nerdctl_fields, network_config_file, read_ports  # only where it was used
+
+        fields = nerdctl_fields(described, key.id)
+        if "log_path" in fields and not self._host.exists(fields["log_path"]):
+            del fields["log_path"]  # another log driver
+        path = network_config_file(described)
+        try:
+            ports = read_ports(self._host, path, self._root.owner) if path is not None else ()
+        except (OSError, ParseError) as error:
+            self._gap(error, self._subject(key), ("ports",), str(path))
+            ports = ()
+        return fields | {"ports": ports} if ports else fields
 
     def _read_runtime_state(self, key: _Key, bundle: str | None) -> OciState | None:
         """The OCI runtime's state: at the shim's usual place, or where the bundle's ``options.json`` says."""

@@ -473,6 +473,37 @@ def test_labels_alone_make_a_pod() -> None:
     assert not fields["is_sandbox"]
 
 
+@pytest.mark.parametrize(
+    ("text", "ports", "gaps"),
+    [
+        (
+            '{"portMappings":[{"HostPort":8443,"ContainerPort":443,"Protocol":"tcp","HostIP":"127.0.0.1"}]}',
+            ((8443, 443, "tcp", "127.0.0.1"),),
+            [],
+        ),
+        ("{}", ((8080, 80, "tcp", "0.0.0.0"),), []),
+        ('{"portMappings":[{"HostPort', ((8080, 80, "tcp", "0.0.0.0"),), [(("ports",), Reason.MALFORMED)]),
+        (None, ((8080, 80, "tcp", "0.0.0.0"),), []),
+    ],
+)
+def test_ports_of_nerdctl_are_in_a_file_since_2_1_3_and_before_in_a_label(
+    root: Path, text: str | None, ports: tuple[object, ...], gaps: list[object]
+) -> None:
+    state_dir = "/var/lib/nerdctl/1935db59/containers/default/cs-c1"
+    config = root / "run/containerd/io.containerd.runtime.v2.task/default/cs-c1/config.json"
+    spec = json.loads(config.read_text())
+    legacy = '[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"0.0.0.0"}]'
+    spec["annotations"] = {"nerdctl/name": "web", "nerdctl/state-dir": state_dir, "nerdctl/ports": legacy}
+    config.write_text(json.dumps(spec))
+    if text is not None:
+        (root / state_dir[1:]).mkdir(parents=True)
+        (root / state_dir[1:] / "network-config.json").write_text(text)
+    reading = read(HostFs(str(root)))
+    found = by_key(reading)["default", "cs-c1"].ports
+    assert tuple((port.host_port, port.container_port, port.proto, port.host_ip) for port in found) == ports
+    assert [(gap.fields, gap.reason) for gap in reading.gaps] == gaps
+
+
 def test_nerdctls_labels_are_read() -> None:
     fields = nerdctl_fields(
         {
