@@ -164,6 +164,15 @@ def test_a_stopped_kubernetes_container_has_its_exit_code(capture: Path) -> None
     assert once.finished_at.startswith("2026-11-22T")
 
 
+def test_a_sandbox_without_a_task_was_stopped(root: Path) -> None:
+    sandbox = pods(read(HostFs(str(root))))["web-0"]
+    assert sandbox.status is ContainerStatus.RUNNING
+    for directory in sandbox.state_dirs:
+        shutil.rmtree(root / directory[1:])
+    after = pods(read(HostFs(str(root))))["web-0"]
+    assert (after.status, after.pid, after.is_sandbox, after.pod) == (ContainerStatus.STOPPED, None, True, sandbox.pod)
+
+
 def test_a_missing_status_file_is_no_exit_code(root: Path) -> None:
     shutil.rmtree(root / "var/lib/containerd/io.containerd.grpc.v1.cri")
     reading = read(HostFs(str(root)))
