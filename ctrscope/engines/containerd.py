@@ -236,7 +236,8 @@ class _Reader:
         if "io.cri-containerd.container.metadata" in meta.extensions:
             fields |= self._read_cri_status(key)
         elif fields.get("is_sandbox"):
-            fields["status"] = ContainerStatus.STOPPED  # made and started in one request: without a task, CRI calls it not ready
+            # It is made and started in one request: without a task, CRI calls it not ready.
+            fields["status"] = ContainerStatus.STOPPED
         evidence: tuple[Evidence, ...] = (Evidence(source=self._meta_path, value=f"{key.namespace}/{key.id}, no task"),)
         # The bundle may have been deleted under a container that lives on.
         state = self._read_runtime_state(key, None)
