@@ -206,7 +206,7 @@ def read_starttime(pid: int) -> int | None:
             stat = parse_stat(file.read())
     except (FileNotFoundError, ProcessLookupError, ParseError):
         return None
-    return None if stat.state in "ZX" else stat.starttime_ticks
+    return None if stat.has_ended else stat.starttime_ticks
 
 
 def is_alive(state: State) -> bool:
