@@ -7,6 +7,7 @@ from ctrscope.discovery.log_look import Keep, Told, look_through
 from ctrscope.engines.log_line import LogRecord, parse_record
 from ctrscope.model.log import LogFormat, LogLine, LogPage, LogPlace, LogSource
 from ctrscope.model.timestamp import unix_time
+from ctrscope.probes.framed_log_file import FramedLogFile
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.log_file import BLOCK, LogFile
 
@@ -32,17 +33,21 @@ class LogReader:
         self._limit: LogPlace | None = None  # what is behind it is another start's; None: there is no such
         for path in source.paths[:-1]:
             try:
-                self._files.append(LogFile(host, path, source.owner))
+                self._files.append(self._open(path))
             except OSError as error:
                 self._unreadable.append(f"{path}: {error.strerror or error}")
         try:
-            self._files.append(LogFile(host, source.paths[-1], source.owner))
+            self._files.append(self._open(source.paths[-1]))
         except OSError:
             self.close()
             raise
         self._seen = self._files[-1].size()
         if source.until is not None:
             self._limit = self.find_time(source.until) or self.beginning
+
+    def _open(self, path: str) -> LogFile:
+        kind = FramedLogFile if self.source.format is LogFormat.LOCAL else LogFile
+        return kind(self._host, path, self.source.owner)
 
     def close(self) -> None:
         """Let the files go."""
@@ -196,7 +201,7 @@ class LogReader:
         is_same = (found.st_dev, found.st_ino) == newest.identity
         if not is_same or found.st_size < self._seen:
             try:
-                self._files.append(LogFile(self._host, path, self.source.owner))
+                self._files.append(self._open(path))
             except OSError:
                 return
             if is_same:

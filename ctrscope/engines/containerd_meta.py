@@ -7,10 +7,11 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from ctrscope.engines.bolt import Bucket, read_bolt
+from ctrscope.engines.protobuf import parse_fields
 from ctrscope.model.gap import ParseError
+from ctrscope.model.timestamp import rfc3339_ns
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
@@ -50,18 +51,12 @@ def read_meta_database(
 
 def parse_any(data: bytes) -> bytes:
     """Value of a protobuf Any: field 1 is the type's URL, field 2 the value. Errors: ParseError."""
-    at = 0
     value = b""
-    while at < len(data):
-        tag, at = _varint(data, at)
-        if tag & 7 != 2:
-            raise ParseError(f"protobuf Any: wire type {tag & 7}")
-        size, at = _varint(data, at)
-        if at + size > len(data):
-            raise ParseError("protobuf Any: a field leaves the message")
-        if tag >> 3 == 2:
-            value = data[at : at + size]
-        at += size
+    for number, found in parse_fields(data):
+        if not isinstance(found, bytes):
+            raise ParseError("protobuf Any: a number")
+        if number == 2:
+            value = found
     return value
 
 
@@ -74,17 +69,6 @@ def parse_go_time(data: bytes) -> str | None:
         raise ParseError(f"Go time: {len(data)} bytes")
     seconds, nanoseconds = int.from_bytes(data[1:9], "big", signed=True), int.from_bytes(data[9:13], "big")
     return rfc3339_ns((seconds + _GO_EPOCH) * 1_000_000_000 + nanoseconds) if seconds or nanoseconds else None
-
-
-def rfc3339_ns(nanoseconds: int) -> str:
-    """``2026-11-22T01:57:33.239364262Z`` of nanoseconds since the epoch, as Go writes it. Errors: ParseError."""
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError) as error:
-        raise ParseError(f"no such moment: {seconds}") from error
-    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{digits}Z"
 
 
 def _decode(bucket: Bucket) -> MetaContainer:
@@ -106,16 +90,6 @@ def _decode(bucket: Bucket) -> MetaContainer:
         extensions={_text(key): parse_any(value) for key, value in extensions},
         spec=parse_any(values.get(b"spec", b"")),
     )
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for index in range(at, min(at + 10, len(data))):
-        value |= (data[index] & 0x7F) << shift
-        if data[index] < 0x80:
-            return value, index + 1
-        shift += 7
-    raise ParseError("protobuf Any: a number does not end")
 
 
 def _text(data: bytes) -> str:

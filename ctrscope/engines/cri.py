@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ctrscope.engines.containerd_meta import rfc3339_ns
 from ctrscope.engines.state_file import parse_json
 from ctrscope.model.container import ContainerStatus, Pod, Port
+from ctrscope.model.timestamp import rfc3339_ns
 
 _KIND = "io.cri-containerd.kind"
 _EXTENSIONS = ("io.cri-containerd.container.metadata", "io.cri-containerd.sandbox.metadata")

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from ctrscope.engines.bolt import Bucket, read_bolt
-from ctrscope.engines.containerd_meta import rfc3339_ns
 from ctrscope.engines.kept import KeptReader
 from ctrscope.model.container import EngineName
 from ctrscope.model.gap import ParseError
 from ctrscope.model.storage import BuildRecord
+from ctrscope.model.timestamp import rfc3339_ns
 
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _Records = dict[str, dict[str, Any]]

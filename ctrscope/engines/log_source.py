@@ -1,8 +1,9 @@
 """Where the log of a container is: the files that its engine has written, rotated ones first; or where it is read instead.
 
 *Source:* moby daemon/logger (``LogConfig.Type`` of hostconfig.json; json-file keeps ``NAME.1`` … ``NAME.N``, ``.gz`` with
-``compress``); kubelet pkg/kubelet/logs (``NAME.20060102-150405``, ``.gz``); conmon(8) ``--log-path DRIVER:PATH``;
-journald-driver fields CONTAINER_ID_FULL (Docker, conmon); lxc.container.conf(5) ``lxc.console.logfile``.
+``compress``; local does so in ``local-logs/container.log``); kubelet pkg/kubelet/logs (``NAME.20060102-150405``, ``.gz``);
+conmon(8) ``--log-path DRIVER:PATH``; journald-driver fields CONTAINER_ID_FULL (Docker, conmon);
+lxc.container.conf(5) ``lxc.console.logfile``.
 """
 
 import re
@@ -50,7 +51,13 @@ def find_log(host: HostFs, container: Container) -> LogSource:
     path, owner = container.log_path, container.owner_uid or None
     if path is not None and path.startswith("/") and "\0" not in path:
         return LogSource(paths=(*_rotated(host, path), path), format=format_of(container.engine, path), owner=owner)
-    return LogSource(owner=owner, elsewhere=_elsewhere(host, container))
+    if container.engine is not EngineName.DOCKER:
+        return LogSource(owner=owner, elsewhere=_elsewhere(host, container, _conmon_driver(host, container)))
+    directory, driver = _docker_driver(host, container)
+    if driver == "local":  # the path of whose file Docker keeps to itself
+        path = f"{directory}/local-logs/container.log"
+        return LogSource(paths=(*_rotated(host, path), path), format=LogFormat.LOCAL, owner=owner)
+    return LogSource(owner=owner, elsewhere=_elsewhere(host, container, driver))
 
 
 def find_earlier_log(host: HostFs, container: Container, back: int) -> LogSource:
@@ -108,14 +115,11 @@ def _rotated(host: HostFs, path: str) -> list[str]:
     return [f"{directory}/{other}" for other in rotated_names(names, name)]
 
 
-def _elsewhere(host: HostFs, container: Container) -> str:
-    driver = _docker_driver(host, container) if container.engine is EngineName.DOCKER else _conmon_driver(host, container)
+def _elsewhere(host: HostFs, container: Container, driver: str) -> str:
     if driver == "journald":
         return f"journald has it: journalctl CONTAINER_ID_FULL={container.id}"
     if driver == "none":
         return "it keeps none: its log driver is none"
-    if driver == "local":
-        return f"it is in the format of Docker's local driver, which docker logs {container.id[:12]} reads"
     if driver:
         return f"its log driver is {driver}, which sends it away from this host's files"
     if container.engine is EngineName.NSPAWN:
@@ -125,15 +129,17 @@ def _elsewhere(host: HostFs, container: Container) -> str:
     return _output_of_init(host, container)
 
 
-def _docker_driver(host: HostFs, container: Container) -> str:
+def _docker_driver(host: HostFs, container: Container) -> tuple[str, str]:
+    """Directory of the container's state, and which driver it says; "" where that cannot be told."""
     own = next((one.source for one in container.evidence if one.source.endswith("/config.v2.json")), None)
     if own is None:
-        return ""
-    path = f"{own.removesuffix('/config.v2.json')}/hostconfig.json"
+        return "", ""
+    directory = own.removesuffix("/config.v2.json")
+    path = f"{directory}/hostconfig.json"
     try:
-        return parse_json(_decoder, host.read(path, owner=container.owner_uid or None), path).log_config.type
+        return directory, parse_json(_decoder, host.read(path, owner=container.owner_uid or None), path).log_config.type
     except (OSError, ParseError):
-        return ""
+        return directory, ""
 
 
 def _conmon_driver(host: HostFs, container: Container) -> str:

@@ -10,6 +10,7 @@ class LogFormat(StrEnum):
     """How a line of the file is written."""
 
     JSON_FILE = "json-file"  # Docker, nerdctl: {"log": "…\n", "stream": "stdout", "time": "…"}
+    LOCAL = "local"  # Docker's driver of that name: protocol buffers between their lengths
     CRI = "cri"  # Kubernetes, Podman's k8s-file: 2026-09-21T14:13:20.1Z stdout F …
     PLAIN = "plain"  # what a console or a file took, as it came
 

@@ -130,7 +130,9 @@ def connect(root: str, container_id: str, pid: int) -> tuple[str, ...]:
         for chain in dropping:
             if chain not in network.opened:
                 network = msgspec.structs.replace(network, opened=(*network.opened, chain))
-                said.append(f"{' '.join(chain)} drops by default: it has rules for {plan.bridge} until no container is on it")
+                said.append(
+                    f"{' '.join(chain)} drops what it does not name: it has rules for {plan.bridge} until no container is on it"
+                )
         if closed := find_closed_legacy(plan.bridge):
             said.append(closed)
         _write(root, network)

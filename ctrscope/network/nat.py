@@ -16,12 +16,13 @@ from ctrscope.model.gap import ParseError
 from ctrscope.oci.errors import LauncherError, run_program
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.iptables_legacy import read_iptables_legacy
-from ctrscope.probes.nftables import FAMILIES, read_chain_heads
-from ctrscope.probes.packet_filter import HOOKS
+from ctrscope.probes.nftables import FAMILIES, read_chain_heads, read_last_rule
+from ctrscope.probes.packet_filter import EVERYTHING, HOOKS, Match, Rule
 
 #: A base chain of others: family, table, name.
 ForeignChain = tuple[str, str, str]
 _PATIENCE = 30
+_EVERYTHING_OF_IPV4 = Match(family="ipv4")
 
 
 def find_nft() -> str:
@@ -46,20 +47,33 @@ def delete_rules(bridge: str, opened: Iterable[ForeignChain], lock: int) -> None
 
 
 def find_dropping() -> list[ForeignChain]:
-    """Chains of others that drop what they do not name of all that is forwarded. Errors: LauncherError."""
+    """Chains of others that drop what they do not name of all that is forwarded. Errors: LauncherError.
+
+    By their policy, as Docker's, or by a last rule that rejects the rest, as firewalld's.
+    """
+    host = HostFs()
     try:
-        heads = read_chain_heads(HostFs())
+        return [
+            (FAMILIES[head.family], head.table, head.name)
+            for head in read_chain_heads(host)
+            if head.kind == "filter" and HOOKS[head.hook] == "forward" and FAMILIES[head.family] != "ip6"
+            if head.is_dropping or _drops_the_rest(read_last_rule(host, head))
+        ]
     except (OSError, ParseError) as error:
         raise LauncherError(f"network: the rules of this host cannot be read: {error}") from None
-    return [
-        (FAMILIES[head.family], head.table, head.name)
-        for head in heads
-        if head.is_dropping and head.kind == "filter" and HOOKS[head.hook] == "forward" and FAMILIES[head.family] != "ip6"
-    ]
+
+
+def _drops_the_rest(last: Rule | None) -> bool:
+    return last is not None and any(
+        action.kind == "drop" and match in (EVERYTHING, _EVERYTHING_OF_IPV4) for match, action in last.branches
+    )
 
 
 def find_closed_legacy(bridge: str) -> str | None:
-    """What to say where the older tables of iptables, which nft does not change, drop whatever they do not name."""
+    """What to say where the older tables of iptables, which nft does not change, drop whatever they do not name.
+
+    The policy of a chain is the last of its entries; RHEL's own rules have one that rejects the rest before it.
+    """
     try:
         chains = read_iptables_legacy(HostFs(), "filter")
     except (OSError, ParseError):
@@ -67,12 +81,11 @@ def find_closed_legacy(bridge: str) -> str | None:
     for chain in chains:
         actions = [branch for rule in chain.rules for branch in rule.branches]
         is_open = any(match.in_interface == bridge and action.kind == "accept" for match, action in actions)
-        # The last entry of a chain is its policy.
-        if chain.hook == "forward" and " ip " in chain.table and actions[-1][1].kind == "drop" and not is_open:
+        is_closed = any(map(_drops_the_rest, chain.rules[-2:]))
+        if chain.hook == "forward" and " ip " in chain.table and is_closed and not is_open:
             ways = (f"iptables-legacy -I FORWARD {way} {bridge} -j ACCEPT" for way in ("-i", "-o"))
-            return (
-                f"FORWARD of iptables-legacy drops by default, and is left as it is: {' && '.join(ways)} lets {bridge} through"
-            )
+            advice = f"{' && '.join(ways)} lets {bridge} through"
+            return f"FORWARD of iptables-legacy drops what it does not name, and is left as it is: {advice}"
     return None
 
 

@@ -65,6 +65,21 @@ def read_chain_heads(host: HostFs) -> "list[ChainHead]":
         return parse_chains(dump(connection, _GET_CHAIN))
 
 
+def read_last_rule(host: HostFs, head: "ChainHead") -> Rule | None:
+    """The last rule of one chain, which all packets come to that no other has a verdict on; None of an empty one.
+
+    What a set holds is not looked up. Errors: as ``read_nftables``.
+    """
+    if not _is_loaded(host):
+        return None
+    asked = text_attribute(_RULE_TABLE, head.table) + text_attribute(_RULE_CHAIN, head.name)
+    with Connection(NETLINK_NETFILTER) as connection:
+        rules = list(dump(connection, _GET_RULE, head.family, asked))
+    # Before Linux 4.9 the rules of all chains come.
+    chains = join([head], rules, head.family, head.table, lambda _: None, [_MAX_BRANCHES])
+    return next((chain.rules[-1] for chain in chains if chain.rules), None)
+
+
 class ChainHead(NamedTuple):
     """A chain without its rules."""
 

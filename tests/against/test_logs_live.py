@@ -52,17 +52,20 @@ def _said(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
-def test_a_log_of_docker_is_what_docker_logs_prints_across_its_rotated_parts(parts: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("driver", "ending"), [("json-file", "-json.log"), ("local", "/local-logs/container.log")])
+def test_a_log_of_docker_is_what_docker_logs_prints_across_its_rotated_parts(
+    parts: tuple[str, ...], driver: str, ending: str
+) -> None:
     if "docker" not in parts:
         unmet("docker is not up")
     name, command = "log-live", ("sh", "-c", "docker logs log-live 2>&1")
-    options = ("--network", "none", "--log-opt", "max-size=4k", "--log-opt", "max-file=20")
+    options = ("--network", "none", "--log-driver", driver, "--log-opt", "max-size=4k", "--log-opt", "max-file=20")
     try:
         docker.start_container(name, *options, docker.IMAGE, "sh", "-c", _SCRIPT)
         wait_for("the last line", lambda: "x" * 40_000 in run(*command))
         paths = find_log(HostFs(), _find(name)).paths
         assert len(paths) > 2
-        assert paths[-1].endswith("-json.log")
+        assert paths[-1].endswith(ending)
         # docker logs prints each stream to a descriptor of its own: their lines mix as they come.
         found = _texts(name)
         assert sorted(found) == sorted(_said(run(*command)))

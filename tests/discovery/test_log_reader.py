@@ -92,6 +92,32 @@ def test_a_moment_is_found_in_a_long_file_without_reading_it(tmp_path: Path) -> 
     assert _texts(reader.after(place, 1)) == ["line 31234"]
 
 
+def test_a_moment_is_found_among_records_that_have_no_newlines(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("wb") as file:
+        for number in range(20_000):
+            moment = int(_START.timestamp()) + number
+            entry = (
+                b"\n\x06stdout\x10"
+                + _varint(moment * 10**9)
+                + b"\x1a"
+                + _varint(len(b"line %d" % number))
+                + b"line %d" % number
+            )
+            file.write(len(entry).to_bytes(4, "big") + entry + len(entry).to_bytes(4, "big"))
+    reader = _reader(tmp_path, "x", format_=LogFormat.LOCAL)
+
+    place = reader.find_time((_START + timedelta(seconds=12_345)).timestamp())
+
+    assert place is not None
+    assert _texts(reader.after(place, 2)) == ["line 12345", "line 12346"]
+    assert _texts(reader.before(place, 2)) == ["line 12343", "line 12344"]
+    assert _texts(reader.before(None, 1)) == ["line 19999"]
+
+
+def _varint(number: int) -> bytes:
+    return (bytes([number & 0x7F | 0x80]) + _varint(number >> 7)) if number > 0x7F else bytes([number])
+
+
 def test_a_console_has_no_times(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("Welcome\nlogin: ")
     reader = _reader(tmp_path, "x", format_=LogFormat.PLAIN)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ctrscope.engines.containerd import Containerd
-from ctrscope.engines.containerd_meta import parse_any, parse_go_time, rfc3339_ns
+from ctrscope.engines.containerd_meta import parse_any, parse_go_time
 from ctrscope.engines.containerd_root import _parse_plain
 from ctrscope.engines.cri import parse_status, pod_fields
 from ctrscope.engines.docker import Docker
@@ -19,6 +19,7 @@ from ctrscope.engines.nerdctl import nerdctl_fields
 from ctrscope.engines.oci_cgroup import expand_slice, find_cgroup_path, parse_cgroups_path
 from ctrscope.model.container import ContainerStatus, EngineReading, Pod, Port, Record
 from ctrscope.model.gap import ParseError, Reason
+from ctrscope.model.timestamp import rfc3339_ns
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
 from tests.engines.surveys import add_process

@@ -57,7 +57,6 @@ def test_what_is_no_path_is_not_opened(tmp_path: Path, path: str) -> None:
     [
         ("journald", "journalctl CONTAINER_ID_FULL=3fca"),
         ("none", "it keeps none"),
-        ("local", "docker logs 3fca"),
         ("gelf", "its log driver is gelf"),
     ],
 )
@@ -65,6 +64,18 @@ def test_of_another_driver_of_docker_it_is_said_where_the_log_is_read(tmp_path: 
     (tmp_path / "hostconfig.json").write_text(f'{{"LogConfig": {{"Type": "{driver}", "Config": {{}}}}}}')
     evidence = (Evidence(source="/config.v2.json", value=""),)
     assert words in find_log(HostFs(str(tmp_path)), _container(EngineName.DOCKER, evidence=evidence)).elsewhere
+
+
+def test_the_file_of_dockers_local_driver_lies_beside_its_state(tmp_path: Path) -> None:
+    (tmp_path / "d/local-logs").mkdir(parents=True)
+    (tmp_path / "d/local-logs/container.log.1.gz").touch()
+    (tmp_path / "d/hostconfig.json").write_text('{"LogConfig": {"Type": "local", "Config": {}}}')
+    evidence = (Evidence(source="/d/config.v2.json", value=""),)
+
+    found = find_log(HostFs(str(tmp_path)), _container(EngineName.DOCKER, evidence=evidence))
+
+    paths = ("/d/local-logs/container.log.1.gz", "/d/local-logs/container.log")
+    assert found == LogSource(paths=paths, format=LogFormat.LOCAL)
 
 
 def test_podmans_driver_is_what_conmon_was_told(tmp_path: Path) -> None:

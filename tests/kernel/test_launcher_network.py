@@ -44,6 +44,32 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2) as con
 """
 #: What Docker makes of a host: whatever it does not name is not forwarded.
 _DROPPING = "table ip filter {\n chain FORWARD {\n type filter hook forward priority filter; policy drop;\n }\n}\n"
+#: What firewalld makes of one, shortened: its policy accepts, and a last rule rejects the rest.
+_REJECTING = """
+table inet firewalld {
+ chain filter_FORWARD {
+  type filter hook forward priority filter + 10; policy accept;
+  ct state { established, related } accept
+  ct status dnat accept
+  iifname "lo" accept
+  ct state invalid drop
+  jump filter_FORWARD_ZONES
+  reject with icmpx admin-prohibited
+ }
+ chain filter_FORWARD_ZONES {
+  iifname "elsewhere" accept
+ }
+}
+"""
+_ACCEPTING = """
+table inet other {
+ chain forward {
+  type filter hook forward priority filter; policy accept;
+  iifname { "a", "b" } drop
+  ip saddr 203.0.113.0/24 drop
+ }
+}
+"""
 
 
 class Host:
@@ -181,25 +207,36 @@ def test_the_loopback_of_the_host_is_not_reached_from_a_container(host: Host) ->
         assert ask(inside, "127.0.0.1", 81), "without the rule it is: the test can fail"
 
 
-def test_where_docker_drops_all_that_is_forwarded_the_bridge_is_let_through(host: Host) -> None:
-    host.namespace.run("nft", "-f", "-", text=_DROPPING)
+@pytest.mark.parametrize(("rules", "chain"), [(_DROPPING, "ip filter FORWARD"), (_REJECTING, "inet firewalld filter_FORWARD")])
+def test_where_the_host_drops_all_that_is_forwarded_the_bridge_is_let_through(host: Host, rules: str, chain: str) -> None:
+    host.namespace.run("nft", "-f", "-", text=rules)
     before = host.picture()
     inside, plan, said = host.add("web", "8080:80")
     other, _, _ = host.add("other")
-    assert any("ip filter FORWARD drops by default" in one for one in said)
+    assert any(f"{chain} drops what it does not name" in one for one in said)
     with serving(inside, 80):
         assert ask(host.wire, "192.0.2.1", 8080) == "192.0.2.2"
         assert ask(other, address_of(plan), 80)  # which such a chain sees too, where br_netfilter is in the kernel
+    with serving(host.wire, 81):
+        assert ask(inside, "192.0.2.2", 81) == "192.0.2.1"
     host.remove("web")
     host.remove("other")
     assert host.picture() == before
 
 
-def test_where_the_older_iptables_drops_it_is_said_what_lets_the_bridge_through(host: Host) -> None:
+def test_a_chain_that_lets_the_rest_through_is_left_alone(host: Host) -> None:
+    host.namespace.run("nft", "-f", "-", text=_ACCEPTING)
+    _, plan, said = host.add("web", "8080:80")
+    assert not any("drops" in one for one in said)
+    assert plan.bridge not in host.namespace.run("nft", "list", "table", "inet", "other")
+
+
+@pytest.mark.parametrize("rule", [("-P", "FORWARD", "DROP"), ("-A", "FORWARD", "-j", "REJECT")])
+def test_where_the_older_iptables_drops_it_is_said_what_lets_the_bridge_through(host: Host, rule: tuple[str, ...]) -> None:
     require("iptables-legacy")
-    host.namespace.run("iptables-legacy", "-P", "FORWARD", "DROP")
+    host.namespace.run("iptables-legacy", *rule)
     inside, plan, said = host.add("web", "8080:80")
-    advice = next(one for one in said if "FORWARD of iptables-legacy drops by default" in one)
+    advice = next(one for one in said if "FORWARD of iptables-legacy drops what it does not name" in one)
     with serving(inside, 80):
         assert ask(host.wire, "192.0.2.1", 8080) is None
         host.namespace.run("sh", "-ec", advice.partition(": ")[2].partition(" lets ")[0])
