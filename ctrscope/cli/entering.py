@@ -1,9 +1,8 @@
 """Entering a container, from the command line and from the dashboard: planned, written to the system log, done."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ctrscope.cli.environment import Environment
 from ctrscope.model.container import Container, ContainerStatus
@@ -41,6 +40,7 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
 
     from ctrscope.act.freezer import apply_freeze, plan_freeze
     from ctrscope.act.refusal import CannotAct
+    from ctrscope.attach.guard import undone
     from ctrscope.cli.consent import ask
 
     if container.status is not ContainerStatus.PAUSED:
@@ -66,38 +66,6 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
         except CannotAct as error:
             environment.say(f"ctrscope: {name} is not paused again: {inert(str(error))}")
 
-    with _undone(pause_again):
+    with undone(pause_again):
         apply_freeze(environment.host, thaw)
         yield awake
-
-
-@contextmanager
-def _undone(undo: Callable[[], None]) -> Iterator[None]:
-    """*undo* is called when the context is left, however: by a guard when a signal ends us, be it SIGKILL."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    guard = os.fork()
-    if guard == 0:
-        os.close(writer)
-        _guard(reader, undo)
-    os.close(reader)
-    try:
-        yield
-    finally:
-        undo()
-        with suppress(BrokenPipeError):  # somebody killed the guard
-            os.write(writer, b"done")
-        os.close(writer)
-        os.waitpid(guard, 0)
-
-
-def _guard(reader: int, undo: Callable[[], None]) -> NoReturn:
-    """Wait for the end of us: a word, or silence when we were killed."""
-    import _signal as signal  # ``signal`` makes enumerations first: see ``attach``
-
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        os.setsid()
-        if not os.read(reader, 1):
-            undo()
-    finally:
-        os._exit(0)
