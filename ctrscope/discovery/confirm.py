@@ -81,13 +81,24 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
 
 
 def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
-    """Whether a process is that user's, or in a user namespace that maps the user: anybody can write state about any PID."""
-    from ctrscope.probes.proc_pid_uid_map import read_id_map  # only where users have containers
+    """Whether a process is in a user namespace of that user's: anybody can write state about any PID.
 
+    In the host's own it is not, even as that user: so are those of ``docker run -u 1000``.
+    """
+    from ctrscope.probes.nsfs import read_owner_uid  # only where users have containers
+    from ctrscope.probes.proc_pid_uid_map import read_id_map
+
+    own = kernel.processes.namespace(pid, NamespaceType.USER)
+    if own is not None and own == kernel.host.namespaces.user:
+        return False
     try:
         if kernel.hostfs.stat(f"/proc/{pid}").st_uid == uid:
             return True
-        return any(line.outside == uid for line in read_id_map(kernel.hostfs, pid, "uid_map"))
+        if any(line.outside == uid for line in read_id_map(kernel.hostfs, pid, "uid_map")):
+            return True
+        # ``podman run --userns=nomap`` and ``auto`` leave the user out of the map.
+        with kernel.hostfs.namespace(f"/proc/{pid}/ns/user") as handle:
+            return read_owner_uid(handle) == uid
     except (OSError, ParseError):
         return False
 

@@ -517,6 +517,18 @@ def test_a_users_state_about_somebody_elses_process_is_not_believed(host: HostTr
     assert (container.status, container.pid) == (ContainerStatus.STALE, None)
 
 
+def test_a_users_state_about_a_process_of_roots_container_that_runs_as_the_user_is_not_believed(host: HostTree) -> None:
+    require_root("files of another user")
+    docker_state(host, 40, starttime=5000)
+    users_runc_state(host, "trick", 40, "/")
+    host.process(40, starttime=5000, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)
+    os.chown(host.path / "proc/40", 1000, 1000)
+
+    found = {container.name: container for container in discover(host.fs, PLAN).containers}
+
+    assert (found["web"].pid, found["trick"].pid, found["trick"].status) == (40, None, ContainerStatus.STALE)
+
+
 def test_a_users_state_about_a_process_in_the_users_namespace_is_believed(host: HostTree) -> None:
     require_root("files of another user")
     state = {"id": "box", "init_process_pid": 40, "init_process_start": 5000, "config": {"rootfs": "/r"}}
@@ -564,7 +576,7 @@ def users_runc_state(host: HostTree, name: str, pid: int, cgroup: str, bundle: s
 
 def test_a_user_cannot_take_a_whole_slice_for_a_containers_cgroup(host: HostTree) -> None:
     users_runc_state(host, "greedy", 40, "/user.slice")
-    host.process(40, starttime=5000, cgroup="/user.slice/user-1000.slice/session-1.scope", namespaces=OWN)
+    host.process(40, starttime=5000, cgroup="/user.slice/user-1000.slice/session-1.scope", namespaces={**OWN, "user": 79})
     os.chown(host.path / "proc/40", 1000, 1000)
     host.process(50, comm="hidden", cgroup="/user.slice/user-1001.slice/session-2.scope", namespaces={"pid": 77, "mnt": 78})
     (host.path / "sys/fs/cgroup/user.slice/cgroup.procs").write_text("40\n50\n")
@@ -578,7 +590,7 @@ def test_a_user_cannot_take_a_whole_slice_for_a_containers_cgroup(host: HostTree
 def test_a_users_container_in_a_cgroup_given_to_the_user_has_it_for_its_own(host: HostTree) -> None:
     mine = "/user.slice/user-1000.slice/user@1000.service/mine"
     users_runc_state(host, "box", 40, mine)
-    host.process(40, starttime=5000, cgroup=mine, namespaces=OWN)
+    host.process(40, starttime=5000, cgroup=mine, namespaces={**OWN, "user": 79})
     os.chown(host.path / "proc/40", 1000, 1000)
     os.chown(host.path / f"sys/fs/cgroup{mine}", 1000, 1000)
 

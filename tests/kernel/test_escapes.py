@@ -10,13 +10,18 @@ from typing import NamedTuple
 
 import pytest
 
+from ctrscope.discovery.confirm import confirm
 from ctrscope.discovery.discover import discover
+from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.plan import Plan
 from ctrscope.discovery.processes import read_processes
+from ctrscope.model.container import ContainerStatus, EngineName, Record
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.process import Process, Role
+from ctrscope.probes.host import read_host
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.proc_pid_stat import read_stat
+from ctrscope.probes.process_table import ProcessTable
 from ctrscope.render.trees import remarks
 from tests.attach.containers import children, runc_container, wait_for
 from tests.requirements import require, require_root
@@ -185,3 +190,57 @@ def test_a_sandbox_whose_main_thread_has_ended_is_found() -> None:
             process.kill()
     (found,) = [one for one in snapshot.containers if process.pid in one.pids]
     assert (found.pid, found.id, found.namespaces.net) == (process.pid, f"net:[{own}]", own)
+
+
+#: A user namespace of uid 1000 as Podman keeps one, and in it one that leaves uid 1000 out (``--userns=nomap``).
+_UNMAPPED = r"""
+import ctypes, os, sys, time
+unshare, USER = ctypes.CDLL(None).unshare, 0x10000000
+def maps(pid, text):
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/{pid}/{name}", "w") as file:
+            file.write(text)
+def unshared(text):
+    parent, (ready, is_ready) = os.getpid(), os.pipe()
+    if (helper := os.fork()) == 0:
+        os.read(ready, 1)
+        maps(parent, text)
+        os._exit(0)
+    return helper, is_ready
+helper, is_ready = unshared("0 1000 1\n1 100000 65536\n")
+os.setresgid(1000, 1000, 1000)
+os.setresuid(1000, 1000, 1000)
+unshare(USER)
+os.write(is_ready, b".")
+os.waitpid(helper, 0)
+os.setresgid(0, 0, 0)
+os.setresuid(0, 0, 0)
+ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE: else its files are the host's root's
+helper, is_ready = unshared("0 1 65536\n")
+unshare(USER)
+os.write(is_ready, b".")
+os.waitpid(helper, 0)
+os.setresuid(0, 0, 0)
+print(flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("uid", "is_theirs"), [(1000, True), (1001, False)])
+def test_a_container_whose_owner_is_not_in_its_user_namespace_is_still_the_owners(uid: int, is_theirs: bool) -> None:
+    require_root("another user's namespaces")
+    with subprocess.Popen([sys.executable, "-c", _UNMAPPED], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+            pid, running = process.pid, ContainerStatus.RUNNING
+            starttime = read_stat(HostFs(), pid).starttime_ticks
+            host = read_host(HostFs(), None).value
+            assert host is not None
+            record = Record(
+                id="x", name="x", engine=EngineName.CRUN, status=running, pid=pid, starttime_ticks=starttime, owner_uid=uid
+            )
+            verdict = confirm(record, Kernel(HostFs(), host, None, ProcessTable(HostFs())))
+        finally:
+            process.kill()
+    assert verdict.pid == (pid if is_theirs else None)
