@@ -10,6 +10,9 @@ from ctrscope.model.namespace import IdMapLine
 from ctrscope.model.value import Value
 from ctrscope.probes.proc_pid_status import CapabilityMasks, Status
 
+LAST_ID = 2**32 - 2  # -1 means "leave it" to setresuid(2)
+_LINE_LIMIT = 4096  # bytes: nobody's directory is longer than a path may be
+
 
 class Credentials(Value, frozen=True, kw_only=True):
     """What a process may be and do; ids are those inside the user namespace that it joins."""
@@ -54,13 +57,14 @@ def id_exists_inside(lines: Sequence[IdMapLine], inside: int) -> bool:
 
 
 def parse_passwd(text: bytes, user: int | str) -> PasswdEntry | None:
-    """The first entry of that uid or name; lines that are not passwd(5) are passed over."""
+    """The first entry of that uid or name; lines that are not passwd(5), or that nobody can be, are passed over."""
     for line in text.splitlines():
-        fields = line.decode("utf-8", "surrogateescape").split(":")
+        fields = line.decode("utf-8", "surrogateescape").split(":") if len(line) <= _LINE_LIMIT and b"\0" not in line else []
         if len(fields) < 6 or not fields[2].isdecimal() or not fields[3].isdecimal():
             continue
-        if user == (fields[0] if isinstance(user, str) else int(fields[2])):
-            return PasswdEntry(int(fields[2]), int(fields[3]), fields[5] or "/")
+        uid, gid = int(fields[2]), int(fields[3])
+        if max(uid, gid) <= LAST_ID and user == (fields[0] if isinstance(user, str) else uid):
+            return PasswdEntry(uid, gid, fields[5] or "/")
     return None
 
 

@@ -14,8 +14,9 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any
 
+from ctrscope.attach.guard import undone
 from ctrscope.model.value import Value
 
 _TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h; the same on x86-64 and arm64
@@ -88,36 +89,14 @@ def read_window_size() -> bytes:
 def raw_mode() -> Iterator[None]:
     """Our terminal passes every key on as it is; put back however this ends, by a guard when we are killed."""
     before = termios.tcgetattr(_STDIN)
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    guard = os.fork()
-    if guard == 0:
-        _guard(reader, writer, before)
-    os.close(reader)
-    try:
-        tty.setraw(_STDIN, termios.TCSADRAIN)
-        yield
-    finally:
+
+    def put_back() -> None:
         with suppress(termios.error):  # EIO: the terminal itself went away
             termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)
-        with suppress(BrokenPipeError):  # somebody killed the guard
-            os.write(writer, b"done")
-        os.close(writer)
-        os.waitpid(guard, 0)
 
-
-def _guard(reader: int, writer: int, before: list[Any]) -> NoReturn:
-    """Wait for the end of us: a word, or silence when we were killed (SIGKILL), and then put the terminal back."""
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        os.setsid()  # with no controlling terminal of its own it may set this one, foreground or not
-        os.dup2(reader, 1)
-        os.dup2(reader, 2)
-        os.close(writer)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        if not os.read(1, 1):
-            termios.tcsetattr(_STDIN, termios.TCSADRAIN, before)
-    finally:
-        os._exit(0)
+    with undone(put_back):
+        tty.setraw(_STDIN, termios.TCSADRAIN)
+        yield
 
 
 class EscapeKeys:

@@ -134,6 +134,11 @@ class Attach:
         except CannotAct as error:
             environment.say(f"ctrscope: {inert(str(error))}")
             return _FAILED
+        except CommandError as error:  # the answer was no: 1 would be the command's
+            if error.status is not ExitStatus.FAILED:
+                raise
+            environment.say(f"ctrscope: {error.lines[0]}")
+            return _FAILED
 
 
 def parse_user(text: str) -> str:

@@ -40,6 +40,7 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
 
     from ctrscope.act.freezer import apply_freeze, plan_freeze
     from ctrscope.act.refusal import CannotAct
+    from ctrscope.attach.guard import undone
     from ctrscope.cli.consent import ask
 
     if container.status is not ContainerStatus.PAUSED:
@@ -57,12 +58,14 @@ def thawed(environment: Environment, container: Container, *, yes: bool) -> Iter
         f"Wake {name}?",
         yes=yes,
     )
-    try:
-        apply_freeze(environment.host, thaw)
-        yield awake
-    finally:
+
+    def pause_again() -> None:
         # What was told to freeze before, whoever told it, and nothing else; also when it would not thaw.
         try:
             apply_freeze(environment.host, msgspec.structs.replace(thaw, frozen=True))
         except CannotAct as error:
             environment.say(f"ctrscope: {name} is not paused again: {inert(str(error))}")
+
+    with undone(pause_again):
+        apply_freeze(environment.host, thaw)
+        yield awake

@@ -1,13 +1,17 @@
 """``ctrscope rm``: removes test containers, with everything that belongs to them."""
 
 import argparse
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import find_or_say
 from ctrscope.cli.consent import ask, refuse_unless_allowed
 from ctrscope.cli.environment import Environment
 from ctrscope.cli.exit_status import CommandError, ExitStatus
 from ctrscope.render.safe import inert
+
+if TYPE_CHECKING:
+    from ctrscope.oci.state import State
 
 _EXAMPLES = """\
 Removes what the launcher made: processes, cgroups, links, rules, unpacked image, log and state, also where the start was
@@ -48,13 +52,25 @@ class Rm:
                 if state is not None and is_alive(state):
                     question = f"{container_id} runs, process {state.pid}. Kill and remove it?"
                     ask(environment, [], question, yes=arguments.force)
-                for warning in remove(default_root(), container_id):
+                check = (lambda _: None) if arguments.force else partial(_refuse_another, state)
+                for warning in remove(default_root(), container_id, check):
                     environment.say(f"ctrscope: {inert(warning)}")
                 record("rm", f"ctrscope/{container_id}", container_id)
             except LauncherError as error:
                 raise CommandError(ExitStatus.FAILED, inert(str(error))) from error
             environment.stdout.write(f"removed {container_id}\n")
         return ExitStatus.DONE
+
+
+def _refuse_another(seen: "State | None", now: "State | None") -> None:
+    """Nothing that runs is killed unless somebody was asked about that very process. Errors: LauncherError."""
+    from ctrscope.oci.errors import LauncherError
+    from ctrscope.oci.state import is_alive
+
+    if now is None or not is_alive(now):
+        return
+    if seen is None or (now.pid, now.starttime_ticks) != (seen.pid, seen.starttime_ticks):
+        raise LauncherError(f"{now.id} was started meanwhile, process {now.pid}: nothing was done; look again")
 
 
 def _whose(query: str, environment: Environment) -> tuple[ExitStatus, str]:

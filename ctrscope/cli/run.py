@@ -182,9 +182,10 @@ def _find_network(text: str, environment: Environment) -> str:
     from ctrscope.cli.answer import find_or_say
     from ctrscope.discovery.discover import discover
     from ctrscope.discovery.plan import Plan
+    from ctrscope.oci.errors import LauncherError
 
     snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
     container = find_or_say(environment, snapshot, name)
     if container.pid is None:
-        raise CommandError(ExitStatus.FAILED, f"--net {inert(text)}: {inert(container.name)} does not run: it has no network")
+        raise LauncherError(f"--net {text}: {container.name} does not run: it has no network")
     return f"/proc/{container.pid}/ns/net"

@@ -72,9 +72,9 @@ def _state_places(host: HostFs, status: EngineStatus) -> Iterator[Place]:
         elif status.engine is EngineName.CONTAINERD:
             yield Place(f"{root}/runc", Kind.OTHER, status.engine)
             for name in _names(host, f"{root}/runc"):
-                engine = EngineName.DOCKER if name == "moby" else status.engine
-                namespace = None if name == "moby" else name
-                yield Place(f"{root}/runc/{name}", Kind.STATES, engine, namespace, owner)
+                is_dockers = name == "moby"
+                engine = EngineName.DOCKER if is_dockers else status.engine
+                yield Place(f"{root}/runc/{name}", Kind.STATES, engine, None if is_dockers else name, owner)
         elif status.engine in (EngineName.RUNC, EngineName.CRUN, EngineName.CTRSCOPE):
             yield Place(root, Kind.STATES, status.engine, owner_uid=owner)
         elif status.engine in (EngineName.PODMAN, EngineName.CRI_O):

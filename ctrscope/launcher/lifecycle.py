@@ -225,10 +225,16 @@ def kill(root: str, container_id: str, number: int, *, everybody: bool = False) 
             cgroup.thaw(state.cgroups)
 
 
-def delete(root: str, container_id: str, *, force: bool) -> tuple[str, ...]:
-    """Remove what there is of it; returns warnings. One that runs is killed, with *force* only."""
+def delete(
+    root: str, container_id: str, *, force: bool, check: Callable[[State | None], None] = lambda _: None
+) -> tuple[str, ...]:
+    """Remove what there is of it; returns warnings. One that runs is killed, with *force* only.
+
+    *check* may refuse when nobody else can change it any more. Errors: LauncherError.
+    """
     with states.locked(root, container_id):
         state = states.find_state(root, container_id)
+        check(state)
         status = "stopped" if state is None else states.read_status(root, state)
         if status not in ("stopped", "created") and not force:
             raise LauncherError(f"cannot delete container {container_id} that is not stopped: {status}")

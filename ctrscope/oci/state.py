@@ -7,6 +7,7 @@ deletes holds a lock (flock(2)) on the directory: a container without process is
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -91,11 +92,24 @@ class OciState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def default_root() -> str:
-    """Where the directories of containers are."""
+    """Where the directories of containers are. Errors: LauncherError when others could change what is there."""
     if os.geteuid() == 0:
         return "/run/ctrscope/containers"
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/ctrscope-{os.geteuid()}"  # noqa: S108 -- its owner is checked
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or _own_directory(f"/tmp/ctrscope-{os.geteuid()}")  # noqa: S108
     return f"{runtime}/ctrscope/containers"
+
+
+def _own_directory(path: str) -> str:
+    """A directory of ours alone, where anybody may have made one of that name before, or a link to another."""
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise LauncherError(
+            f"{path} is no directory that we alone may change, and our containers would be noted there: "
+            "set XDG_RUNTIME_DIR to one, or have that removed"
+        )
+    return path
 
 
 def directory_of(root: str, container_id: str) -> str:
@@ -203,10 +217,10 @@ def read_starttime(pid: int) -> int | None:
     """When that process started, in clock ticks after boot; None when it ended, be it reaped or not."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = parse_stat(file.read())
+            found = parse_stat(file.read())
     except (FileNotFoundError, ProcessLookupError, ParseError):
         return None
-    return None if stat.state in "ZX" else stat.starttime_ticks
+    return None if found.has_ended else found.starttime_ticks
 
 
 def is_alive(state: State) -> bool:

@@ -1,7 +1,8 @@
 """What is left of a person's container: the note of its end, its unpacked image, and the removal of everything.
 
 An image is unpacked below ``/var/lib``, because programs cannot be executed below ``/run`` on every host. Its directory has the
-container's id and is locked until the container's state is there: one that is neither known nor locked belongs to nobody.
+container's id and is locked until the container's state is there, to which a link in it leads: where states are kept is another
+place for a user who has no ``XDG_RUNTIME_DIR`` now. One that is not locked and whose state is gone belongs to nobody.
 """
 
 import _signal as signal
@@ -20,8 +21,20 @@ from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.timestamp import rfc3339
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import IdMapping, Linux, Spec
-from ctrscope.oci.state import State, default_root, find_state, held, list_ids, locked, read_starttime, read_state, write_state
+from ctrscope.oci.state import (
+    State,
+    default_root,
+    directory_of,
+    find_state,
+    held,
+    list_ids,
+    locked,
+    read_starttime,
+    read_state,
+    write_state,
+)
 
+_STATE = "state"  # beside rootfs: a link to the container's state
 _PATIENCE = 5000  # milliseconds that a supervisor gets to notice that its container is gone
 
 
@@ -47,6 +60,7 @@ def unpacked(
         os.mkdir(directory, 0o711)
         with held(directory):
             try:
+                os.symlink(directory_of(default_root(), container_id), f"{directory}/{_STATE}")
                 os.mkdir(f"{directory}/rootfs", 0o755)
                 image.unpack(
                     f"{directory}/rootfs", *(_first(one) for one in (spec.linux.uid_mappings, spec.linux.gid_mappings))
@@ -64,11 +78,11 @@ def _first(mappings: Sequence[IdMapping]) -> int:
 
 def sweep() -> None:
     """Remove what was unpacked for containers that never came to be, or that a restart of the host took with it."""
-    root, known = image_root(), set(list_ids(default_root()))
+    root = image_root()
     for name in os.listdir(root) if os.path.isdir(root) else ():
-        if name not in known:
-            with suppress(OSError, LauncherError), held(f"{root}/{name}", wait=False):
-                _remove_tree(f"{root}/{name}")
+        with suppress(OSError, LauncherError), held(directory := f"{root}/{name}", wait=False):
+            if not os.path.isdir(f"{directory}/{_STATE}"):
+                _remove_tree(directory)
 
 
 def find_ours(query: str) -> str | None:
@@ -90,18 +104,19 @@ def note_end(root: str, container_id: str, status: int) -> None:
         let_go(root, state)
 
 
-def remove(root: str, container_id: str) -> tuple[str, ...]:
+def remove(root: str, container_id: str, check: Callable[[State | None], None] = lambda _: None) -> tuple[str, ...]:
     """Kill and remove it, whatever there is of it; its supervisor, unless that is us, ends. Returns warnings.
 
-    Errors: LauncherError.
+    *check*: as ``delete`` has it. Errors: LauncherError.
     """
     state = find_state(root, container_id)
-    warnings = delete(root, container_id, force=True)
+    warnings = delete(root, container_id, force=True, check=check)
     if state is not None and state.monitor_pid not in (None, os.getpid()):
         _await_monitor(state)
     directory = f"{image_root()}/{container_id}"
-    if os.path.isdir(directory):
-        _remove_tree(directory)
+    with suppress(FileNotFoundError):  # it was made without an image
+        if os.readlink(f"{directory}/{_STATE}") == directory_of(root, container_id):
+            _remove_tree(directory)
     return warnings
 
 

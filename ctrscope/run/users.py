@@ -5,13 +5,12 @@
 
 import os
 
-from ctrscope.attach.credentials import parse_passwd
+from ctrscope.attach.credentials import LAST_ID, parse_passwd
 from ctrscope.oci.errors import LauncherError
 from ctrscope.oci.spec import IdMapping, User
 from ctrscope.probes.hostfs import HostFs
 
 _LIMIT = 4 << 20  # bytes of a passwd or group file: the container's, whose owner may put anything there
-_LAST_ID = 2**32 - 2
 #: What root's containers are mapped to where /etc/subuid reserves nothing for root: beyond ordinary users.
 _FIRST, _COUNT = 100_000, 65_536
 _Mappings = tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]
@@ -21,6 +20,8 @@ def find_user(root: str, text: str) -> User:
     """The user that ``UID[:GID]`` or ``NAME[:GROUP]`` means in the files below *root*. Errors: LauncherError."""
     host = HostFs(root)
     user, _, group = text.partition(":")
+    if any(one.isdecimal() and (len(one) > 10 or int(one) > LAST_ID) for one in (user, group)):
+        raise LauncherError(f"--user {text[:40]!r}: expected ids up to {LAST_ID}", 2)
     entry = parse_passwd(_read(host, "/etc/passwd"), int(user) if user.isdecimal() else user)
     if entry is None and not user.isdecimal():
         raise LauncherError(f"--user {text!r}: no {user!r} in its /etc/passwd: expected a name from there, or a number", 2)
@@ -31,8 +32,8 @@ def find_user(root: str, text: str) -> User:
             f"--user {text!r}: no group {group!r} in its /etc/group: expected a name from there, or a number", 2
         )
     gid = int(group) if group.isdecimal() else groups[group][0] if group else entry.gid if entry else 0
-    if uid > _LAST_ID or gid > _LAST_ID:
-        raise LauncherError(f"--user {text!r}: expected ids up to {_LAST_ID}", 2)
+    if uid > LAST_ID or gid > LAST_ID:
+        raise LauncherError(f"--user {text!r}: expected ids up to {LAST_ID}", 2)
     more = () if group else sorted(number for number, members in groups.values() if user in members and number != gid)
     return User(uid=uid, gid=gid, additional_gids=tuple(more))
 
@@ -48,7 +49,7 @@ def own_mappings(userns: str | None) -> _Mappings | None:
         return _root_mappings() if euid == 0 else _user_mappings(euid)
     first, _, count = (userns or "").partition(":")
     numbers = [int(one) for one in (first, count) if one.isascii() and one.isdecimal() and len(one) < 11]
-    if len(numbers) < 2 or numbers[1] == 0 or sum(numbers) > _LAST_ID + 1 or euid != 0:
+    if len(numbers) < 2 or numbers[1] == 0 or sum(numbers) > LAST_ID + 1 or euid != 0:
         allowed = "auto" if euid else "auto, host, or FIRST:COUNT (ids of the host, 100000:65536 for instance)"
         raise LauncherError(f"--userns {userns!r}: expected {allowed}", 2)
     mapping = (IdMapping(container_id=0, host_id=numbers[0], size=numbers[1]),)

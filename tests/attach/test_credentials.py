@@ -1,5 +1,7 @@
 """Who the command runs as, from literal text."""
 
+import pytest
+
 from ctrscope.attach.credentials import PasswdEntry, credentials_of, id_exists_inside, id_inside, parse_passwd
 from ctrscope.probes.proc_pid_status import parse_status
 from ctrscope.probes.proc_pid_uid_map import parse_id_map
@@ -48,3 +50,21 @@ def test_the_first_good_line_of_passwd_counts() -> None:
     assert parse_passwd(text, "other") == PasswdEntry(33, 1, "/")
     assert parse_passwd(text, "33") is None
     assert parse_passwd(text, 7) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"web:x:4294967295:0::/:/bin/sh",  # -1, which setresuid(2) takes for "leave it": the command would stay root
+        b"web:x:33:4294967295::/:/bin/sh",
+        b"web:x:99999999999999999999:0::/:/bin/sh",
+        b"web:x:" + b"7" * 5000 + b":0::/:/bin/sh",  # more digits than Python reads
+        b"web:x:33:0::/ro\0ot:/bin/sh",
+        b"web:x:33:0::/" + b"a" * 200_000 + b":/bin/sh",  # longer than a variable may be
+    ],
+    ids=["uid -1", "gid -1", "too large", "endless", "a zero", "a long home"],
+)
+def test_a_line_that_nobody_can_be_is_passed_over_and_keeps_nobody_out(line: bytes) -> None:
+    text = line + b"\nroot:x:0:0::/root:/bin/sh\n"
+    assert parse_passwd(text, "web") is None
+    assert parse_passwd(text, "root") == parse_passwd(text, 0) == PasswdEntry(0, 0, "/root")

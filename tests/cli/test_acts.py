@@ -28,7 +28,7 @@ from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus, EngineName
 from ctrscope.probes.cgroupfs import CgroupLayout
 from ctrscope.probes.hostfs import HostFs
-from tests.attach.containers import runc_container
+from tests.attach.containers import runc_container, wait_for
 from tests.awkward import BY_HAND, HOSTILE, WEB
 from tests.requirements import require_root
 
@@ -233,6 +233,28 @@ def test_on_a_terminal_it_shows_the_plan_and_does_as_it_is_told(box: str) -> Non
     screen, status = _on_terminal(["limit", box, "--cpus", "0.5"], b"y\n")
     assert status == 0
     assert screen.count("max → 0.5 CPU") == 2  # before and after
+
+
+def test_what_was_woken_is_paused_again_when_we_are_killed(box: str) -> None:
+    assert ctrscope("pause", box, "--yes").returncode == 0
+    command = [sys.executable, "-m", "ctrscope", "attach", box, "--thaw", "--yes", "--", "sleep", "1000"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        wait_for("the container to wake", lambda: state(box) == "running", seconds=60)
+    finally:
+        process.kill()
+        process.wait()
+    wait_for("the container to be paused again", lambda: state(box) == "paused", seconds=60)
+    assert ctrscope("unpause", box, "--yes").returncode == 0
+
+
+def test_what_is_not_woken_is_a_failure_of_ours_not_of_the_command(box: str) -> None:
+    assert ctrscope("pause", box, "--yes").returncode == 0
+    screen, status = _on_terminal(["attach", box, "--thaw", "--", "true"], b"n\n")
+    assert "nothing was done" in screen
+    assert status == 125
+    assert state(box) == "paused"
+    assert ctrscope("unpause", box, "--yes").returncode == 0
 
 
 def test_a_signal_ends_it(box: str) -> None:

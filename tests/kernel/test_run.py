@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ctrscope.cli import main, rm
 from ctrscope.oci.state import default_root
 from ctrscope.run.removal import image_root
 from tests.images.layouts import archive, file, folder, symlink, write_layout
@@ -430,6 +431,11 @@ def test_a_network_is_joined_whosever_it_is(name: Callable[[str], str]) -> None:
     assert said("--net", "host", "--", "readlink", "/proc/self/ns/net").strip() == os.readlink("/proc/self/ns/net")
     assert run("--net", "container:no-such", "--", "true").returncode == 4
     assert run("--net", "somewhere", "--", "true").returncode == 2
+    ended = name("ended")
+    assert ctrscope("run", "--name", ended, "--", "true").returncode == 0
+    done = run("--net", f"container:{ended}", "--", "true")
+    assert done.returncode == 125
+    assert "does not run: it has no network" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -466,6 +472,26 @@ def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], status: 
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_what_took_the_place_of_the_one_that_was_asked_about_is_not_removed(
+    name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = name("replaced")
+    assert ctrscope("run", "-d", "--name", one, "--", "sleep", "1000").returncode == 0
+
+    def answer(_environment: object, _lines: object, question: str, *, yes: bool) -> None:
+        assert f"process {first}" in question
+        assert not yes
+        assert ctrscope("rm", "--force", one).returncode == 0
+        assert ctrscope("run", "-d", "--name", one, "--", "sleep", "1000").returncode == 0
+
+    first = described(one)["pid"]
+    monkeypatch.setattr(rm, "ask", answer)
+    assert main(["rm", one]) == 1
+    second = described(one)
+    assert second["status"] == "running"
+    assert f"{one} was started meanwhile, process {second['pid']}: nothing was done" in capsys.readouterr().err
 
 
 def test_rm_removes_none_but_ours() -> None:

@@ -196,7 +196,8 @@ def test_users_are_those_of_the_containers_own_files(tmp_path: Path) -> None:
     assert find_user(root, "33") == User(uid=33, gid=34)
     assert find_user(root, "web:audio") == User(uid=33, gid=29)
     assert find_user(root, "7:8") == User(uid=7, gid=8)
-    for text, message in (("nobody", "no 'nobody' in its /etc/passwd"), ("web:x", "no group 'x'"), ("4294967295", "ids up to")):
+    beyond = [(text, "ids up to 4294967294") for text in ("4294967295", "7" * 5000, "7:4294967295", "web:" + "7" * 5000)]
+    for text, message in (("nobody", "no 'nobody' in its /etc/passwd"), ("web:x", "no group 'x'"), *beyond):
         with pytest.raises(LauncherError, match=message):
             find_user(root, text)
 
