@@ -167,19 +167,23 @@ def own_membership(record: Record, pid: int, kernel: Kernel) -> tuple[CgroupMemb
     membership = kernel.membership(pid)
     if membership is None or membership.path == "/":
         return membership, False
+    named = record.cgroup_path or "/"
+    is_named = named != "/" and _is_within(membership.path, named)
     for claim in parse_claims(membership.path):
-        if claim.role == "payload" and claim.id in (record.id, record.name):
+        # Below the cgroup that root's state names, the container itself gave the names.
+        is_inside = is_named and not record.owner_uid and claim.path != named and _is_within(claim.path, named)
+        if claim.role == "payload" and claim.id in (record.id, record.name) and not is_inside:
             return _cut(membership, claim.path), True
-    if record.cgroup_path and record.cgroup_path != "/" and _is_within(membership.path, record.cgroup_path):
-        cut = _cut(membership, record.cgroup_path)
+    if is_named:
+        cut = _cut(membership, named)
         if not record.owner_uid or _is_given_to(record.owner_uid, cut, kernel):
             return cut, True
     leaf = membership.path.rpartition("/")[2]
     # nspawn makes "payload" beside its own "supervisor"; without systemd in the root, where all its machines share it. Any
     # other name could be a cgroup that others are in as well: "web" says nothing about webserver.service.
     is_payload = leaf == "payload" and membership.path != "/payload"
-    is_named = leaf.removesuffix(".scope") in (record.id, record.name) or (is_full_id(record.id) and record.id in leaf)
-    return membership, is_payload or is_named
+    has_name = leaf.removesuffix(".scope") in (record.id, record.name) or (is_full_id(record.id) and record.id in leaf)
+    return membership, is_payload or has_name
 
 
 def _is_given_to(uid: int, membership: CgroupMembership, kernel: Kernel) -> bool:

@@ -14,7 +14,8 @@ from ctrscope.probes.hostfs import READ_LIMIT, HostFs
 from ctrscope.probes.proc_pid_stat import Stat
 from ctrscope.probes.process_table import ProcessTable
 
-#: What is read inside of one container: a busy node has a hundred containers, and takes some 2,000 calls.
+#: What is read inside of one container: a busy node has a hundred containers, and takes some 2,000 calls. Each of its
+#: processes may be a container with an engine of its own, by what it says: they share what there is.
 _MOST_CALLS, _MOST_BYTES = 20_000, 64 << 20
 
 
@@ -61,23 +62,35 @@ class InnerTable(ProcessTable):
         return self._table.uid(self._to_host[pid]) if pid in self._to_host else None
 
 
+class Budget:
+    """What may still be read of a container of the host's, with all that is inside."""
+
+    def __init__(self) -> None:
+        self.calls, self.bytes = _MOST_CALLS, _MOST_BYTES
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more is read."""
+        return self.calls < 0 or self.bytes < 0
+
+
 class BoundedFs(HostFs):
     """Files of a container, which may have made as many and as large ones as it likes: EFBIG when enough was read."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, budget: Budget) -> None:
         super().__init__(root)
-        self._calls, self._bytes = _MOST_CALLS, _MOST_BYTES
+        self._budget = budget
 
     def _spend(self, path: str) -> None:
-        self._calls -= 1
-        if self._calls < 0 or self._bytes < 0:
+        self._budget.calls -= 1
+        if self._budget.is_spent:
             raise OSError(errno.EFBIG, "more than is read of one container", path)
 
     def read(self, path: str, *, limit: int = READ_LIMIT, owner: int | None = None) -> bytes:
         """As of any root, as long as there is something left to spend."""
         self._spend(path)
-        text = super().read(path, limit=min(limit, max(1, self._bytes)), owner=owner)
-        self._bytes -= len(text)
+        text = super().read(path, limit=min(limit, max(1, self._budget.bytes)), owner=owner)
+        self._budget.bytes -= len(text)
         return text
 
     def readlink(self, path: str) -> str:

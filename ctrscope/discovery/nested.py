@@ -15,7 +15,7 @@ import msgspec
 
 from ctrscope.discovery.confirm import Verdict, confirm, gone
 from ctrscope.discovery.draft import Draft, draft_of
-from ctrscope.discovery.inside import BoundedFs, InnerTable
+from ctrscope.discovery.inside import BoundedFs, Budget, InnerTable
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.leftover import orphan_of, topmost
 from ctrscope.discovery.whose import is_within
@@ -41,11 +41,11 @@ def find_nested(outers: Iterable[Draft], drafts: list[Draft], left: list[int], k
     """Add to *drafts* what runs inside of *outers*, take its processes from theirs, and return who of *left* remains."""
     gaps: list[Gap] = []
     inits = {draft.pid for draft in drafts}
-    waiting = [(outer, 1) for outer in outers]
+    waiting = [(outer, 1, Budget()) for outer in outers]
     while waiting:
-        outer, depth = waiting.pop(0)
+        outer, depth, budget = waiting.pop(0)
         assert outer.pid is not None
-        look = _Look(outer, outer.pid, left, inits, kernel)
+        look = _Look(outer, outer.pid, left, inits, kernel, budget)
         inner = look.find()
         gaps += look.gaps[:_MOST_GAPS]
         taken = {pid for draft in inner for pid in draft.pids}
@@ -54,15 +54,17 @@ def find_nested(outers: Iterable[Draft], drafts: list[Draft], left: list[int], k
         inits.update(draft.pid for draft in inner)
         drafts += inner
         if depth < _DEEPEST:
-            waiting += [(draft, depth + 1) for draft in inner if draft.may_hold_others(kernel)]
+            waiting += [(draft, depth + 1, budget) for draft in inner if draft.may_hold_others(kernel)]
     return left, gaps
 
 
 class _Look:
     """One look into one container."""
 
-    def __init__(self, outer: Draft, pid: int, left: Iterable[int], inits: set[int | None], kernel: Kernel) -> None:
-        self._outer, self._pid, self._inits, self._kernel = outer, pid, inits, kernel
+    def __init__(
+        self, outer: Draft, pid: int, left: Iterable[int], inits: set[int | None], kernel: Kernel, budget: Budget
+    ) -> None:
+        self._outer, self._pid, self._inits, self._kernel, self._budget = outer, pid, inits, kernel, budget
         self._root = f"/proc/{pid}/root"
         self._to_host = self._map_pids(left)
         self._allowed = frozenset(self._to_host.values()) - {pid}
@@ -86,10 +88,13 @@ class _Look:
         records: tuple[Record, ...] = ()
         try:
             with self._kernel.hostfs.inside(self._pid) as inside:
-                records = self._read(BoundedFs(inside.root))
+                records = () if self._budget.is_spent else self._read(BoundedFs(inside.root, self._budget))
         except OSError as error:
             if error.errno not in VANISHED:
                 self.gaps.append(gap_of(error, self._subject, ("containers",), self._root, "CAP_SYS_PTRACE"))
+        if self._budget.is_spent:
+            self._gap(Reason.TRUNCATED, self._root, "more than is read of one container: there may be others inside")
+            self.gaps.insert(0, self.gaps.pop())  # of the rest only so many are told
         found = self._merged([self._draft(record) for record in records])
         # Each process is one container's: every init its own, then whose cgroup it is in.
         taken = {draft.pid for draft in found}

@@ -150,15 +150,15 @@ def read_frozen(host: HostFs, layout: CgroupLayout, membership: CgroupMembership
         name, wanted, directory = "freezer.state", b"FROZEN", layout.directory(membership, "freezer")
     if directory is None:
         return None
-    # crun with the systemd driver freezes the cgroup below the scope, where init is.
+    # crun with the systemd driver freezes the cgroup below the scope, where all processes are. Where some are in the scope
+    # itself, the container made that cgroup.
     inner = f"{directory}/container"
     for here in (directory, inner) if directory.endswith(".scope") else (directory,):
         try:
-            frozen = wanted in host.reread(f"{here}/{name}").splitlines()
+            if wanted in host.reread(f"{here}/{name}").splitlines():
+                return here == directory or not host.read(f"{directory}/cgroup.procs").strip()
         except OSError:
             return None if here == directory else False
-        if frozen:
-            return True
     return False
 
 

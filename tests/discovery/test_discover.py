@@ -362,6 +362,17 @@ def test_a_supervisor_is_of_the_container_that_its_arguments_name(host: HostTree
     assert (monitor.pid, monitor.alive) == (50, alive)
 
 
+def test_a_container_does_not_choose_its_cgroup_by_the_names_of_those_it_makes(host: HostTree) -> None:
+    runc_state(host, "web", 40, 5000, "/apps/web-1")
+    host.process(40, starttime=5000, cgroup="/apps/web-1/lxc/web", namespaces=OWN)
+    host.process(41, ppid=40, cgroup="/apps/web-1", namespaces=OWN)
+
+    found = only(discover(host.fs, PLAN))
+
+    assert found.cgroup is not None
+    assert (found.cgroup.path, found.has_own_cgroup, found.pids) == ("/apps/web-1", True, (40, 41))
+
+
 def test_what_has_the_pid_of_a_supervisor_that_is_gone_is_shown(host: HostTree) -> None:
     launcher_state(host, "box", 40, monitor=50)
     host.process(40, starttime=5000, cgroup="/ctrscope/box", namespaces=OWN)

@@ -163,6 +163,24 @@ def test_a_cgroup_elsewhere_is_of_a_container_inside_where_nobody_else_is_in_it(
     assert find_container(node.look(), "box").has_own_cgroup == is_own
 
 
+def test_all_that_is_in_one_container_shares_what_is_read_of_it(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctrscope.discovery.inside._MOST_CALLS", 1500)
+    crowded = HostTree(tmp_path / "crowded")
+    for number in range(300):
+        crowded.file(f"/run/runc/{number}/state.json", "{}")
+    for pid in range(150, 155):
+        node.process(pid, pid, comm="dockerd", ppid=100, cgroup=f"{KIND}/box{pid}", pid_namespace=4026532000 + pid)
+        node.runc(f"box{pid}", pid, 4900 + pid, f"/box{pid}")
+        node.fs.insides[pid] = crowded.path
+    snapshot = node.look()
+    truncated = {gap.subject for gap in snapshot.gaps if gap.reason is Reason.TRUNCATED}
+    assert truncated < {f"container docker/{NODE}/runc/box{pid}" for pid in range(150, 155)}
+    assert truncated
+    assert find_container(snapshot, APP).pid == 140
+
+
 def test_paths_inside_are_paths_that_the_host_can_open(node: Node) -> None:
     app = find_container(node.look(), APP)
     assert app.bundle == f"/proc/100/root/{TASKS}/{APP}"

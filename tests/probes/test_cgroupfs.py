@@ -122,6 +122,16 @@ def test_a_frozen_cgroup_v2_says_so(tmp_path: Path, content: str, frozen: bool) 
     assert read_frozen(HostFs(str(tmp_path)), layout, layout.membership({"": "/c"})) is frozen
 
 
+@pytest.mark.parametrize(("procs", "frozen"), [("", True), ("40\n", False)])
+def test_a_cgroup_like_that_of_crun_counts_where_nobody_is_beside_it(tmp_path: Path, procs: str, frozen: bool) -> None:
+    layout = CgroupLayout(version="v2", mounts={"": "/cg"})
+    host = HostTree(tmp_path)
+    host.file("/cg/c.scope/cgroup.events", "populated 1\nfrozen 0\n")
+    host.file("/cg/c.scope/cgroup.procs", procs)
+    host.file("/cg/c.scope/container/cgroup.events", "populated 1\nfrozen 1\n")
+    assert read_frozen(host.fs, layout, layout.membership({"": "/c.scope"})) is frozen
+
+
 @pytest.mark.parametrize(("content", "frozen"), [("FROZEN\n", True), ("FREEZING\n", False), ("THAWED\n", False)])
 def test_a_frozen_cgroup_v1_says_so(tmp_path: Path, content: str, frozen: bool) -> None:
     layout = CgroupLayout(version="v1", mounts={"freezer": "/cg"})
