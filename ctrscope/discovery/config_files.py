@@ -17,7 +17,7 @@ from ctrscope.probes.hostfs import HostFs
 
 _LIMIT = 1024 * 1024
 _MOST_LINES = 20_000
-_SHARED = ("/containers.json", ".db", ".sqlite", "/meta.db")
+_SHARED = ("/containers.json", "/volatile-containers.json", ".db", ".sqlite", "/meta.db")
 _TEXT = ("/config", ".conf", ".nspawn", ".yaml", ".toml")
 _JSON = (".json", "/status")
 

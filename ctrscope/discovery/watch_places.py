@@ -67,8 +67,8 @@ def _state_places(host: HostFs, status: EngineStatus) -> Iterator[Place]:
         if status.engine is EngineName.DOCKER:
             yield Place(f"{root}/containers", Kind.DOCKER, status.engine, owner_uid=owner)
             for name in _names(host, _DOCKER_EXEC_ROOT):
-                if name.startswith("runtime-"):
-                    yield Place(f"{_DOCKER_EXEC_ROOT}/{name}/moby", Kind.STATES, status.engine)
+                for namespace in _names(host, f"{_DOCKER_EXEC_ROOT}/{name}") if name.startswith("runtime-") else ():
+                    yield Place(f"{_DOCKER_EXEC_ROOT}/{name}/{namespace}", Kind.STATES, status.engine)
         elif status.engine is EngineName.CONTAINERD:
             yield Place(f"{root}/runc", Kind.OTHER, status.engine)
             for name in _names(host, f"{root}/runc"):

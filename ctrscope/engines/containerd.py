@@ -3,12 +3,12 @@
 *Source:* containerd core/runtime/v2 (bundle directories), cmd/containerd-shim-runc-v2/process (init.pid, options.json, where
 runc's state is); ``containerd_meta``, ``cri`` and ``nerdctl`` for what they say on top.
 *Shape:* a running or just ended container has a task: ``STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/`` with the bundle;
-every container is in ``ROOT/io.containerd.metadata.v1.bolt/meta.db``.
+every container is in ``ROOT/io.containerd.metadata.v1.bolt/meta.db``. A bundle's link ``work`` leads below that ROOT.
 *Versions:* 1.4 to 2.x. Docker's containers (namespace ``moby``) are Docker's when Docker's state has them.
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -55,12 +55,17 @@ def _read_roots(survey: Survey, roots: Iterable[ContainerdRoot], gaps: list[Gap]
     found: list[str] = []
     records: list[Record] = []
     denied: set[int | None] = set()
+    read: set[str] = set()
     for root in roots:
         if root.owner is not None and root.owner in denied:
             continue  # one Gap for each user is enough
+        if root.state in read:
+            continue  # its tasks said which root is theirs
         reader = _Reader(survey, root, gaps)
         if not reader.read():
             denied.add(root.owner)
+        if any(record.bundle for record in reader.records):
+            read.add(root.state)
         found.extend(reader.found)
         records.extend(reader.records)
     status = EngineStatus(engine=EngineName.CONTAINERD, found=bool(found), state_roots=tuple(found), containers=len(records))
@@ -80,7 +85,6 @@ class _Reader:
         self._host = survey.host
         self._root = root
         self._gaps = gaps
-        self._meta_path = f"{root.root}/{_META}"
         self._meta: dict[_Key, MetaContainer] = {}
         self._runc_ids: dict[str, frozenset[str]] = {}
         self.found: list[str] = []
@@ -97,6 +101,8 @@ class _Reader:
             if self._host.exists(directory):
                 self.found.append(self._root.state)
             return False
+        if tasks and self._root.owner is None:
+            self._root = self._root_of(tasks[0])
         self._meta = self._read_meta(needed=bool(tasks))
         known = set()
         for key in tasks:
@@ -135,6 +141,22 @@ class _Reader:
         return self._survey.has_state_dir(self._bundle(key), owner) or (
             is_full_id(key.id) and self._survey.has_id(key.id, owner)
         )
+
+    def _root_of(self, key: _Key) -> ContainerdRoot:
+        """The containerd whose task that is, with the root directory that its bundle leads to.
+
+        A rootless containerd writes a path of its mount namespace there.
+        """
+        try:
+            root, found, _ = self._host.readlink(f"{self._bundle(key)}/work").partition(f"/{_TASKS}/")
+        except OSError:
+            return self._root
+        is_root = bool(found) and root.startswith("/") and self._host.exists(f"{root}/{_META}")
+        return msgspec.structs.replace(self._root, root=root) if is_root else self._root
+
+    @property
+    def _meta_path(self) -> str:
+        return f"{self._root.root}/{_META}"
 
     def _bundle(self, key: _Key) -> str:
         return f"{self._root.state}/{_TASKS}/{key.namespace}/{key.id}"
@@ -213,6 +235,9 @@ class _Reader:
         fields["rootfs"] = None  # it is below the bundle, which there is none of
         if "io.cri-containerd.container.metadata" in meta.extensions:
             fields |= self._read_cri_status(key)
+        elif fields.get("is_sandbox"):
+            # It is made and started in one request: without a task, CRI calls it not ready.
+            fields["status"] = ContainerStatus.STOPPED
         evidence: tuple[Evidence, ...] = (Evidence(source=self._meta_path, value=f"{key.namespace}/{key.id}, no task"),)
         # The bundle may have been deleted under a container that lives on.
         state = self._read_runtime_state(key, None)
@@ -247,11 +272,7 @@ class _Reader:
             fields |= {"image": meta.image, "created_at": meta.created_at, "runtime": meta.runtime}
         try:
             if any(name.startswith("nerdctl/") for name in described):
-                from ctrscope.engines.nerdctl import nerdctl_fields  # only where it was used
-
-                fields |= nerdctl_fields(described, key.id)
-                if "log_path" in fields and not self._host.exists(fields["log_path"]):
-                    del fields["log_path"]  # another log driver
+                fields |= self._read_nerdctl(key, described)
             if is_cri(described):
                 fields |= pod_fields(described)
                 if meta is not None:
@@ -259,6 +280,21 @@ class _Reader:
         except ParseError as error:
             self._gap(error, self._subject(key), ("ports", "networks", "log_path"), self._meta_path)
         return fields
+
+    def _read_nerdctl(self, key: _Key, described: Mapping[str, str]) -> dict[str, Any]:
+        """Fields of a Record that nerdctl noted. Errors: ParseError."""
+        from ctrscope.engines.nerdctl import nerdctl_fields, network_config_file, read_ports  # only where it was used
+
+        fields = nerdctl_fields(described, key.id)
+        if "log_path" in fields and not self._host.exists(fields["log_path"]):
+            del fields["log_path"]  # another log driver
+        path = network_config_file(described)
+        try:
+            ports = read_ports(self._host, path, self._root.owner) if path is not None else ()
+        except (OSError, ParseError) as error:
+            self._gap(error, self._subject(key), ("ports",), str(path))
+            ports = ()
+        return fields | {"ports": ports} if ports else fields
 
     def _read_runtime_state(self, key: _Key, bundle: str | None) -> OciState | None:
         """The OCI runtime's state: at the shim's usual place, or where the bundle's ``options.json`` says."""

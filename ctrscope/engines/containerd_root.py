@@ -1,7 +1,7 @@
 """Where a containerd keeps its state: state directories (tasks) and root directories (``meta.db``).
 
-*Source:* containerd(8), containerd-config.toml(5) keys ``root`` and ``state``; the set-ups of k3s, k0s, MicroK8s, of Docker
-that starts its own containerd, and of nerdctl's rootless containerd.
+*Source:* containerd(8), containerd-config.toml(5) keys ``root`` and ``state``; the set-ups of k3s, RKE2, k0s, MicroK8s, of
+Docker that starts its own containerd, and of nerdctl's rootless containerd.
 *Versions:* the bundle directory is ``io.containerd.runtime.v2.task`` since 1.3, also in 2.x.
 """
 
@@ -26,6 +26,7 @@ _DEFAULT = ContainerdRoot("/run/containerd", "/var/lib/containerd")
 _USUAL = (
     _DEFAULT,
     ContainerdRoot("/run/k3s/containerd", "/var/lib/rancher/k3s/agent/containerd"),
+    ContainerdRoot("/run/k3s/containerd", "/var/lib/rancher/rke2/agent/containerd"),
     ContainerdRoot("/run/k0s/containerd", "/var/lib/k0s/containerd"),
     ContainerdRoot("/var/snap/microk8s/common/run/containerd", "/var/snap/microk8s/common/var/lib/containerd"),
     ContainerdRoot("/run/docker/containerd/daemon", "/var/lib/docker/containerd/daemon"),

@@ -1,13 +1,16 @@
 r"""The store that Podman and CRI-O share: containers/storage.
 
-*Source:* containers/storage ``containers.go`` (``GRAPHROOT/DRIVER-containers/containers.json``, and
-``volatile-containers.json`` below the run root), ``types/options.go`` (``storage.conf``: where the roots are).
+*Source:* containers/storage ``containers.go`` (``GRAPHROOT/DRIVER-containers/containers.json``, and beside it
+``volatile-containers.json``, which a transient store has below the run root), ``types/options.go`` (``storage.conf``: where the
+roots are).
 *Shape:* ``[{"id": …, "names": […], "image": …, "metadata": "{\"image-name\": …}", "created": …}]``. Directories of one
 container: ``GRAPHROOT/DRIVER-containers/ID/userdata`` and the same below the run root, which a reboot clears.
-*Versions:* the same since 2017; volatile containers since containers/storage 1.46 (Podman 4.5).
+*Versions:* the same since 2017; volatile containers since containers/storage 1.46: what Podman runs with ``--rm`` since 4.4,
+and every container of CRI-O since 1.27.
 """
 
 import os.path
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -21,6 +24,7 @@ from ctrscope.probes.hostfs import HostFs
 _CONFIGURATION = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
 _FIELDS = ("containers",)
+_VOLATILE = "volatile-containers.json"
 
 
 class Store(Value, frozen=True):
@@ -151,7 +155,7 @@ def read_stored_containers(host: HostFs, store: Store, subject: str) -> Reading[
     found: list[StoredContainer] = []
     gaps: list[Gap] = []
     is_there = False
-    for root, listing in ((store.graphroot, "containers.json"), (store.runroot, "volatile-containers.json")):
+    for root, listings in ((store.graphroot, ("containers.json", _VOLATILE)), (store.runroot, (_VOLATILE,))):
         try:
             drivers = [name for name in host.names(root) if name.endswith("-containers")]
             is_there = True
@@ -161,7 +165,7 @@ def read_stored_containers(host: HostFs, store: Store, subject: str) -> Reading[
             if not is_there:
                 break  # without a graph root there is no store, and a run root says nothing
             continue
-        for driver in sorted(drivers):
+        for driver, listing in product(sorted(drivers), listings):
             source = f"{root}/{driver}/{listing}"
             try:
                 entries = parse_json(_list_decoder, host.read(source, owner=store.owner) or b"[]", source)

@@ -1,9 +1,10 @@
 """Docker: ``config.v2.json`` and ``hostconfig.json`` of every container, and the runtime's state of the running ones.
 
 *Source:* moby daemon/container (container.go, state.go), daemon/runtime_unix.go, daemon/graphdriver, dockerd(8).
-*Shape:* ``DATA_ROOT/containers/ID/{config.v2,hostconfig}.json``. ``EXEC_ROOT/runtime-NAME/moby/ID`` is the state directory
-of the OCI runtime: it has what Docker does not write down, the start time of init.
-*Versions:* 20.10 to 29. Docker 29 keeps images in containerd unless told otherwise.
+*Shape:* ``DATA_ROOT/containers/ID/{config.v2,hostconfig}.json``. ``EXEC_ROOT/runtime-NAME/NAMESPACE/ID`` is the state directory
+of the OCI runtime: it has what Docker does not write down, the start time of init. The namespace is containerd's: ``moby``.
+*Versions:* 20.10 to 29. Docker 29 keeps images in containerd unless told otherwise. With userns-remap the namespace is
+``moby-UID.GID`` since Docker 26; ``--containerd-namespace`` gives it any name.
 """
 
 from collections.abc import Callable, Iterable
@@ -109,8 +110,8 @@ class _Reader:
         """Runtime state directories by container id: of those that have an init, or had one when the shim died."""
         found = {}
         for runtime in self._names(root.exec_root):
-            if runtime.startswith("runtime-"):
-                directory = f"{root.exec_root}/{runtime}/moby"
+            for namespace in self._names(f"{root.exec_root}/{runtime}") if runtime.startswith("runtime-") else ():
+                directory = f"{root.exec_root}/{runtime}/{namespace}"
                 found.update({name: f"{directory}/{name}" for name in self._names(directory)})
         return found
 

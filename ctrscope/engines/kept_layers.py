@@ -76,7 +76,7 @@ def _in_directory(host: HostFs, directory: str, owner: int | None) -> KeptLayer:
 
 
 def _stored(host: HostFs, container: Container, source: str, owner: int | None) -> Reading[KeptLayer]:
-    """By ``GRAPHROOT/DRIVER-containers/containers.json``, or its volatile sister below the run root."""
+    """By ``GRAPHROOT/DRIVER-containers/containers.json``, or its volatile sister."""
     graphroot, directory, _ = source.rsplit("/", 2)
     driver = directory.removesuffix("-containers")
     if driver not in _OVERLAYS:

@@ -254,10 +254,9 @@ class _StoreReader:
 
     def _health(self, container: PodmanContainer) -> str | None:
         """What the last check found; None where there is none, or where nothing ran it yet."""
-        directory = container.state.run_dir.rpartition("/")[0]
-        if container.config.healthcheck is None or not directory:
+        path = _health_log(container)
+        if container.config.healthcheck is None or path is None:
             return None
-        path = f"{directory}/healthcheck.log"
         try:
             return parse_health(self._host.read(path, owner=self._store.owner), path)
         except FileNotFoundError:
@@ -276,6 +275,15 @@ class _StoreReader:
     def _subject(self, container_id: str) -> str:
         owner = f"@{self._store.uid}" if self._store.uid else ""
         return f"container podman{owner}/{container_id}"
+
+
+def _health_log(container: PodmanContainer) -> str | None:
+    """Where the last checks of its health are written down; None where it never ran."""
+    destination = container.config.health_log_destination
+    if destination.startswith("/"):
+        return f"{destination}/{container.config.id}-healthcheck.log"
+    directory = container.state.run_dir.rpartition("/")[0]
+    return f"{directory}/healthcheck.log" if directory else None
 
 
 def _name(container: PodmanContainer, entry: StoredContainer | None) -> str:

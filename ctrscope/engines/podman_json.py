@@ -68,6 +68,7 @@ class ContainerConfig(msgspec.Struct, rename="camel"):
     runtime: str = ""
     is_infra: bool = msgspec.field(name="pause", default=False)
     healthcheck: dict[str, Any] | None = None
+    health_log_destination: str = ""
     network_of: str = msgspec.field(name="netNsCtr", default="")
     port_mappings: list[PortMapping] | None = msgspec.field(name="newPortMappings", default=None)
     cni_port_mappings: list[CniPortMapping] | None = msgspec.field(name="portMappings", default=None)

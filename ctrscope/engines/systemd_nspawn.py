@@ -67,10 +67,10 @@ class Nspawn:
             if init is None:
                 # Nothing inside yet, or it is that of a registered machine, which has been found.
                 continue
-            name, rootfs = parse_arguments(survey.processes.cmdline(stat.pid) or ())
+            name, rootfs, is_one_of_many = parse_arguments(survey.processes.cmdline(stat.pid) or ())
             name = name or str(stat.pid)
             record = Record(
-                id=name,
+                id=f"{name}-{stat.pid}" if is_one_of_many else name,
                 name=name,
                 engine=self.name,
                 owner_uid=survey.uid(stat.pid),
@@ -120,9 +120,11 @@ def parse_machine(text: bytes, source: str) -> Record | None:
     )
 
 
-def parse_arguments(arguments: tuple[str, ...]) -> tuple[str | None, str | None]:
+def parse_arguments(arguments: tuple[str, ...]) -> tuple[str | None, str | None, bool]:
     """Name and root directory (or image) that a systemd-nspawn command line gives; None for what it does not.
 
+    The third: whether others of that name may run from the same directory. nspawn itself ends the name of an ephemeral one
+    with random digits, which it writes down nowhere.
     Shape: options end at the first argument that is none, which begins the command. Without ``--machine`` the name is the
     last component of the directory or image.
     """
@@ -137,12 +139,16 @@ def parse_arguments(arguments: tuple[str, ...]) -> tuple[str | None, str | None]
             continue
         # "-qM web": flags may stand before the one that takes a value.
         for index, letter in enumerate(argument[1:], 2):
-            if letter in _WITH_VALUE:
+            if letter == "x":
+                values["ephemeral"] = ""
+            elif letter in _WITH_VALUE:
                 values[_WITH_VALUE[letter]] = argument[index:] or next(rest, "")
                 break
     rootfs = values.get("directory") or values.get("image") or ""
     name = values.get("machine") or rootfs.rstrip("/").rpartition("/")[2].removesuffix(".raw")
-    return name or None, rootfs if rootfs.startswith("/") else None
+    # It locks what it runs from against others, unless nothing of that is written to.
+    is_one_of_many = bool(name) and not values.get("machine") and not values.keys().isdisjoint(("ephemeral", "read-only"))
+    return name or None, rootfs if rootfs.startswith("/") else None, is_one_of_many
 
 
 #: Short options of systemd-nspawn(1) that need a value, and the long ones they stand for.
@@ -151,17 +157,9 @@ _WITH_VALUE |= {"Z": "selinux-context", "p": "port", "E": "setenv"}
 #: Long options that need none, so that the next argument is not theirs.
 _FLAGS = frozenset(
     [
-        *("as-pid2", "boot", "cleanup", "ephemeral", "help", "keep-unit", "network-veth", "no-pager", "pipe"),
-        *(
-            "private-network",
-            "private-users",
-            "private-users-chown",
-            "quiet",
-            "read-only",
-            "share-system",
-            "version",
-            "volatile",
-        ),
+        *("as-pid2", "boot", "cleanup", "ephemeral", "help", "keep-unit", "network-veth", "no-ask-password", "no-pager"),
+        *("pipe", "private-network", "private-users", "private-users-chown", "quiet", "read-only", "share-system"),
+        *("version", "volatile"),
     ]
 )
 

@@ -33,6 +33,7 @@ def test_the_bundles_file_comes_first_then_the_engines_own() -> None:
             "/run/runc/3fca/state.json",
             "/proc/12/stat",
             "/var/lib/containers/storage/overlay-containers/containers.json",
+            "/var/lib/containers/storage/overlay-containers/volatile-containers.json",
             "/var/lib/containers/storage/libpod/bolt_state.db",
             "/var/lib/lxc/web/config",
         )

@@ -165,6 +165,15 @@ def test_a_stopped_kubernetes_container_has_its_exit_code(capture: Path) -> None
     assert once.finished_at.startswith("2026-11-22T")
 
 
+def test_a_sandbox_without_a_task_was_stopped(root: Path) -> None:
+    sandbox = pods(read(HostFs(str(root))))["web-0"]
+    assert sandbox.status is ContainerStatus.RUNNING
+    for directory in sandbox.state_dirs:
+        shutil.rmtree(root / directory[1:])
+    after = pods(read(HostFs(str(root))))["web-0"]
+    assert (after.status, after.pid, after.is_sandbox, after.pod) == (ContainerStatus.STOPPED, None, True, sandbox.pod)
+
+
 def test_a_missing_status_file_is_no_exit_code(root: Path) -> None:
     shutil.rmtree(root / "var/lib/containerd/io.containerd.grpc.v1.cri")
     reading = read(HostFs(str(root)))
@@ -356,6 +365,37 @@ def test_k3s_and_rootless_places_are_looked_at(root: Path) -> None:
     assert record.owner_uid == 0
 
 
+def images(reading: EngineReading) -> list[tuple[str, str | None]]:
+    return sorted((record.id, record.image) for record in reading.records)
+
+
+@pytest.mark.parametrize("database", ["var/lib/rancher/rke2/agent/containerd", "srv/k3s/agent/containerd"])
+def test_tasks_lead_to_the_database_of_rke2_and_of_a_k3s_with_another_data_dir(root: Path, database: str) -> None:
+    before = images(read(HostFs(str(root))))
+    for bundle in (root / "run/containerd/io.containerd.runtime.v2.task").glob("*/*"):
+        (bundle / "work").symlink_to(f"/{database}/io.containerd.runtime.v2.task/{bundle.parent.name}/{bundle.name}")
+    move(root, "run/k3s/containerd", database)
+    (root / "run/containerd").mkdir()
+    (root / "run/k3s/containerd/runc").rename(root / "run/containerd/runc")
+    reading = read(HostFs(str(root)))
+    assert images(reading) == before
+    assert reading.gaps == ()
+
+
+def test_an_rke2_in_which_nothing_runs_is_read_too(root: Path) -> None:
+    count = len(read(HostFs(str(root))).records)
+    move(root, "run/k3s/containerd", "var/lib/rancher/rke2/agent/containerd")
+    shutil.rmtree(root / "run/k3s/containerd")
+    (root / "run/k3s/containerd").mkdir()
+    assert len(read(HostFs(str(root))).records) == count
+
+
+def test_a_link_that_leads_nowhere_leaves_the_usual_database(root: Path) -> None:
+    for bundle in (root / "run/containerd/io.containerd.runtime.v2.task").glob("*/*"):
+        (bundle / "work").symlink_to("/nowhere/io.containerd.runtime.v2.task/x/y")
+    assert by_key(read(HostFs(str(root))))["default", "cs-c1"].image == "ctrscope.test/busybox:1"
+
+
 def test_a_rootless_containerd_belongs_to_its_user(root: Path) -> None:
     require_root("files of another user")
     move(root, "run/user/1000/containerd", "home/alice/.local/share/containerd")
@@ -441,6 +481,37 @@ def test_labels_alone_make_a_pod() -> None:
     fields = pod_fields({"io.cri-containerd.kind": "container", "io.kubernetes.container.name": "app"})
     assert fields["name"] == "app"
     assert not fields["is_sandbox"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "gaps"),
+    [
+        (
+            '{"portMappings":[{"HostPort":8443,"ContainerPort":443,"Protocol":"tcp","HostIP":"127.0.0.1"}]}',
+            ((8443, 443, "tcp", "127.0.0.1"),),
+            [],
+        ),
+        ("{}", ((8080, 80, "tcp", "0.0.0.0"),), []),
+        ('{"portMappings":[{"HostPort', ((8080, 80, "tcp", "0.0.0.0"),), [(("ports",), Reason.MALFORMED)]),
+        (None, ((8080, 80, "tcp", "0.0.0.0"),), []),
+    ],
+)
+def test_ports_of_nerdctl_are_in_a_file_since_2_1_3_and_before_in_a_label(
+    root: Path, text: str | None, ports: tuple[object, ...], gaps: list[object]
+) -> None:
+    state_dir = "/var/lib/nerdctl/1935db59/containers/default/cs-c1"
+    config = root / "run/containerd/io.containerd.runtime.v2.task/default/cs-c1/config.json"
+    spec = json.loads(config.read_text())
+    legacy = '[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"0.0.0.0"}]'
+    spec["annotations"] = {"nerdctl/name": "web", "nerdctl/state-dir": state_dir, "nerdctl/ports": legacy}
+    config.write_text(json.dumps(spec))
+    if text is not None:
+        (root / state_dir[1:]).mkdir(parents=True)
+        (root / state_dir[1:] / "network-config.json").write_text(text)
+    reading = read(HostFs(str(root)))
+    found = by_key(reading)["default", "cs-c1"].ports
+    assert tuple((port.host_port, port.container_port, port.proto, port.host_ip) for port in found) == ports
+    assert [(gap.fields, gap.reason) for gap in reading.gaps] == gaps
 
 
 def test_nerdctls_labels_are_read() -> None:

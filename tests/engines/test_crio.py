@@ -159,6 +159,15 @@ def test_every_sandbox_and_container_is_there_once(node: Node) -> None:
     assert (reading.status.found, reading.status.containers) == (True, 6)
 
 
+def test_the_list_of_volatile_containers_is_read_where_cri_o_keeps_all_of_its_own(node: Node) -> None:
+    before = node.records()
+    (node.root / STORE / "containers.json").rename(node.root / STORE / "volatile-containers.json")
+    (node.root / STORE / "containers.json").write_text("[]")
+    after = node.records()
+    assert after.keys() == before.keys()
+    assert after[WEB].status is ContainerStatus.RUNNING
+
+
 def test_a_running_container_is_what_its_files_say(node: Node) -> None:
     web = node.records()[WEB]
     assert (web.name, web.status, web.runtime) == ("nginx", ContainerStatus.RUNNING, "crun")

@@ -314,6 +314,17 @@ def test_without_the_runtimes_state_there_is_a_pid_and_no_start_time(root: Path)
     assert (records[ID].pid, records[ID].starttime_ticks) == (1288, None)
 
 
+def test_with_userns_remap_the_runtimes_state_is_below_a_namespace_of_another_name(root: Path) -> None:
+    (root / "run/docker/runtime-runc/moby").rename(root / "run/docker/runtime-runc/moby-231072.231072")
+    (root / "var/lib/docker/231072.231072").mkdir()
+    (root / "var/lib/docker/containers").rename(root / "var/lib/docker/231072.231072/containers")
+    reading = read(HostFs(str(root)))
+    record = next(record for record in reading.records if record.id == ID)
+    assert (record.pid, record.starttime_ticks is not None) == (1288, True)
+    assert record.state_dirs[0] == f"/run/docker/runtime-runc/moby-231072.231072/{ID}"
+    assert reading.gaps == ()
+
+
 def test_the_root_of_a_stopped_container_comes_from_the_layer_database(root: Path) -> None:
     stopped = next(record.id for record in read(HostFs(str(root))).records if record.name == "d-exit7")
     mount_id = root / f"var/lib/docker/image/overlay2/layerdb/mounts/{stopped}/mount-id"

@@ -329,6 +329,21 @@ class TestDatabase:
         assert _by_id(reading)[WEB].health == word
         assert reading.gaps == ()
 
+    @pytest.mark.parametrize(
+        ("destination", "place"),
+        [
+            ("/var/log/health", f"var/log/health/{WEB}-healthcheck.log"),
+            ("events_logger", f"run/containers/storage/overlay-containers/{WEB}/healthcheck.log"),
+            ("local", f"run/containers/storage/overlay-containers/{WEB}/healthcheck.log"),
+        ],
+    )
+    def test_results_are_read_where_health_log_destination_has_them(self, rooted: Path, destination: str, place: str) -> None:
+        _change_config(rooted, healthcheck={"Test": ["CMD-SHELL", "true"]}, healthLogDestination=destination)
+        _change_state(rooted, runDir=f"/run/containers/storage/overlay-containers/{WEB}/userdata")
+        (rooted / place).parent.mkdir(parents=True, exist_ok=True)
+        (rooted / place).write_text('{"Status":"unhealthy","FailingStreak":3,"Log":[]}')
+        assert _by_id(_read(rooted))[WEB].health == "unhealthy"
+
     def test_a_result_that_is_cut_off_is_a_gap_and_one_without_a_check_is_not_read(self, rooted: Path) -> None:
         directory = rooted / f"run/containers/storage/overlay-containers/{WEB}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -383,9 +398,10 @@ class TestStore:
         assert (left.name, left.image, left.status) == ("left", "localhost/bb:latest", ContainerStatus.CREATED)
         assert left.created_at == "2026-11-22T01:54:22Z"
 
-    def test_a_volatile_container_is_found_below_the_run_root(self, rooted: Path) -> None:
+    @pytest.mark.parametrize("place", [STORE, "run/containers/storage"], ids=["--rm", "transient store"])
+    def test_a_volatile_container_is_found_in_either_place(self, rooted: Path, place: str) -> None:
         entry = {"id": "d" * 64, "names": ["gone-soon"], "metadata": '{"name": "gone-soon", "created-at": 1}'}
-        (rooted / "run/containers/storage/overlay-containers/volatile-containers.json").write_text(json.dumps([entry]))
+        (rooted / place / "overlay-containers/volatile-containers.json").write_text(json.dumps([entry]))
         assert _by_id(_read(rooted))["d" * 64].name == "gone-soon"
 
     def test_the_roots_of_storage_conf_count(self, rooted: Path) -> None:

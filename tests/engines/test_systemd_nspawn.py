@@ -128,4 +128,31 @@ def test_the_command_of_a_reused_pid_is_not_the_machines(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_a_command_line_tells_name_and_root(arguments: str, expected: tuple[str | None, str | None]) -> None:
-    assert parse_arguments(tuple(arguments.split())) == expected
+    assert parse_arguments(tuple(arguments.split()))[:2] == expected
+
+
+def test_two_ephemeral_containers_of_one_directory_are_two(tmp_path: Path) -> None:
+    host = HostTree(tmp_path)
+    for supervisor in (50, 60):
+        host.process(supervisor, comm="systemd-nspawn", cmdline="systemd-nspawn -qxD /srv/trees/web --register=no sleep 9")
+        add_status(host, supervisor)
+        host.process(supervisor + 1, ppid=supervisor, comm="sleep", cmdline="sleep 9", namespaces=OWN)
+    more = Nspawn().read_supervisors(survey_of(host.fs))
+    assert more is not None
+    assert {(record.id, record.name, record.pid) for record in more.records} == {("web-50", "web", 51), ("web-60", "web", 61)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_one_of_many"),
+    [
+        ("systemd-nspawn -D /a sh -x", False),
+        ("systemd-nspawn -xb -D /a", True),
+        ("systemd-nspawn --ephemeral -i /a.raw", True),
+        ("systemd-nspawn --read-only -D /a", True),
+        ("systemd-nspawn -x -M b -D /a", False),
+        ("systemd-nspawn --no-ask-password -xD /a", True),
+        ("systemd-nspawn -x -D /", False),
+    ],
+)
+def test_a_command_line_tells_whether_others_may_have_that_name(arguments: str, is_one_of_many: bool) -> None:
+    assert parse_arguments(tuple(arguments.split()))[2] is is_one_of_many
