@@ -56,15 +56,25 @@ class HostTree:
         cmdline: str = "",
         namespaces: dict[str, int] | None = None,
         flags: int = 0,
+        thread: int | None = None,
     ) -> None:
-        """Add one process; *namespaces* are those that are not the host's. It is listed in its cgroup's cgroup.procs."""
-        stat = f"{pid} ({comm}) {state} {ppid} 0 0 0 0 {flags} 0 0 0 0 3 4 0 0 20 0 1 0 {starttime} 0 0"
-        self.file(f"/proc/{pid}/stat", stat)
+        """Add one process; *namespaces* are those that are not the host's. It is listed in its cgroup's cgroup.procs.
+
+        *thread*: another one, which lives on when *state* says that the main thread has ended.
+        """
+        threads, rest = 1 if thread is None else 2, f"{ppid} 0 0 0 0 {flags} 0 0 0 0 3 4 0 0 20 0"
+        self.file(f"/proc/{pid}/stat", f"{pid} ({comm}) {state} {rest} {threads} 0 {starttime} 0 0")
         self.file(f"/proc/{pid}/cgroup", f"0::{cgroup}\n")
         self.file(f"/proc/{pid}/cmdline", cmdline.replace(" ", "\0"))
-        if state != "Z":
+        living = [f"/proc/{pid}"] if state != "Z" else []
+        if thread is not None:
+            living.append(f"/proc/{pid}/task/{thread}")
+            self.file(f"{living[-1]}/stat", f"{thread} ({comm}) S {rest} {threads} 0 {starttime} 0 0")
+            self.file(f"{living[-1]}/cgroup", f"0::{cgroup}\n")
+        (self.path / f"proc/{pid}/ns").mkdir(exist_ok=True)
+        for directory in living:
             for name, ino in {**HOST_NAMESPACES, **(namespaces or {})}.items():
-                self.link(f"/proc/{pid}/ns/{name}", f"{name}:[{ino}]")
+                self.link(f"{directory}/ns/{name}", f"{name}:[{ino}]")
         procs = self.path / f"sys/fs/cgroup{cgroup}" / "cgroup.procs"
         procs.parent.mkdir(parents=True, exist_ok=True)
         with procs.open("a") as listing:

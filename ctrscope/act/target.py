@@ -106,6 +106,6 @@ def _look(host: HostFs, name: str, pid: int, layout: CgroupLayout) -> tuple[Cgro
         if isinstance(error, OSError) and error.errno not in VANISHED:
             raise CannotAct(f"{name}: process {pid} cannot be looked at: {error.strerror}") from error
         raise CannotAct(f"{name} ended meanwhile: there is no process {pid}") from None
-    if stat.state in "ZX":
+    if stat.has_ended:
         raise CannotAct(f"{name} ended meanwhile: process {pid} is a zombie")
     return membership, stat.starttime_ticks

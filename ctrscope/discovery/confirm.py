@@ -15,6 +15,7 @@ from ctrscope.engines.claims import is_full_id, parse_claims
 from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus, Declared, EngineName, Evidence, Monitor, Record
 from ctrscope.model.gap import ParseError
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.timestamp import unix_time
 from ctrscope.model.value import Value
 from ctrscope.probes.cgroupfs import read_members
@@ -58,7 +59,7 @@ def confirm(record: Record, kernel: Kernel) -> Verdict:
             return Verdict(ContainerStatus.STALE, None, None, (), "state says running and names no process")
         return Verdict(record.status, None, None, (), None)
     stat = kernel.processes.stat(pid)
-    if stat is None or stat.state in "ZX":
+    if stat is None or stat.has_ended:
         return gone(record, f"process {pid} is {'gone' if stat is None else 'a zombie'}")
     source = f"/proc/{pid}/stat"
     if record.starttime_ticks is not None:
@@ -111,12 +112,15 @@ def _reused(record: Record, evidence: Evidence) -> Verdict:
 def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     """What speaks for a PID without a recorded start time, or None."""
     for path in set((kernel.processes.cgroup(stat.pid) or {}).values()):
-        if any(claim.id in (record.id, record.name) for claim in parse_claims(path)):
+        # What is below the outermost claim, whoever is in that container has named; a user's slice, that user.
+        claims = parse_claims(path) if record.outer is not None else parse_claims(path)[:1]
+        if any(claim.id in (record.id, record.name) and claim.owner_uid == (record.owner_uid or 0) for claim in claims):
             return f"its cgroup {path} carries the container's id"
         if record.cgroup_path and path == record.cgroup_path != "/":
             return f"it is in the cgroup that the state names: {path}"
     parent = kernel.processes.stat(stat.ppid)
-    if parent is not None and parent.comm == record.monitor_expected and record.monitor_pid in (None, parent.pid):
+    is_expected = parent is not None and parent.comm == record.monitor_expected and record.monitor_pid in (None, parent.pid)
+    if parent is not None and is_expected and _may_supervise(parent.pid, record, kernel):
         return f"its parent {parent.pid} is {parent.comm}"
     recorded, actual = unix_time(record.started_at), unix_time(kernel.started_at(stat.starttime_ticks))
     if recorded is not None and actual is not None and abs(recorded - actual) < _START_TOLERANCE:
@@ -125,6 +129,14 @@ def _corroboration(record: Record, stat: Stat, kernel: Kernel) -> str | None:
     if sandbox_of(record.runtime) and is_named_in(kernel.processes.cmdline(stat.pid) or (), record):
         return f"its arguments name the sandbox: {stat.comm}"
     return None
+
+
+def _may_supervise(pid: int, record: Record, kernel: Kernel) -> bool:
+    """Whether a process of a supervisor's name is one: root's or the owner's, on the host; anybody may call theirs so."""
+    if record.outer is not None:
+        return True  # of the same container as the state is
+    hosts = (None, kernel.host.namespaces.pid)
+    return kernel.processes.uid(pid) in (0, record.owner_uid) and kernel.processes.namespace(pid, NamespaceType.PID) in hosts
 
 
 def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str]) -> list[int] | None:
@@ -192,7 +204,7 @@ def find_monitor(record: Record | None, pid: int, kernel: Kernel) -> Monitor | N
         if (
             known is not None
             and known.comm == record.monitor_expected
-            and known.state not in "ZX"
+            and not known.has_ended
             and _is_about(kernel.processes.cmdline(known.pid) or (), record)
         ):
             return Monitor(pid=known.pid, comm=known.comm, alive=True)

@@ -237,7 +237,7 @@ class _Reader:
             stat = read_stat(self._host, pid)
         except (OSError, ParseError):
             return False
-        return stat.state not in "ZX" and self._container.starttime_ticks in (None, stat.starttime_ticks)
+        return not stat.has_ended and self._container.starttime_ticks in (None, stat.starttime_ticks)
 
     def _attempt(self, read: Callable[[], T], source: str, *fields: str) -> T | None:
         """Result of *read*, or None: without a Gap when what it reads went away."""

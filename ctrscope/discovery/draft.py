@@ -40,6 +40,13 @@ class Draft:
         """OCI runtime state directories that describe it."""
         return self.declared.state_dirs
 
+    @property
+    def cgroup_path(self) -> str | None:
+        """Of its own cgroup, or of the one it shares; None when it is in none, or does not run."""
+        if self.members is not None:
+            return self.declared.cgroup_path
+        return self.membership.path if self.membership is not None else None
+
     def revive(self, pid: int, pids: list[int], cgroup_path: str, kernel: Kernel) -> None:
         """The state names no living process, but the container's cgroup holds some: it runs."""
         stat = kernel.processes.stat(pid)

@@ -115,7 +115,7 @@ class EventWatcher:
 
     def _is_alive(self, pid: int) -> bool:
         try:
-            return read_stat(self._hostfs, pid).state not in "ZX"
+            return not read_stat(self._hostfs, pid).has_ended
         except (OSError, ParseError):
             return False
 
@@ -144,7 +144,7 @@ class EventWatcher:
         except (OSError, ParseError):
             return None
         members = {*container.pids, container.pid}
-        if stat.ppid in members or stat.state in "ZX" or (len(status.nspid) > 1 and status.nspid[-1] == 1):
+        if stat.ppid in members or stat.has_ended or (len(status.nspid) > 1 and status.nspid[-1] == 1):
             return None
         # A parent that is in the container and was forked since the snapshot.
         try:

@@ -59,7 +59,7 @@ def isolation_of(pid: int, namespaces: NamespaceSet, kernel: Kernel) -> Isolated
     """How a process is isolated; None when it is not, or is one of the things that are no containers."""
     types = namespaces.differs_from(kernel.host.namespaces)
     stat = kernel.processes.stat(pid)
-    if not types or stat is None or stat.state in "ZX":
+    if not types or stat is None or stat.has_ended:
         return None
     membership = kernel.membership(pid)
     unit = _service_of(membership.path) if membership else None

@@ -266,6 +266,6 @@ def _owns_cgroup(init: Isolated, group: list[Isolated], kernel: Kernel) -> bool:
 def topmost(pids: list[int], kernel: Kernel) -> Stat | None:
     """The oldest process whose parent is not among *pids*; zombies do not count."""
     members = set(pids)
-    stats = [stat for pid in pids if (stat := kernel.processes.stat(pid)) is not None and stat.state not in "ZX"]
+    stats = [stat for pid in pids if (stat := kernel.processes.stat(pid)) is not None and not stat.has_ended]
     tops = [stat for stat in stats if stat.ppid not in members]
     return min(tops or stats, key=lambda stat: (stat.starttime_ticks, stat.pid), default=None)

@@ -18,6 +18,7 @@ from ctrscope.discovery.draft import Draft, draft_of
 from ctrscope.discovery.inside import BoundedFs, InnerTable
 from ctrscope.discovery.kernel import Kernel
 from ctrscope.discovery.leftover import orphan_of, topmost
+from ctrscope.discovery.whose import is_within
 from ctrscope.engines.claims import Claim, parse_claims
 from ctrscope.engines.engine import Survey
 from ctrscope.engines.table import ENGINES
@@ -105,10 +106,12 @@ class _Look:
         """PID in the outer's PID namespace → the host's, of every process in its cgroup, and of their descendants elsewhere."""
         level = len(self._nspid(self._pid)) - 1
         inside = set(self._outer.pids)
+        followed: set[int] = set()  # each once: anybody may fork a chain as long as they like
         for pid in left:
             chain: list[int] = []
             here = pid
-            while here not in inside and here > 1 and here not in chain:
+            while here not in inside and here > 1 and here not in followed:
+                followed.add(here)
                 chain.append(here)
                 stat = self._kernel.processes.stat(here)
                 here = stat.ppid if stat is not None else 0
@@ -175,6 +178,7 @@ class _Look:
         pid = self._to_host.get(record.pid or 0)
         translated = msgspec.structs.replace(
             record,
+            outer=self._outer.key,
             pid=pid,
             monitor_pid=self._to_host.get(record.monitor_pid or 0),
             starttime_ticks=self._starttime(record.starttime_ticks, pid),
@@ -195,8 +199,9 @@ class _Look:
         """A draft inside the outer one: name, key and paths say so."""
         draft = draft_of(record, verdict, self._kernel)
         outer = self._outer
-        if draft.has_own_cgroup and outer.membership is not None and draft.membership is not None:
-            draft.has_own_cgroup = draft.membership.path != outer.membership.path
+        if draft.pid is not None and draft.has_own_cgroup and not self._is_own(draft):
+            draft.has_own_cgroup, draft.members, draft.cgroups_below = False, None, []
+            draft.membership = self._kernel.membership(draft.pid)
         moved: dict[str, Any] = {
             name: self._outside(path) for name in ("bundle", "rootfs", "log_path") if (path := getattr(record, name))
         }
@@ -205,6 +210,22 @@ class _Look:
             record, outer=outer.key, name=f"{outer.declared.name}/{record.name}", evidence=tuple(evidence), **moved
         )
         return draft
+
+    def _is_own(self, draft: Draft) -> bool:
+        """Whether its cgroup is below the outer's, or elsewhere with nobody in it but processes of the outer.
+
+        What is inside may call any cgroup that it stands in its own: the one around all containers, or a visitor's session.
+        """
+        path, above = draft.cgroup_path or "/", self._outer.cgroup_path or "/"
+        if is_within(above, path):
+            return False
+        if is_within(path, above):
+            return True
+        layout, members = self._kernel.layout, draft.members
+        if members is None and layout is not None and draft.membership is not None:
+            directory = layout.own_directory(draft.membership)
+            members = read_members(self._kernel.hostfs, directory) if directory is not None else None
+        return members is not None and self._allowed.issuperset(members)
 
     def _starttime(self, recorded: int | None, pid: int | None) -> int | None:
         """A start time as the host counts. With an offset that is no whole tick it may be one off."""
@@ -219,9 +240,9 @@ class _Look:
         membership = self._kernel.membership(pid) if pid is not None else None
         if recorded is None or membership is None:
             return None
-        above = self._outer.membership.path if self._outer.membership is not None else ""
+        above = (self._outer.cgroup_path or "").rstrip("/")
         for path in (above + recorded, recorded):
-            if path != above and f"{membership.path}/".startswith(f"{path}/"):
+            if not is_within(above, path) and is_within(membership.path, path):
                 return path
         return None
 

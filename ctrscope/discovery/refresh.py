@@ -90,7 +90,7 @@ def _is_same(hostfs: HostFs, container: Container) -> bool:
         stat = read_stat(hostfs, container.pid)
     except (OSError, ParseError):
         return False
-    return stat.starttime_ticks == container.starttime_ticks and stat.state not in "ZX"
+    return stat.starttime_ticks == container.starttime_ticks and not stat.has_ended
 
 
 def _with_status(container: Container, *, frozen: bool | None) -> Container:

@@ -176,7 +176,7 @@ def _all_readable(processes: ProcessTable) -> bool:
     """Whether those whose namespace could not be read are merely gone, zombies or kernel threads."""
     for pid in processes.pids():
         found = processes.stat(pid)
-        gone = found is None or found.state in "ZX" or found.is_kernel_thread
+        gone = found is None or found.has_ended or found.is_kernel_thread
         if not gone and processes.namespace(pid, NamespaceType.NET) is None:
             return False
     return True

@@ -33,7 +33,7 @@ def look(host: HostFs, containers: tuple[Container, ...]) -> Mapping[int, Lastin
         try:
             with host.process(pid) as process:
                 stat = parse_stat(process.read("stat"))
-                if stat.state in "DZ":
+                if stat.state == "D" or stat.has_ended:
                     found[pid] = _lasting(process, stat)
         except (OSError, ParseError):
             continue

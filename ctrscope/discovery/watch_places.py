@@ -67,14 +67,14 @@ def _state_places(host: HostFs, status: EngineStatus) -> Iterator[Place]:
         if status.engine is EngineName.DOCKER:
             yield Place(f"{root}/containers", Kind.DOCKER, status.engine, owner_uid=owner)
             for name in _names(host, _DOCKER_EXEC_ROOT):
-                for namespace in _names(host, f"{_DOCKER_EXEC_ROOT}/{name}") if name.startswith("runtime-") else ():
-                    yield Place(f"{_DOCKER_EXEC_ROOT}/{name}/{namespace}", Kind.STATES, status.engine)
+                for moby in _names(host, f"{_DOCKER_EXEC_ROOT}/{name}") if name.startswith("runtime-") else ():
+                    yield Place(f"{_DOCKER_EXEC_ROOT}/{name}/{moby}", Kind.STATES, status.engine)
         elif status.engine is EngineName.CONTAINERD:
             yield Place(f"{root}/runc", Kind.OTHER, status.engine)
             for name in _names(host, f"{root}/runc"):
-                engine = EngineName.DOCKER if name == "moby" else status.engine
-                namespace = None if name == "moby" else name
-                yield Place(f"{root}/runc/{name}", Kind.STATES, engine, namespace, owner)
+                is_dockers = name == "moby"
+                engine = EngineName.DOCKER if is_dockers else status.engine
+                yield Place(f"{root}/runc/{name}", Kind.STATES, engine, None if is_dockers else name, owner)
         elif status.engine in (EngineName.RUNC, EngineName.CRUN, EngineName.CTRSCOPE):
             yield Place(root, Kind.STATES, status.engine, owner_uid=owner)
         elif status.engine in (EngineName.PODMAN, EngineName.CRI_O):

@@ -61,8 +61,7 @@ def find_running_roots(survey: Survey) -> tuple[list[ContainerdRoot], list[Gap]]
             state, root = arguments.get("state", config.state), arguments.get("root", config.root)
             if (uid := survey.uid(stat.pid)) is not None:
                 roots.append(ContainerdRoot(state, root, owner=uid or None))
-    inits = [record.pid for record in survey.records if record.pid and record.monitor_expected == "containerd-shim"]
-    known = {init.ppid for pid in inits if (init := survey.processes.stat(pid)) is not None}
+    known = survey.known_supervisors()
     unknown = [pid for pid in survey.supervisors if pid not in known]
     for stat in survey.processes.named(unknown, "containerd-shim"):
         address = _parse_flags(survey.processes.cmdline(stat.pid) or ()).get("address", "")

@@ -115,7 +115,8 @@ def _configured(survey: Survey, arguments: dict[str, str], gaps: list[Gap]) -> D
 
 def _read_config(survey: Survey, path: str, owner: int | None, gaps: list[Gap]) -> _DaemonConfig | None:
     try:
-        config = parse_json(_decoder, survey.host.read(path, owner=owner), path)
+        text = survey.host.read(path, owner=owner).strip()
+        config = parse_json(_decoder, text, path) if text else _DaemonConfig()  # an empty one is fine with dockerd
         for root in filter(None, (config.data_root, config.graph, config.exec_root)):
             check_path(root, path)
         return config

@@ -6,6 +6,7 @@
 from typing import ClassVar, Protocol
 
 from ctrscope.model.container import EngineName, EngineReading, Record
+from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
@@ -65,13 +66,29 @@ class Survey:
         """Whether a record of that owner already stands for that OCI runtime state directory (``/run/runc/ID``)."""
         return (owner_uid, path) in self._state_dirs
 
+    def known_supervisors(self) -> set[int]:
+        """Parents of the inits of the system's containers: whose supervisors they are is known.
+
+        Not the PIDs that states name: those may be others by now, and a user's state may name anybody's.
+        """
+        found = set()
+        for record in self._records:
+            if record.pid is not None and not record.owner_uid and self.processes.is_alive(record.pid, record.starttime_ticks):
+                stat = self.processes.stat(record.pid)
+                found.add(stat.ppid if stat is not None else 0)
+        return found
+
     def is_sought(self, *names: str) -> bool:
         """Whether a container with that id and name is to be told of: where one is sought, the others need not be."""
         return self._only is None or any(self._only == name or self._only.endswith(f"/{name}") for name in names)
 
     def uid(self, pid: int) -> int | None:
-        """Effective uid of a process; None when it is gone. Whose files its arguments may name."""
-        return self.processes.uid(pid)
+        """Effective uid of a process, whose files its arguments may name; None when it is gone, or in a container.
+
+        In another PID namespace than PID 1 the arguments are about that container's files, whatever its root writes there.
+        """
+        own, first = (self.processes.namespace(one, NamespaceType.PID) for one in (pid, 1))
+        return self.processes.uid(pid) if first is None or own in (None, first) else None
 
 
 class Engine(Protocol):

@@ -168,7 +168,7 @@ def find_inits(survey: Survey, supervisors: list[int]) -> dict[int, int]:
     children: dict[int, list[int]] = {pid: [] for pid in supervisors}
     for pid in survey.supervisors if supervisors else ():
         stat = survey.processes.stat(pid)
-        if stat is not None and stat.ppid in children and stat.state not in "ZX":
+        if stat is not None and stat.ppid in children and not stat.has_ended:
             children[stat.ppid].append(pid)
     inits: dict[int, int] = {}
     for supervisor, pids in children.items():

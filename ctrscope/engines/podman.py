@@ -46,7 +46,7 @@ class Podman:
     def read_supervisors(self, survey: Survey) -> EngineReading | None:
         """Containers of stores at other places (``podman --root``), which the exit command of a conmon names."""
         known = {store.graphroot for store in find_stores(survey, _SUBJECT).value or ()}
-        monitors = {record.monitor_pid for record in survey.records}
+        monitors = survey.known_supervisors()
         stores: dict[Store, None] = {}
         for stat in survey.processes.named(survey.supervisors, "conmon"):
             if stat.pid in monitors:

@@ -63,8 +63,8 @@ class Nspawn:
         inits = find_inits(survey, [stat.pid for stat in supervisors])
         records: list[Record] = []
         for stat in supervisors:
-            init = inits.get(stat.pid)
-            if init is None:
+            init, uid = inits.get(stat.pid), survey.uid(stat.pid)
+            if init is None or uid is None:
                 # Nothing inside yet, or it is that of a registered machine, which has been found.
                 continue
             name, rootfs, is_one_of_many = parse_arguments(survey.processes.cmdline(stat.pid) or ())
@@ -73,7 +73,7 @@ class Nspawn:
                 id=f"{name}-{stat.pid}" if is_one_of_many else name,
                 name=name,
                 engine=self.name,
-                owner_uid=survey.uid(stat.pid),
+                owner_uid=uid,
                 runtime=_COMM,
                 status=ContainerStatus.RUNNING,
                 pid=init,

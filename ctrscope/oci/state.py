@@ -220,7 +220,7 @@ def read_starttime(pid: int) -> int | None:
             found = parse_stat(file.read())
     except (FileNotFoundError, ProcessLookupError, ParseError):
         return None
-    return None if found.state in "ZX" else found.starttime_ticks
+    return None if found.has_ended else found.starttime_ticks
 
 
 def is_alive(state: State) -> bool:

@@ -15,7 +15,12 @@ _NAMES = tuple(str(type_) for type_ in NamespaceType)
 
 def read_namespaces(host: HostFs, pid: int) -> NamespaceSet:
     """Read all links of one process. Errors: EACCES; ENOENT when the process is gone."""
-    links = host.readlinks(f"/proc/{pid}/ns", names=_NAMES)
+    return read_namespaces_below(host, f"/proc/{pid}")
+
+
+def read_namespaces_below(host: HostFs, directory: str) -> NamespaceSet:
+    """Read all links of ``/proc/PID`` or of one thread, ``/proc/PID/task/TID``. Errors: as ``read_namespaces``."""
+    links = host.readlinks(f"{directory}/ns", names=_NAMES)
     return NamespaceSet(**{name: _parse_again(link) for name, link in zip(_NAMES, links, strict=True) if link is not None})
 
 

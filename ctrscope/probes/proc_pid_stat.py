@@ -2,6 +2,8 @@
 
 *Source:* proc_pid_stat(5), for instance ``4711 (a b) c) S 1 4711 4711 0 -1 …``.
 The name may hold spaces and parentheses: it ends at the *last* ``)``.
+
+*Kernel:* a main thread that ended before the others (pthread_exit(3)) is a zombie, too; the process lives on in those.
 """
 
 from ctrscope.model.gap import ParseError
@@ -22,6 +24,7 @@ class Stat(Value, frozen=True):
     utime_ticks: int
     stime_ticks: int
     starttime_ticks: int  # after boot
+    has_ended: bool  # no thread of it is left; *state* is only that of the main thread
 
 
 def read_stat(host: HostFs, pid: int) -> Stat:
@@ -36,15 +39,17 @@ def parse_stat(text: bytes) -> Stat:
     try:
         if opening < 0 or closing < opening:
             raise ValueError("no name in parentheses")
+        state = fields[0].decode("ascii")
         return Stat(
             pid=int(text[:opening]),
             comm=text[opening + 1 : closing].decode("utf-8", "surrogateescape"),
-            state=fields[0].decode("ascii"),
+            state=state,
             ppid=int(fields[1]),
             is_kernel_thread=bool(int(fields[6]) & _KTHREAD),
             utime_ticks=int(fields[11]),
             stime_ticks=int(fields[12]),
             starttime_ticks=int(fields[19]),
+            has_ended=state in "ZX" and int(fields[17]) < 2,
         )
     except (ValueError, IndexError) as error:
         raise ParseError(f"not a stat line: {error}") from error

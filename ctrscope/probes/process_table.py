@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from ctrscope.model.gap import ParseError
 from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.hostfs import HostFs
-from ctrscope.probes.proc_pid_cgroup import read_cgroup
-from ctrscope.probes.proc_pid_ns import parse_namespace, read_namespaces
-from ctrscope.probes.proc_pid_stat import Stat, read_stat
+from ctrscope.probes.proc_pid_cgroup import parse_cgroup, read_cgroup
+from ctrscope.probes.proc_pid_ns import parse_namespace, read_namespaces, read_namespaces_below
+from ctrscope.probes.proc_pid_stat import Stat, parse_stat, read_stat
 
 
 class ProcessTable:
@@ -49,15 +49,16 @@ class ProcessTable:
     def is_alive(self, pid: int, starttime_ticks: int | None = None) -> bool:
         """Whether that very process runs: same start time (when known) and not a zombie."""
         stat = self.stat(pid) if pid > 0 else None
-        return (
-            stat is not None and stat.state not in "ZX" and (starttime_ticks is None or stat.starttime_ticks == starttime_ticks)
-        )
+        return stat is not None and not stat.has_ended and starttime_ticks in (None, stat.starttime_ticks)
 
     def cgroup(self, pid: int) -> Mapping[str, str] | None:
         """Controller → path, or None when the process is gone."""
         if pid not in self._cgroups:
             try:
-                self._cgroups[pid] = read_cgroup(self.host, pid)
+                # Of a main thread that has ended, v1 says that it is in the root.
+                thread = self._living_thread(pid)
+                found = parse_cgroup(self.host.read(f"{thread}/cgroup")) if thread else read_cgroup(self.host, pid)
+                self._cgroups[pid] = found
             except (OSError, ParseError):
                 self._cgroups[pid] = None
         return self._cgroups[pid]
@@ -66,7 +67,10 @@ class ProcessTable:
         """Namespaces of a process, or the error that says why not (EACCES: CAP_SYS_PTRACE; ENOENT: gone)."""
         if pid not in self._namespaces:
             try:
-                self._namespaces[pid] = read_namespaces(self.host, pid)
+                found = read_namespaces(self.host, pid)
+                if found.mnt is None and (thread := self._living_thread(pid)) is not None:
+                    found = read_namespaces_below(self.host, thread)
+                self._namespaces[pid] = found
             except OSError as error:
                 self._namespaces[pid] = error.with_traceback(None)  # which would hold all that called, and that holds us
             except ParseError as error:
@@ -83,8 +87,27 @@ class ProcessTable:
             try:
                 self._single[key] = parse_namespace(self.host.readlink(f"/proc/{pid}/ns/{type_}"))
             except (OSError, ParseError):
-                self._single[key] = None
+                found = self.namespaces(pid) if self._living_thread(pid) is not None else None
+                self._single[key] = found.ino(type_) if isinstance(found, NamespaceSet) else None
         return self._single[key]
+
+    def _living_thread(self, pid: int) -> str | None:
+        """Directory of a thread of a process whose main thread has ended; None of any other, by what is known of it."""
+        stat = self.stat(pid)
+        if stat is None or stat.state not in "ZX" or stat.has_ended:
+            return None
+        try:
+            names = self.host.names(f"/proc/{pid}/task")
+        except OSError:
+            return None
+        for name in names:
+            thread = f"/proc/{pid}/task/{name}"
+            try:
+                if parse_stat(self.host.read(f"{thread}/stat")).state not in "ZX":
+                    return thread
+            except (OSError, ParseError):
+                continue
+        return None
 
     def cmdline(self, pid: int) -> tuple[str, ...] | None:
         """Arguments of a process (proc_pid_cmdline(5)); empty for kernel threads and zombies, None when gone."""

@@ -33,6 +33,9 @@ class FilesFs(HostFs):
         own = {"/proc/mounts": self.mounts, "/proc/self/cgroup": self.ours}.get(path)
         return super().read(path, **options) if own is None else own.encode()
 
+    def lines(self, path: str) -> Iterator[bytes]:
+        return iter(self.read(path).splitlines())
+
     @contextmanager
     def process(self, pid: int) -> Iterator[ProcDir]:
         yield _Process(self.cgroup)

@@ -97,7 +97,7 @@ def test_the_matrix_has_the_host_every_running_container_and_what_is_empty(asked
     assert lines[1].startswith("host ")
     assert lines[-1].startswith(r"no process: bind mount /run/netns/blue\x1b[31m")
     assert len(lines) == 2 + len([one for one in awkward.snapshot.containers if one.is_running]) + 1
-    assert awkward.plans == [Plan(cgroups=False, namespaces=True, addresses=False, stats=False, stopped=False)]
+    assert awkward.plans == [Plan(commands=False, cgroups=False, namespaces=True, addresses=False, stats=False, stopped=False)]
 
 
 def test_the_tree_stands_each_below_its_owner(asked: list[bool], run: Run) -> None:

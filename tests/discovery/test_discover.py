@@ -151,6 +151,39 @@ def test_without_a_recorded_start_time_the_cgroup_speaks_for_it(host: HostTree) 
     assert any("carries the container's id" in evidence.value for evidence in container.evidence)
 
 
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        f"/user.slice/user-1000.slice/user@1000.service/docker-{DOCKER_ID}.scope",
+        "/user.slice/user-1000.slice/user@1000.service/lxc/web",
+        f"/system.slice/docker-{'4f' * 32}.scope/docker/{DOCKER_ID}",
+    ],
+)
+def test_a_cgroup_that_a_user_or_a_container_named_says_nothing_of_another(host: HostTree, cgroup: str) -> None:
+    docker_state(host, 40)
+    host.process(40, starttime=900_000, cgroup=cgroup, namespaces=OWN)
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert found[f"docker/{DOCKER_ID}"].status is ContainerStatus.STALE
+
+
+@pytest.mark.parametrize(
+    ("uid", "pid_namespace", "is_one"), [(0, 4026531836, True), (1000, 4026531836, False), (0, 4026532002, False)]
+)
+def test_a_supervisor_that_speaks_for_its_child_is_roots_and_on_the_host(
+    host: HostTree, uid: int, pid_namespace: int, is_one: bool
+) -> None:
+    docker_state(host, 40)
+    host.process(39, comm="containerd-shim", namespaces={"pid": pid_namespace})
+    add_status(host, 39, uid)
+    host.process(40, ppid=39, starttime=900_000, namespaces=OWN)
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert (found[f"docker/{DOCKER_ID}"].status is ContainerStatus.RUNNING) == is_one
+
+
 def test_a_frozen_cgroup_is_paused(host: HostTree) -> None:
     runc_state(host, "box", 40, 5000)
     host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
@@ -312,6 +345,21 @@ def test_a_sandbox_cannot_hide_behind_the_name_of_a_supervisor(host: HostTree) -
     assert only(discover(host.fs, PLAN)).engine is EngineName.UNCLAIMED
 
 
+@pytest.mark.parametrize(
+    ("comm", "arguments"), [("lxc-start", "lxc-start -F -n web"), ("systemd-nspawn", "systemd-nspawn --machine=web")]
+)
+def test_what_a_sandbox_calls_itself_makes_no_container_of_the_hosts(host: HostTree, comm: str, arguments: str) -> None:
+    host.file("/var/lib/lxc/web/config", "lxc.rootfs.path = dir:/r\n")
+    host.process(39, comm=comm, cmdline=arguments, namespaces=OWN)
+    add_status(host, 39)
+    host.process(40, ppid=39, namespaces={**OWN, "pid": 4026532012})
+
+    found = {container.key: container for container in discover(host.fs, PLAN).containers}
+
+    assert found.pop("lxc/web").status is ContainerStatus.STOPPED
+    assert {container.engine for container in found.values()} == {EngineName.UNCLAIMED}
+
+
 @pytest.mark.parametrize(("named", "alive"), [("box", True), ("box2", False)])
 def test_a_supervisor_is_of_the_container_that_its_arguments_name(host: HostTree, named: str, alive: bool) -> None:
     launcher_state(host, "box", 40, monitor=50)
@@ -330,6 +378,27 @@ def test_what_has_the_pid_of_a_supervisor_that_is_gone_is_shown(host: HostTree) 
     host.process(50, comm="a", namespaces={name: ino + 100 for name, ino in OWN.items()})
 
     assert [container.name for container in discover(host.fs, PLAN).containers] == ["box", "a"]
+
+
+def test_a_sandbox_whose_main_thread_has_ended_is_shown(host: HostTree) -> None:
+    host.process(50, comm="miner", state="Z", thread=51, namespaces=OWN)
+
+    found = only(discover(host.fs, PLAN))
+
+    assert (found.engine, found.pid, found.status) == (EngineName.UNCLAIMED, 50, ContainerStatus.RUNNING)
+    assert (found.namespaces.net, found.namespaces.user) == (OWN["net"], 4026531837)
+
+
+def test_a_container_whose_main_thread_has_ended_runs(host: HostTree) -> None:
+    runc_state(host, "box", 50, 5000)
+    host.process(50, state="Z", thread=51, namespaces=OWN, cgroup="/box")
+    host.file("/proc/50/cgroup", "0::/\n")  # as v1 tells of a main thread that has ended
+
+    found = only(discover(host.fs, PLAN))
+
+    assert (found.status, found.pid, found.note) == (ContainerStatus.RUNNING, 50, None)
+    assert found.has_own_cgroup
+    assert found.namespaces.mnt == OWN["mnt"]
 
 
 def test_a_user_cannot_hide_a_sandbox_by_making_it_the_parent_of_a_container(host: HostTree) -> None:
@@ -681,6 +750,7 @@ def test_the_payload_cgroup_that_all_machines_share_is_nobodys_own(host: HostTre
     for pid, name in ((40, "one"), (50, "two")):
         host.file(f"/run/systemd/machines/{name}", f"NAME={name}\nLEADER={pid}\nCLASS=container\n")
         host.process(pid - 1, comm="systemd-nspawn", cgroup="/supervisor", cmdline=f"systemd-nspawn -M {name}")
+        add_status(host, pid - 1)
         host.process(pid, ppid=pid - 1, cgroup="/payload", namespaces={"pid": pid, "mnt": pid})
 
     containers = discover(host.fs, PLAN).containers

@@ -16,6 +16,8 @@ from ctrscope.model.container import ContainerStatus, EngineName
 from ctrscope.model.gap import Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_stat import Stat
+from ctrscope.probes.process_table import ProcessTable
 from tests.builders import HostTree
 from tests.discovery.test_find import status
 
@@ -117,6 +119,48 @@ def test_the_pods_of_a_kind_node_are_inside_the_node(node: Node) -> None:
     assert set(outer.pids) == {100, 110, 120}
     assert app.cgroup is not None
     assert app.cgroup.path == f"{PODS}/cri-containerd-{APP}.scope"
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_a_long_chain_of_processes_is_followed_once(node: Node, is_inside: bool) -> None:
+    class Counting(ProcessTable):
+        calls = 0
+
+        def stat(self, pid: int) -> Stat | None:
+            self.calls += 1
+            return super().stat(pid)
+
+    def look(length: int) -> int:
+        for pid in range(1000 + length - 100, 1000 + length):
+            node.process(pid, pid, comm="sh", ppid=pid - 1 if pid > 1000 else 100 if is_inside else 1, cgroup="/user.slice")
+        table = Counting(node.fs)
+        discover(node.fs, PLAN, table)
+        return table.calls
+
+    short, long, longer = look(100), look(200), look(300)
+    assert longer - long == long - short
+
+
+@pytest.mark.parametrize("cgroup", ["/system.slice", KIND])
+def test_the_cgroup_around_a_container_is_not_that_of_one_inside(node: Node, cgroup: str) -> None:
+    node.process(150, 70, comm="app", ppid=100, cgroup=f"{KIND}/app")
+    node.runc("liar", 70, 5050, cgroup)
+    liar = find_container(node.look(), "liar")
+    assert (liar.pid, liar.has_own_cgroup, liar.pids) == (150, False, (150,))
+    assert liar.cgroup is not None
+    assert liar.cgroup.path == f"{KIND}/app"
+
+
+@pytest.mark.parametrize(("others", "is_own"), [((), True), ((200,), False)])
+def test_a_cgroup_elsewhere_is_of_a_container_inside_where_nobody_else_is_in_it(
+    node: Node, others: tuple[int, ...], is_own: bool
+) -> None:
+    node.process(150, 70, comm="app", ppid=100, cgroup="/user.slice/box")
+    for pid in others:
+        node.host.process(pid, comm="bash", cgroup="/user.slice")
+    (node.host.path / "sys/fs/cgroup/user.slice/cgroup.procs").touch()
+    node.runc("box", 70, 5050, "/user.slice")
+    assert find_container(node.look(), "box").has_own_cgroup == is_own
 
 
 def test_paths_inside_are_paths_that_the_host_can_open(node: Node) -> None:

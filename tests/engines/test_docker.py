@@ -314,6 +314,13 @@ def test_without_the_runtimes_state_there_is_a_pid_and_no_start_time(root: Path)
     assert (records[ID].pid, records[ID].starttime_ticks) == (1288, None)
 
 
+@pytest.mark.parametrize("text", ["", "\n", " \t\n"])
+def test_an_empty_daemon_json_is_fine_with_docker_and_no_gap(root: Path, text: str) -> None:
+    (root / "etc/docker/daemon.json").write_text(text)
+    reading = read(HostFs(str(root)))
+    assert (len(reading.records), reading.gaps) == (8, ())
+
+
 def test_with_userns_remap_the_runtimes_state_is_below_a_namespace_of_another_name(root: Path) -> None:
     (root / "run/docker/runtime-runc/moby").rename(root / "run/docker/runtime-runc/moby-231072.231072")
     (root / "var/lib/docker/231072.231072").mkdir()

@@ -16,7 +16,7 @@ from ctrscope.engines.bolt import Bucket, read_bolt
 from ctrscope.engines.conmon import parse_exit_command_roots
 from ctrscope.engines.engine import Survey, User
 from ctrscope.engines.podman import Podman
-from ctrscope.model.container import ContainerStatus, EngineReading, Port, Record
+from ctrscope.model.container import ContainerStatus, EngineName, EngineReading, Port, Record
 from ctrscope.model.gap import Reason
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
@@ -478,7 +478,8 @@ class TestConmon:
     def test_without_an_exit_command_there_are_none(self, arguments: tuple[str, ...]) -> None:
         assert parse_exit_command_roots(arguments) is None
 
-    def test_the_store_of_podman_root_is_found_by_its_conmon(self, rooted: Path, v2_root: Path) -> None:
+    @pytest.mark.parametrize("is_claimed", [False, True])
+    def test_the_store_of_podman_root_is_found_by_its_conmon(self, rooted: Path, v2_root: Path, is_claimed: bool) -> None:
         shutil.move(rooted / STORE, rooted / "srv-store")
         conmon = rooted / "proc/703"
         conmon.mkdir(parents=True)
@@ -489,6 +490,11 @@ class TestConmon:
         survey = _survey(HostFs(str(rooted)))
         assert Podman().read_state(survey).records == ()
         survey.supervisors = (703,)
+        if is_claimed:  # by a user's state, which may name anybody's process
+            shutil.copytree(v2_root / "proc/705", rooted / "proc/705", symlinks=True)
+            status = ContainerStatus.RUNNING
+            liar = Record(id="x", name="x", engine=EngineName.PODMAN, owner_uid=1000, status=status, pid=705, monitor_pid=703)
+            survey.add((liar,))
         reading = Podman().read_supervisors(survey)
         assert reading is not None
         assert reading.status.state_roots == ("/srv-store", "/run/containers/storage")

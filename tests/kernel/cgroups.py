@@ -30,6 +30,9 @@ class UnifiedFs(HostFs):
             unmet("no v2 hierarchy")
         return b"\n".join(lines) + b"\n"
 
+    def lines(self, path: str) -> Iterator[bytes]:
+        return iter(self.read(path).splitlines())
+
 
 def layout() -> CgroupLayout:
     found = read_layout(HostFs())

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from ctrscope.discovery.processes import read_processes
 from ctrscope.model.namespace import NamespaceType
 from ctrscope.model.process import Process, Role
 from ctrscope.probes.hostfs import HostFs
+from ctrscope.probes.proc_pid_stat import read_stat
 from ctrscope.render.trees import remarks
 from tests.attach.containers import children, runc_container, wait_for
 from tests.requirements import require, require_root
@@ -162,3 +164,24 @@ def test_who_was_born_inside_and_moved_out_of_the_cgroup_has_escaped_the_limits(
         assert "outside its cgroup: no limit holds it" in words(process)
     finally:
         move(box.plain, box.init)
+
+
+#: A process in a network namespace of its own, of which only the second thread goes on.
+_HEADLESS = (
+    "import ctypes, threading, time; libc = ctypes.CDLL(None); libc.unshare(0x40000000); "
+    "threading.Thread(target=time.sleep, args=(600,)).start(); libc.pthread_exit(None)"
+)
+
+
+def test_a_sandbox_whose_main_thread_has_ended_is_found() -> None:
+    require_root("a network namespace")
+    with subprocess.Popen([sys.executable, "-c", _HEADLESS]) as process:
+        try:
+            wait_for("the end of its main thread", lambda: read_stat(HostFs(), process.pid).state == "Z")
+            own = os.stat(f"/proc/{process.pid}/task/{max(map(int, os.listdir(f'/proc/{process.pid}/task')))}/ns/net").st_ino
+
+            snapshot = discover(HostFs(), Plan(addresses=False))
+        finally:
+            process.kill()
+    (found,) = [one for one in snapshot.containers if process.pid in one.pids]
+    assert (found.pid, found.id, found.namespaces.net) == (process.pid, f"net:[{own}]", own)

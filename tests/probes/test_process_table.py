@@ -3,8 +3,10 @@
 import errno
 from pathlib import Path
 
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable, parse_cmdline
+from tests.builders import HostTree
 from tests.hostfs import DenyingHostFs
 
 
@@ -34,6 +36,21 @@ def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
     table = ProcessTable(HostFs(str(tmp_path)))
     assert table.stat(7) is not None
     assert not table.is_alive(7)
+
+
+def test_a_process_lives_as_long_as_one_of_its_threads(tmp_path: Path) -> None:
+    host = HostTree(tmp_path)
+    host.process(7, state="Z", thread=9, cgroup="/c", namespaces={"net": 5})
+    for ended in (8, 6):
+        host.file(f"/proc/7/task/{ended}/stat", f"{ended} (gone) Z 1" + " 0" * 40)
+    (host.path / "proc/7/task/5").mkdir()  # ended while we looked
+    table = ProcessTable(host.fs)
+    assert table.is_alive(7, 5000)
+    assert table.namespace(7, NamespaceType.NET) == 5
+    found = table.namespaces(7)
+    assert isinstance(found, NamespaceSet)
+    assert found.net == 5
+    assert table.cgroup(7) == {"": "/c"}
 
 
 def test_a_process_that_ended_is_none_everywhere_and_counted_once(v2_host: HostFs) -> None:
