@@ -97,6 +97,8 @@ def _check_root(root: str) -> None:
             ExitStatus.NOT_PERMITTED,
             "no /proc is mounted here, without which nothing can be read, not even files: mount -t proc proc /proc",
         )
+    if not root:
+        raise CommandError(ExitStatus.USAGE, "--root: an empty name is no directory")
     if os.path.isdir(root):
         return
     try:

@@ -72,6 +72,7 @@ def test_wrong_usage_exits_2_and_prints_nothing(run: Run, line: str) -> None:
 
 def test_a_root_that_cannot_be_read_says_why(run: Run, tmp_path: Path) -> None:
     assert run("--root", str(tmp_path / "none"), "ps").err == f"ctrscope: --root {tmp_path}/none: No such file or directory\n"
+    assert run("--root", "", "ps") == (2, "", "ctrscope: --root: an empty name is no directory\n")  # "$ROOT" of a script
     (tmp_path / "file").touch()
     assert run("--root", str(tmp_path / "file"), "ps") == (2, "", f"ctrscope: --root {tmp_path}/file: Not a directory\n")
 
