@@ -47,6 +47,8 @@ def execute(
         os.execve(program, list(arguments), environment)  # noqa: S606 -- that is what it is for
 
     name = argv[0]
+    if not name:
+        raise CannotAttach("the command is empty", NOT_FOUND)
     path = environment.get("PATH", DEFAULT_PATH)
     reason = None
     for candidate in candidates(name, path):

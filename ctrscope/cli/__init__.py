@@ -54,7 +54,8 @@ def _run(argv: list[str]) -> int:
         raise CommandError(ExitStatus.USAGE, unknown_verb(inert(name)))
     verb = load_verb(DASHBOARD if name is None else VERBS[name])
     arguments = parse_arguments(verb, rest)
-    _check_root(arguments.root)
+    if name not in ("help", "schema"):
+        _check_root(arguments.root)
     is_tty = sys.stdout.isatty()
     environment = Environment(
         host=HostFs(arguments.root),
@@ -90,7 +91,14 @@ def _open_streams() -> None:
 
 
 def _check_root(root: str) -> None:
-    """Say why it is no directory to read from: what is not permitted is not missing."""
+    """Say why nothing could be read from it: what is not permitted is not missing."""
+    if not os.path.exists("/proc/self/fd"):  # through which HostFs opens what it has looked at
+        raise CommandError(
+            ExitStatus.NOT_PERMITTED,
+            "no /proc is mounted here, without which nothing can be read, not even files: mount -t proc proc /proc",
+        )
+    if not root:
+        raise CommandError(ExitStatus.USAGE, "--root: an empty name is no directory")
     if os.path.isdir(root):
         return
     try:

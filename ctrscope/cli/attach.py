@@ -4,6 +4,7 @@
 signal N ended it. Unknown and ambiguous ids are 4 and 5, as everywhere.
 """
 
+import os
 from typing import TYPE_CHECKING, ClassVar
 
 from ctrscope.cli.answer import find_or_say
@@ -106,6 +107,8 @@ class Attach:
             raise CommandError(
                 ExitStatus.USAGE, "--tools runs the host's programs with the host's files: neither --confined nor -w"
             )
+        if arguments.tools and not os.path.isdir(arguments.tools):
+            raise CommandError(ExitStatus.USAGE, f"--tools {inert(arguments.tools)}: there is no such directory on this host")
         from ctrscope.act.refusal import CannotAct
         from ctrscope.attach.request import AttachRequest
         from ctrscope.discovery.discover import discover

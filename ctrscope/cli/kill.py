@@ -45,7 +45,7 @@ class Kill:
         try:
             number = parse_signal(arguments.signal)
         except ValueError as error:
-            raise CommandError(ExitStatus.USAGE, inert(str(error))) from None
+            raise CommandError(ExitStatus.USAGE, f"{inert(str(error))} (ctrscope kill ID [SIGNAL])") from None
         snapshot = discover(environment.host, Plan(namespaces=False, stats=False, addresses=False, stopped=True))
         container = find_or_say(environment, snapshot, arguments.id)
         name = inert(container.name)

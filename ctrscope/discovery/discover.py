@@ -17,7 +17,7 @@ from ctrscope.engines.engine import Survey, User
 from ctrscope.engines.table import ENGINES, EngineEntry
 from ctrscope.engines.users import read_users
 from ctrscope.model.container import Container, EngineName, EngineReading, EngineStatus, Record, container_key
-from ctrscope.model.gap import Gap
+from ctrscope.model.gap import Gap, Reason
 from ctrscope.model.snapshot import Snapshot
 from ctrscope.probes.cgroupfs import read_layout, read_members
 from ctrscope.probes.host import now, read_host
@@ -114,7 +114,8 @@ def _find_all(plan: Plan, users: tuple[User, ...], kernel: Kernel) -> _Found:
         from ctrscope.discovery.nested import find_nested  # few hosts have engines in containers
 
         left, nested_gaps = find_nested(outers, drafts, left, kernel)
-    left = find_orphans(left, drafts, kernel)
+    denied = (gap.subject for reading in readings for gap in reading.gaps if gap.reason is Reason.DENIED)
+    left = find_orphans(left, drafts, kernel, {subject.removeprefix("engine ") for subject in denied})
     left = adopt_joined(left, drafts, kernel)
     unclaimed, unclaimed_gaps = find_unclaimed(left, drafts, kernel)
     return [*drafts, *unclaimed], readings, (*nested_gaps, *unclaimed_gaps)

@@ -1,6 +1,6 @@
 """Processes that no engine's state accounts for: lost containers, joined processes, and isolation made by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ctrscope.discovery.confirm import ISOLATORS, Verdict
 from ctrscope.discovery.draft import Draft, draft_of
@@ -47,8 +47,10 @@ def find_supervisors(drafts: Iterable[Draft], kernel: Kernel) -> set[int]:
     return {pid for pid in alive if pid is not None and kernel.processes.namespace(pid, NamespaceType.PID) in hosts}
 
 
-def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> list[int]:
+def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel, unread: Collection[str] = ()) -> list[int]:
     """Give processes in an engine's cgroup to their container, even when its state is gone; returns who is left.
+
+    *unread* are engines whose state was not permitted: nobody knows whether it is gone.
 
     A container whose state names no living process is revived; one without any state is added to *drafts*. Supervisors are
     with their containers: not even their cgroup is asked, a dozen lines each before cgroup v2.
@@ -77,7 +79,7 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel) -> li
             owner.pids += pids
         elif (top := topmost(pids, kernel)) is not None:
             if owner is None:
-                drafts.append(orphan_of(claim, top, pids, kernel))
+                drafts.append(orphan_of(claim, top, pids, kernel, is_unread=claim.engine in unread))
             else:
                 owner.revive(top.pid, pids, claim.path, kernel)
     return rest
@@ -192,8 +194,8 @@ def find_unclaimed(left: Iterable[int], drafts: Iterable[Draft], kernel: Kernel)
     ], gaps
 
 
-def orphan_of(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft:
-    """The container that a cgroup names and no state does."""
+def orphan_of(claim: Claim, top: Stat, pids: list[int], kernel: Kernel, *, is_unread: bool = False) -> Draft:
+    """The container that a cgroup names and no state does, or none that could be read."""
     short = claim.id[:12] if len(claim.id) == 64 else claim.id
     record = Record(
         id=claim.id,
@@ -209,7 +211,8 @@ def orphan_of(claim: Claim, top: Stat, pids: list[int], kernel: Kernel) -> Draft
         cgroup_path=claim.path,
         evidence=(Evidence(source=f"/proc/{top.pid}/cgroup", value=claim.path),),
     )
-    note = f"{claim.engine} has no state of it: found by its cgroup"
+    what = f"{claim.engine}'s state is not permitted" if is_unread else f"{claim.engine} has no state of it"
+    note = f"{what}: found by its cgroup"
     draft = draft_of(record, Verdict(kernel.live_status(top.pid), top.pid, top.starttime_ticks, (), note), kernel)
     draft.pids = [top.pid, *(pid for pid in pids if pid != top.pid)]
     return draft

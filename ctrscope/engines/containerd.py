@@ -1,7 +1,7 @@
 """containerd, every namespace: ``ctr`` and nerdctl containers, Kubernetes pods, and whatever else drives a containerd.
 
-*Source:* containerd core/runtime/v2 (bundle directories), cmd/containerd-shim-runc-v2/process (init.pid, options.json, where
-runc's state is); ``containerd_meta``, ``cri`` and ``nerdctl`` for what they say on top.
+*Source:* containerd core/runtime/v2 (bundle directories), core/runtime/restart (labels), cmd/containerd-shim-runc-v2/process
+(init.pid, options.json, where runc's state is); ``containerd_meta``, ``cri`` and ``nerdctl`` for what they say on top.
 *Shape:* a running or just ended container has a task: ``STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/`` with the bundle;
 every container is in ``ROOT/io.containerd.metadata.v1.bolt/meta.db``. A bundle's link ``work`` leads below that ROOT.
 *Versions:* 1.4 to 2.x. Docker's containers (namespace ``moby``) are Docker's when Docker's state has them.
@@ -179,7 +179,11 @@ class _Reader:
             return {}
         if self._root.state not in self.found:
             self.found.append(self._root.root)
-        return {_Key(*names): meta for names, meta in found.items()}
+        metas = {_Key(*names): meta for names, meta in found.items()}
+        for key, meta in metas.items():
+            if meta.error is not None:
+                self._gap(meta.error, self._subject(key), ("image", "labels", "created_at"), self._meta_path)
+        return metas
 
     def _read_task(self, key: _Key) -> Record | None:
         """A container with a task; None when the task was deleted meanwhile."""
@@ -270,6 +274,9 @@ class _Reader:
                 fields["cgroup_path"] = parse_cgroups_path(spec.linux.cgroups_path)
         if meta is not None:
             fields |= {"image": meta.image, "created_at": meta.created_at, "runtime": meta.runtime}
+            # containerd's restart monitor counts there, which is what nerdctl's --restart asks for.
+            if (count := labels.get("containerd.io/restart.count", "")).isdecimal() and len(count) < 10:
+                fields["restart_count"] = int(count)
         try:
             if any(name.startswith("nerdctl/") for name in described):
                 fields |= self._read_nerdctl(key, described)

@@ -28,6 +28,7 @@ class MetaContainer(Value, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     extensions: Mapping[str, bytes] = {}  # JSON, by name
     spec: bytes = b""  # config.json as it was asked for; empty when there is none
+    error: ParseError | None = None  # why nothing else is known
 
 
 def read_meta_database(
@@ -43,7 +44,10 @@ def read_meta_database(
             for container_id, container in containers.buckets() if containers is not None else ():
                 names = _text(namespace), _text(container_id)
                 if is_wanted(*names):
-                    found[names] = _decode(container)
+                    try:
+                        found[names] = _decode(container)
+                    except ParseError as error:  # the others stand; of what was torn ``read_bolt`` takes nothing
+                        found[names] = MetaContainer(error=error)
         return found
 
     return read_bolt(host, path, read, owner)

@@ -2,11 +2,11 @@ r"""The store that Podman and CRI-O share: containers/storage.
 
 *Source:* containers/storage ``containers.go`` (``GRAPHROOT/DRIVER-containers/containers.json``, and beside it
 ``volatile-containers.json``, which a transient store has below the run root), ``types/options.go`` (``storage.conf``: where the
-roots are).
+roots are), ``pkg/configfile`` (``storage.conf.d``).
 *Shape:* ``[{"id": …, "names": […], "image": …, "metadata": "{\"image-name\": …}", "created": …}]``. Directories of one
 container: ``GRAPHROOT/DRIVER-containers/ID/userdata`` and the same below the run root, which a reboot clears.
 *Versions:* the same since 2017; volatile containers since containers/storage 1.46: what Podman runs with ``--rm`` since 4.4,
-and every container of CRI-O since 1.27.
+and every container of CRI-O since 1.27. Podman reads ``storage.conf.d`` since 6.0.
 """
 
 import os.path
@@ -22,6 +22,8 @@ from ctrscope.model.value import Value
 from ctrscope.probes.hostfs import HostFs
 
 _CONFIGURATION = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+#: Of root, the strongest last: a file of the same name takes the place of one before it.
+_DROP_INS = tuple(f"{base}/containers/storage{kind}.conf.d" for base in ("/usr/share", "/etc") for kind in ("", ".rootful"))
 _ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-")
 _FIELDS = ("containers",)
 _VOLATILE = "volatile-containers.json"
@@ -106,20 +108,46 @@ def find_stores(survey: Survey, subject: str) -> Reading[tuple[Store, ...]]:
             gaps.append(gap_of(error, subject, _FIELDS, path))
         except OSError:
             pass  # what denies the configuration denies the store too, and the store's gap is the one that matters
+        own |= _read_drop_ins(host, (f"{path}.d",), user.uid, subject, gaps)
         graphroot = own.get("graphroot") or settings.get("rootless_storage_path") or "$HOME/.local/share/containers/storage"
         stores.append(Store(_expand(graphroot, user), _user_runroot(host, user, own.get("runroot")), user.uid))
     return Reading(tuple(dict.fromkeys(stores)), tuple(gaps))
 
 
 def _read_configuration(host: HostFs, subject: str) -> tuple[dict[str, str], tuple[Gap, ...]]:
+    settings: dict[str, str] = {}
+    gaps: list[Gap] = []
     for path in _CONFIGURATION:  # only the first that exists counts
         try:
-            return read_toml_table(host, path, "storage"), ()
+            settings = read_toml_table(host, path, "storage")
         except FileNotFoundError:
             continue
         except (OSError, ParseError) as error:
-            return {}, (gap_of(error, subject, _FIELDS, path),)
-    return {}, ()
+            gaps.append(gap_of(error, subject, _FIELDS, path))
+        break
+    settings |= _read_drop_ins(host, _DROP_INS, None, subject, gaps)
+    return settings, tuple(gaps)
+
+
+def _read_drop_ins(
+    host: HostFs, directories: tuple[str, ...], owner: int | None, subject: str, gaps: list[Gap]
+) -> dict[str, str]:
+    """What files of these directories set, in the order of their names."""
+    files: dict[str, str] = {}
+    for directory in directories:
+        try:
+            names, more = first_of(host.names(directory), owner, subject, directory, _FIELDS)
+        except OSError:
+            continue
+        gaps += more
+        files |= {name: f"{directory}/{name}" for name in names if name.endswith(".conf")}
+    settings: dict[str, str] = {}
+    for _, path in sorted(files.items()):
+        try:
+            settings |= read_toml_table(host, path, "storage", owner=owner)
+        except (OSError, ParseError) as error:
+            gaps.append(gap_of(error, subject, _FIELDS, path))
+    return settings
 
 
 def _root_store(settings: dict[str, str]) -> Store:

@@ -5,7 +5,8 @@ r"""CRI-O: containers and pod sandboxes of a Kubernetes node.
 ``userdata/state.json`` (``internal/oci/container.go``, ContainerState: ``status``, ``initPid``, ``exitCode`` …).
 *Versions:* 1.1x to 1.3x. ``initStartTime`` is text and field 22 of proc_pid_stat(5) since 1.19; the number before that was
 a time of day and says nothing here. Since 1.19 the infra container is dropped where nobody needs it: such a sandbox has
-namespaces and no process, and its status is ``created``. The default runtime is crun since 1.31, runc before.
+namespaces and no process, and its status is ``created`` until the file ``stopped`` is below the run root. The default runtime
+is crun since 1.31, runc before.
 """
 
 from collections.abc import Mapping
@@ -174,6 +175,10 @@ class _StoreReader:
         ]
         if is_spoofed:
             evidence.append(Evidence(source=f"{entry.userdata}/config.json", value="no infra container, namespaces only"))
+            stopped = f"{entry.run_userdata}/stopped"
+            if self._host.exists(stopped):
+                status = ContainerStatus.STOPPED
+                evidence.append(Evidence(source=stopped, value="exists"))
         if status in (ContainerStatus.RUNNING, ContainerStatus.PAUSED) and not (
             pid and self._survey.processes.is_alive(pid, starttime)
         ):

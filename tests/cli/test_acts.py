@@ -75,6 +75,11 @@ def environment(answer: str, *, is_terminal: bool) -> Environment:
     return Environment(host=HostFs(), stdin=stdin, stdout=io.StringIO(), stderr=io.StringIO())
 
 
+def test_who_has_the_order_of_kill_in_mind_is_told_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kill", "-9", "web"]) == 2
+    assert capsys.readouterr().err == "ctrscope: web: no such signal; kill -l lists them (ctrscope kill ID [SIGNAL])\n"
+
+
 @pytest.mark.parametrize("answer", ["y\n", "Y\n", "yes\n"])
 def test_yes_goes_on(answer: str) -> None:
     asked = environment(answer, is_terminal=True)

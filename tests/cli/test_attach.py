@@ -72,6 +72,11 @@ def test_the_hosts_tools_are_neither_confined_nor_elsewhere(capsys: pytest.Captu
     assert "neither --confined nor -w" in capsys.readouterr().err
 
 
+def test_a_toolbox_that_is_not_there_is_not_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "web", "--tools=/no/such", "--", "true"]) == 2
+    assert capsys.readouterr().err == "ctrscope: --tools /no/such: there is no such directory on this host\n"
+
+
 def test_read_only_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["attach", "web", "--read-only", "--", "true"]) == 125
     assert "refused under --read-only" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from ctrscope.cli.options import split_verb
 from ctrscope.cli.verb import VERBS
 from ctrscope.probes.hostfs import HostFs
 from tests.cli.conftest import Done, Host
+from tests.requirements import require, require_root
 
 Run = Callable[..., Done]
 
@@ -71,6 +72,7 @@ def test_wrong_usage_exits_2_and_prints_nothing(run: Run, line: str) -> None:
 
 def test_a_root_that_cannot_be_read_says_why(run: Run, tmp_path: Path) -> None:
     assert run("--root", str(tmp_path / "none"), "ps").err == f"ctrscope: --root {tmp_path}/none: No such file or directory\n"
+    assert run("--root", "", "ps") == (2, "", "ctrscope: --root: an empty name is no directory\n")  # "$ROOT" of a script
     (tmp_path / "file").touch()
     assert run("--root", str(tmp_path / "file"), "ps") == (2, "", f"ctrscope: --root {tmp_path}/file: Not a directory\n")
 
@@ -204,3 +206,16 @@ def test_main_takes_the_arguments_of_the_process(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "argv", ["ctrscope", "--version"])
     assert main() == 0
     assert __version__ in capsys.readouterr().out
+
+
+def test_without_a_proc_nothing_is_said_about_the_host() -> None:
+    """Every file is read through /proc: on a rescue system a host of engines looked like an empty one."""
+    require_root("a mount namespace")
+    require("unshare", "mount")
+    lines = ("ps", "diagnose", "audit", "doctor", "ps --json", "kill web --yes", "attach web", "--help", "schema")
+    script = "mount -t tmpfs none /proc && for line in " + " ".join(f"'{line}'" for line in lines)
+    script += f"; do {sys.executable} -m ctrscope $line > /dev/null; echo $?; done"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.split() == ["6", "6", "6", "6", "6", "6", "6", "0", "0"]
+    assert done.stderr.count("ctrscope: no /proc is mounted here") == 7
+    assert done.stderr.count("\n") == 7

@@ -239,6 +239,16 @@ def test_an_orphan_is_found_by_its_cgroup_when_the_state_is_gone(host: HostTree)
     assert container.note == "docker has no state of it: found by its cgroup"
 
 
+def test_who_may_not_read_the_state_is_not_told_that_there_is_none(host: HostTree) -> None:
+    docker_state(host, 40)
+    host.process(40, cgroup=f"/system.slice/docker-{DOCKER_ID}.scope", namespaces=OWN)
+
+    container = only(discover(DenyingHostFs(str(host.path), {"/var/lib/docker": errno.EACCES}), PLAN))
+
+    assert (container.engine, container.id) == (EngineName.DOCKER, DOCKER_ID)
+    assert container.note == "docker's state is not permitted: found by its cgroup"
+
+
 def test_a_state_with_a_dead_pid_gives_way_to_the_living_cgroup(host: HostTree) -> None:
     docker_state(host, 39)
     host.process(40, cgroup=f"/docker/{DOCKER_ID}", namespaces=OWN)

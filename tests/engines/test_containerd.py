@@ -22,6 +22,7 @@ from ctrscope.model.gap import ParseError, Reason
 from ctrscope.model.timestamp import rfc3339_ns
 from ctrscope.probes.hostfs import HostFs
 from ctrscope.probes.process_table import ProcessTable
+from tests.engines.bolt_file import Tree, bolt_file
 from tests.engines.surveys import add_process
 from tests.hostfs import DenyingHostFs
 from tests.hosts import unpack
@@ -512,6 +513,27 @@ def test_ports_of_nerdctl_are_in_a_file_since_2_1_3_and_before_in_a_label(
     found = by_key(reading)["default", "cs-c1"].ports
     assert tuple((port.host_port, port.container_port, port.proto, port.host_ip) for port in found) == ports
     assert [(gap.fields, gap.reason) for gap in reading.gaps] == gaps
+
+
+def write_meta(root: Path, containers: Tree) -> None:
+    (root / META).parent.mkdir(parents=True, exist_ok=True)
+    (root / META).write_bytes(bolt_file({"v1": {"default": {"containers": containers}}}))
+
+
+def test_restarts_are_those_that_the_restart_monitor_counts_in_a_label(tmp_path: Path) -> None:
+    counts = {"again": "3", "odd": "9" * 5000, "never": ""}
+    write_meta(tmp_path, {name: {"labels": {"containerd.io/restart.count": count}} for name, count in counts.items()})
+    found = {record.id: record.restart_count for record in read(HostFs(str(tmp_path))).records}
+    assert found == {"again": 3, "odd": None, "never": None}
+
+
+@pytest.mark.parametrize("key", ["createdat", "spec"])
+def test_one_container_that_makes_no_sense_does_not_hide_the_others(tmp_path: Path, key: str) -> None:
+    write_meta(tmp_path, {"broken": {"image": "b", key: b"\xff"}, "whole": {"image": "w"}})
+    reading = read(HostFs(str(tmp_path)))
+    assert {record.id: record.image for record in reading.records} == {"broken": None, "whole": "w"}
+    (gap,) = reading.gaps
+    assert (gap.subject, gap.fields[0], gap.reason) == ("container containerd/default/broken", "image", Reason.MALFORMED)
 
 
 def test_nerdctls_labels_are_read() -> None:

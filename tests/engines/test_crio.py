@@ -208,6 +208,14 @@ def test_a_sandbox_whose_infra_container_was_dropped_has_no_process(tmp_path: Pa
     assert "no infra container" in dropped.evidence[-1].value
 
 
+def test_a_sandbox_without_infra_container_is_stopped_when_a_file_says_so(node: Node) -> None:
+    assert node.records()[DROPPED].status is ContainerStatus.CREATED
+    node.write(RUN / DROPPED / "userdata/stopped", "")
+    dropped = node.records()[DROPPED]
+    assert (dropped.status, dropped.pid, dropped.exit_code) == (ContainerStatus.STOPPED, None, None)
+    assert dropped.evidence[-1].source == f"/{RUN}/{DROPPED}/userdata/stopped"
+
+
 def test_the_start_time_of_the_runtime_counts_where_the_state_has_a_time_of_day(node: Node) -> None:
     db = node.records()[DB]
     assert (db.pid, db.starttime_ticks, db.runtime) == (120, 6000, "runc")

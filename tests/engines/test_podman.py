@@ -412,6 +412,46 @@ class TestStore:
         assert "/srv-store" in reading.status.state_roots
         assert len(reading.records) == 9
 
+    def test_files_beside_storage_conf_count_as_they_do_with_podman_6(self, rooted: Path) -> None:
+        shutil.move(rooted / STORE, rooted / "srv-store")
+        for path, graphroot in {
+            "etc/containers/storage.conf": "/main",
+            "etc/containers/storage.conf.d/10-roots.conf": "/ten",
+            "usr/share/containers/storage.conf.d/50-roots.conf": "/shipped",
+            "etc/containers/storage.rootful.conf.d/50-roots.conf": "/srv-store",
+            "etc/containers/storage.conf.d/90-roots.conf.bak": "/backup",
+            "etc/containers/storage.rootless.conf.d/60-roots.conf": "/rootless",
+        }.items():
+            (rooted / path).parent.mkdir(parents=True, exist_ok=True)
+            (rooted / path).write_text(f'[storage]\ngraphroot = "{graphroot}"\n')
+        reading = _read(rooted)
+        assert "/srv-store" in reading.status.state_roots
+        assert (len(reading.records), reading.gaps) == (9, ())
+
+    @needs_owners
+    @pytest.mark.parametrize(("owner", "count"), [(1000, 3), (0, 0)], ids=["hers", "root's"])
+    def test_files_beside_a_users_storage_conf_count_where_they_are_hers(
+        self, copy: Callable[..., Path], owner: int, count: int
+    ) -> None:
+        root = copy(ALICES_STORE)
+        shutil.move(root / ALICES_STORE, root / "home/alice/store")
+        path = root / "home/alice/.config/containers/storage.conf.d/roots.conf"
+        path.parent.mkdir(parents=True)
+        path.write_text('[storage]\ngraphroot = "$HOME/store"\n')
+        os.chown(path, owner, owner)
+        assert len([record for record in _read(root, ALICE).records if record.owner_uid == 1000]) == count
+
+    def test_a_malformed_file_beside_storage_conf_is_a_gap_and_the_others_count(self, rooted: Path) -> None:
+        shutil.move(rooted / STORE, rooted / "srv-store")
+        (rooted / "etc/containers/storage.conf.d").mkdir(parents=True)
+        (rooted / "etc/containers/storage.conf.d/10.conf").write_text('[storage]\ngraphroot = "/srv-store"\n')
+        (rooted / "etc/containers/storage.conf.d/20.conf").write_text("[storage\n")
+        reading = _read(rooted)
+        assert [(gap.reason, gap.source) for gap in reading.gaps] == [
+            (Reason.MALFORMED, "/etc/containers/storage.conf.d/20.conf")
+        ]
+        assert len(reading.records) == 9
+
     def test_a_malformed_storage_conf_is_a_gap_and_the_usual_place_is_read(self, rooted: Path) -> None:
         (rooted / "etc/containers").mkdir(parents=True)
         (rooted / "etc/containers/storage.conf").write_text("[storage\n")

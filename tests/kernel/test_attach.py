@@ -184,6 +184,7 @@ def test_inside_it_is_as_with_nsenter(box: int) -> None:
         (("/etc/plain",), 126),
         (("/etc/lost",), 126),
         (("nothing-of-that-name",), 127),
+        (("",), 127),
         (("/srv/nothing",), 127),
     ],
 )
