@@ -41,6 +41,8 @@ TOOLS = (NamespaceType.NET, NamespaceType.PID, NamespaceType.IPC, NamespaceType.
 _ORDER = ("user", "pid", "ipc", "uts", "net", "time", "cgroup", "mnt")
 _CAP_SYS_CHROOT, _CAP_SYS_ADMIN = 1 << 18, 1 << 21
 _PASSWD_LIMIT = 1024 * 1024
+#: Types of file systems that somebody serves, as they stand in mountinfo.
+_SERVED = (b" - fuse.", b" - fuse ", b" - fuseblk ", b" - nfs", b" - cifs ", b" - smb3 ", b" - ceph ", b" - 9p ")
 
 
 class Ourselves(Value, frozen=True, kw_only=True):
@@ -107,7 +109,7 @@ def _plan(
 
     # Without the container's mounts the command is one of the host's own, looking at some of the container's namespaces.
     root = request.tools is None and (not request.namespaces or NamespaceType.MNT in request.namespaces)
-    inside = HostFs(f"/proc/{pid}/root") if root else host
+    inside = _files_of(process, pid) if root else host
     status = parse_status(process.read("status"))
     credentials, passwd = None, None
     if root or request.confined or request.user is not None or NamespaceType.USER in namespaces:
@@ -149,6 +151,16 @@ def _plan(
         environment=environment,
         argv=shell,
     )
+
+
+def _files_of(process: ProcDir, pid: int) -> HostFs:
+    """The container's files. Its root may have mounted what nobody serves over them, and the network of others may be down."""
+    mountinfo = process.read("mountinfo")
+    if not any(one in mountinfo for one in _SERVED):
+        return HostFs(f"/proc/{pid}/root")
+    from ctrscope.attach.patience import PatientFs  # few containers have such a file system
+
+    return PatientFs(f"/proc/{pid}/root")
 
 
 def _is_in_cgroup(request: AttachRequest) -> bool:

@@ -112,6 +112,33 @@ def test_a_descriptor_of_a_file_system_that_never_answers_is_seen_to_be_no_names
             server.kill()
 
 
+_PLAN = """
+import sys
+from ctrscope.attach.plan import plan_attach
+from ctrscope.attach.request import AttachRequest
+from ctrscope.probes.hostfs import HostFs
+from tests.attach.containers import container_of
+print(plan_attach(HostFs(), container_of(int(sys.argv[1])), AttachRequest(argv=("true",))).environment["HOME"])
+print(len(plan_attach(HostFs(), container_of(int(sys.argv[1])), AttachRequest()).argv))
+"""
+
+
+def test_who_enters_waits_for_files_that_never_answer_only_so_long() -> None:
+    """Nothing but SIGKILL ends that wait: no key of a terminal did."""
+    require_root("mounts")
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse")
+    code = _UNSERVED.replace("/mnt", "/etc")
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline()
+            asked = [sys.executable, "-c", _PLAN, str(server.pid)]
+            assert subprocess.check_output(asked, timeout=60, text=True) == "/\n1\n"
+        finally:
+            server.kill()
+
+
 def test_a_symlink_in_the_root_of_a_process_leads_to_no_namespace_of_ours(tmp_path: Path) -> None:
     require_root("chroot")
     (tmp_path / "blue").symlink_to("/proc/self/ns/net")
