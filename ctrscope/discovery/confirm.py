@@ -89,9 +89,9 @@ def _belongs_to(uid: int, pid: int, kernel: Kernel) -> bool:
     from ctrscope.probes.proc_pid_uid_map import read_id_map
 
     own = kernel.processes.namespace(pid, NamespaceType.USER)
-    if own is not None and own == kernel.host.namespaces.user:
-        return False
     try:
+        if own is not None and own == kernel.host.namespaces.user:
+            return kernel.hostfs.stat("/proc").st_uid == uid  # a copy of a host, where all is whose copy it is
         if kernel.hostfs.stat(f"/proc/{pid}").st_uid == uid:
             return True
         if any(line.outside == uid for line in read_id_map(kernel.hostfs, pid, "uid_map")):

@@ -373,6 +373,7 @@ def test_a_supervisor_is_of_the_container_that_its_arguments_name(host: HostTree
 
 
 def test_a_container_does_not_choose_its_cgroup_by_the_names_of_those_it_makes(host: HostTree) -> None:
+    require_root("a state that root wrote")
     runc_state(host, "web", 40, 5000, "/apps/web-1")
     host.process(40, starttime=5000, cgroup="/apps/web-1/lxc/web", namespaces=OWN)
     host.process(41, ppid=40, cgroup="/apps/web-1", namespaces=OWN)
@@ -537,6 +538,16 @@ def test_a_users_state_about_a_process_of_roots_container_that_runs_as_the_user_
     found = {container.name: container for container in discover(host.fs, PLAN).containers}
 
     assert (found["web"].pid, found["trick"].pid, found["trick"].status) == (40, None, ContainerStatus.STALE)
+
+
+def test_in_a_users_copy_of_a_host_everything_is_that_users(host: HostTree) -> None:
+    require_root("files of another user")
+    runc_state(host, "box", 40, 5000)
+    host.process(40, starttime=5000, cgroup="/box", namespaces=OWN)
+    for path in (host.path, *host.path.rglob("*")):
+        os.chown(path, 1000, 1000, follow_symlinks=False)
+
+    assert only(discover(host.fs, PLAN)).status is ContainerStatus.RUNNING
 
 
 def test_a_users_state_about_a_process_in_the_users_namespace_is_believed(host: HostTree) -> None:
