@@ -146,8 +146,7 @@ def _may_supervise(pid: int, record: Record, kernel: Kernel) -> bool:
     """Whether a process of a supervisor's name is one: root's or the owner's, on the host; anybody may call theirs so."""
     if record.outer is not None:
         return True  # of the same container as the state is
-    hosts = (None, kernel.host.namespaces.pid)
-    return kernel.processes.uid(pid) in (0, record.owner_uid) and kernel.processes.namespace(pid, NamespaceType.PID) in hosts
+    return kernel.processes.uid(pid) in (0, record.owner_uid) and kernel.may_be_on_host(pid)
 
 
 def find_named_members(record: Record, pid: int, kernel: Kernel, below: list[str]) -> list[int] | None:

@@ -3,7 +3,7 @@
 from ctrscope.model.cgroup_membership import CgroupMembership
 from ctrscope.model.container import ContainerStatus
 from ctrscope.model.host import Host
-from ctrscope.model.namespace import NamespaceSet
+from ctrscope.model.namespace import NamespaceSet, NamespaceType
 from ctrscope.model.timestamp import rfc3339, unix_time
 from ctrscope.probes.cgroupfs import CgroupLayout, read_frozen
 from ctrscope.probes.hostfs import HostFs
@@ -50,6 +50,10 @@ class Kernel:
         """Namespaces of a process, all None when they cannot be read."""
         found = self.processes.namespaces(pid)
         return found if isinstance(found, NamespaceSet) else NamespaceSet()
+
+    def may_be_on_host(self, pid: int) -> bool:
+        """Whether a process is in the host's PID namespace, as a supervisor is; True also where that may not be known."""
+        return self.processes.namespace(pid, NamespaceType.PID) in (None, self.host.namespaces.pid)
 
     def started_at(self, starttime_ticks: int) -> str | None:
         """Moment of a start time, RFC 3339."""

@@ -40,11 +40,10 @@ _NAMING = (
 def find_supervisors(drafts: Iterable[Draft], kernel: Kernel) -> set[int]:
     """Living processes that wait for a container of *drafts*: they are in none, and are none.
 
-    A supervisor is in the host's PID namespace: users may give what is not the name of one.
+    A supervisor is on the host: users may give what is not the name of one.
     """
-    hosts = (None, kernel.host.namespaces.pid)
     alive = {draft.monitor.pid for draft in drafts if draft.monitor is not None and draft.monitor.alive}
-    return {pid for pid in alive if pid is not None and kernel.processes.namespace(pid, NamespaceType.PID) in hosts}
+    return {pid for pid in alive if pid is not None and kernel.may_be_on_host(pid)}
 
 
 def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel, unread: Collection[str] = ()) -> list[int]:
@@ -70,8 +69,8 @@ def find_orphans(left: Iterable[int], drafts: list[Draft], kernel: Kernel, unrea
         claim = claims[path]
         if claim is not None and claim.role == "payload":
             groups.setdefault(claim.path, (claim, []))[1].append(pid)
-        # A supervisor is in the host's PID namespace. Whoever is not has only given its cgroup such a name.
-        elif claim is None or kernel.processes.namespace(pid, NamespaceType.PID) not in (None, kernel.host.namespaces.pid):
+        # A supervisor is on the host. Whoever is not has only given its cgroup such a name.
+        elif claim is None or not kernel.may_be_on_host(pid):
             rest.append(pid)
     for claim, pids in groups.values():
         owner = _find_named(claim, known)
